@@ -1,1 +1,55 @@
-//! See README.
+//! A smart card in software: an EAP-TLS card that connects as a virtual card.
+//!
+//! # Primer
+//!
+//! An EAP-TLS card is a TLS client in a chip. It holds a certificate, the private key and a CA; a
+//! host brings it the server's records inside EAP-TLS packets inside APDUs, sends what comes back,
+//! and after the Finished messages reads the key block. From there the card is not needed.
+//!
+//! ```text
+//! SELECT, VERIFY, Set-Identity     which card, whose, which key
+//! Process-EAP(start, time)         -> ClientHello
+//! Process-EAP(server flight)       -> Certificate .. Finished
+//! Process-EAP(CCS, Finished)       -> empty packet: the handshake is over
+//! Get-Exported-Parameter           -> CipherSuite, KeyBlock
+//! ```
+//!
+//! The TLS inside is rustls: versions 1.2 and 1.3, so neither the suites nor the randomness of the
+//! cards of the papers. It is a partner for tests and demonstrations, not a place for keys.
+//!
+//! # Map
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`card`] | commands in, answers out; who may do what when |
+//! | `eap_tls` | segments, fragments, handshakes, exported parameters |
+//! | [`pin`], [`eeprom`] | PINs, their counters, the memory that keeps them |
+//! | [`identity`], [`store`] | what personalisation puts on a card, and the directory that is one |
+//! | [`cost`], [`timing`], [`fault`] | how long it takes, and what goes wrong |
+//! | [`device`], [`vpcd`] | the card in its socket, and the protocol to the reader |
+//! | [`cli`], [`cmd`] | the command line |
+//!
+//! The card and the device know no clock and no socket; `cmd::serve` is their shell.
+
+pub mod card;
+pub mod cli;
+pub mod cmd;
+pub mod cost;
+pub mod device;
+mod eap_tls;
+pub mod eeprom;
+pub mod exit_code;
+pub mod fault;
+pub mod identity;
+mod output;
+pub mod pin;
+pub mod settings;
+mod status;
+pub mod store;
+pub mod timing;
+pub mod vpcd;
+
+pub use card::{ATR, Answer, Card};
+pub use identity::{Identity, IdentityPem};
+pub use settings::CardSettings;
+pub use store::CardDirectory;

@@ -1,0 +1,106 @@
+//! A card in its socket: powered, timed, and with faults where they were asked for.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::card::{ATR, Card};
+use crate::fault::{Fault, FaultKind, distort};
+use crate::timing::Timing;
+use crate::vpcd::Request;
+
+/// A card with its timing model and faults. It knows no clock: the shell waits.
+pub struct Device {
+    card: Card,
+    timing: Timing,
+    faults: Vec<Fault>,
+    commands: u64,
+}
+
+/// What the shell does about a request: wait, then act.
+#[derive(Debug)]
+pub struct Reaction {
+    /// How long the card takes.
+    pub delay: Duration,
+    /// What it does then.
+    pub then: Then,
+}
+
+/// What the device does.
+#[derive(Debug)]
+pub enum Then {
+    /// Answers with these bytes.
+    Respond(Zeroizing<Vec<u8>>),
+    /// Answers nothing.
+    Nothing,
+    /// Leaves the reader.
+    Leave,
+}
+
+impl Device {
+    /// Puts a card into the socket.
+    pub fn new(card: Card, timing: Timing, faults: Vec<Fault>) -> Self {
+        Self {
+            card,
+            timing,
+            faults,
+            commands: 0,
+        }
+    }
+
+    /// Acts on one request of the reader.
+    pub fn on_request(&mut self, request: Request) -> Reaction {
+        match request {
+            Request::PowerOff | Request::PowerOn | Request::Reset => {
+                self.card.reset();
+                Reaction {
+                    delay: Duration::ZERO,
+                    then: Then::Nothing,
+                }
+            }
+            Request::Atr => Reaction {
+                delay: Duration::ZERO,
+                then: Then::Respond(Zeroizing::new(ATR.to_vec())),
+            },
+            Request::Command(command) => self.on_command(&command),
+        }
+    }
+
+    /// The reader went away: the card loses power.
+    pub fn on_reader_gone(&mut self) {
+        self.card.reset();
+    }
+
+    fn on_command(&mut self, command: &[u8]) -> Reaction {
+        self.commands += 1;
+        let due = self
+            .faults
+            .iter()
+            .find(|fault| fault.at.get() == self.commands);
+        let kind = due.map(|fault| fault.kind);
+        if let Some(fault) = due {
+            tracing::info!("fault {fault}");
+        }
+        if matches!(kind, Some(FaultKind::Reset | FaultKind::Removed)) {
+            self.card.reset();
+        }
+        if kind == Some(FaultKind::Removed) {
+            return Reaction {
+                delay: Duration::ZERO,
+                then: Then::Leave,
+            };
+        }
+        let answer = self.card.transmit(command);
+        let delay = self.timing.price(&answer.cost);
+        let (delay, then) = match kind {
+            Some(FaultKind::Mute) => (delay, Then::Nothing),
+            Some(FaultKind::Slow) => (delay + Fault::SLOW, Then::Respond(answer.response)),
+            Some(kind) => (
+                delay,
+                Then::Respond(Zeroizing::new(distort(kind, &answer.response))),
+            ),
+            None => (delay, Then::Respond(answer.response)),
+        };
+        Reaction { delay, then }
+    }
+}

@@ -1,0 +1,244 @@
+//! Personalising a card directory, and opening it.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use proto::id::IdentityName;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::files;
+use super::pins::PinFile;
+use crate::card::Card;
+use crate::eeprom::Eeprom;
+use crate::identity::{Identity, IdentityError, IdentityPem};
+use crate::pin::{PinState, StoredPin};
+use crate::settings::CardSettings;
+
+/// A card directory that this process has for itself.
+///
+/// The lock lasts as long as the value; a [`Card`] made of it does not hold it.
+#[derive(Debug)]
+pub struct CardDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why a card directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("{}: {reason}", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, in one line.
+        reason: String,
+    },
+    /// Another process has the card.
+    #[error("{}: in use by another process", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The card has an identity of that name.
+    #[error("the card already has an identity {name:?}")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// The card has a user PIN, and it is another one.
+    #[error("the user PIN differs from the one the card has")]
+    OtherPin,
+    /// The identity itself cannot be used.
+    #[error("identity {name:?}: {source}")]
+    Identity {
+        /// Its name.
+        name: String,
+        /// The reason.
+        source: IdentityError,
+    },
+}
+
+impl CardDirectory {
+    /// Opens a directory that [`Self::create`] made.
+    ///
+    /// # Errors
+    /// It is not there, or another process has it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock_path = path.join("lock");
+        let lock = files::private(&lock_path).map_err(at(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+                path: path.to_owned(),
+            }),
+            Err(TryLockError::Error(source)) => Err(at(&lock_path)(source)),
+        }
+    }
+
+    /// Opens a directory, made 0700 if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made, or another process has it.
+    pub fn create(path: &Path) -> Result<Self, StoreError> {
+        files::make_directory(path).map_err(at(path))?;
+        Self::open(path)
+    }
+
+    /// Puts an identity on the card. The first one brings the PINs; later ones must come with the
+    /// same user PIN.
+    ///
+    /// # Errors
+    /// The parts do not fit together, the name is taken, the PIN is another, or a file cannot be
+    /// written. The card is then as it was.
+    pub fn personalise(
+        &mut self,
+        name: &IdentityName,
+        eap_id: &str,
+        parts: IdentityPem<'_>,
+        pins: &PinState,
+    ) -> Result<(), StoreError> {
+        load(name, eap_id, parts)?;
+        let mut index = self.read_index()?;
+        if index.identity.iter().any(|entry| entry.name == *name) {
+            return Err(StoreError::NameTaken {
+                name: name.to_string(),
+            });
+        }
+        let mut pin_file = PinFile::of(&self.path);
+        if index.identity.is_empty() {
+            pin_file.write_pins(pins).map_err(at(pin_file.path()))?;
+        } else {
+            let present = pin_file.read().map_err(at(pin_file.path()))?;
+            if !present.user.pin.matches(&pins.user.pin) {
+                return Err(StoreError::OtherPin);
+            }
+        }
+        let folder = self.path.join(folder_name(index.identity.len()));
+        files::make_directory(&folder).map_err(at(&folder))?;
+        for (file, content) in [
+            (KEY, parts.key),
+            (CERTIFICATE, parts.certificates),
+            (CA, parts.ca),
+        ] {
+            let path = folder.join(file);
+            files::replace(&path, content).map_err(at(&path))?;
+        }
+        index.identity.push(Entry {
+            name: name.clone(),
+            eap_id: eap_id.to_owned(),
+        });
+        let text = toml::to_string(&index).expect("names and texts are TOML strings");
+        let path = self.index_path();
+        files::replace(&path, text.as_bytes()).map_err(at(&path))
+    }
+
+    /// The card that this directory holds, just powered on.
+    ///
+    /// # Errors
+    /// A file is missing or damaged.
+    pub fn card(&self, settings: CardSettings) -> Result<Card, StoreError> {
+        let index = self.read_index()?;
+        let identities = index.identity.iter().enumerate().map(|(place, entry)| {
+            let folder = self.path.join(folder_name(place));
+            let read = |file: &str| {
+                let path = folder.join(file);
+                std::fs::read(&path).map(Zeroizing::new).map_err(at(&path))
+            };
+            let (key, certificates, ca) = (read(KEY)?, read(CERTIFICATE)?, read(CA)?);
+            let parts = IdentityPem {
+                key: &key,
+                certificates: &certificates,
+                ca: &ca,
+            };
+            load(&entry.name, &entry.eap_id, parts)
+        });
+        let identities = identities.collect::<Result<Vec<_>, _>>()?;
+        let pin_file = PinFile::of(&self.path);
+        let pins = pin_file.read().map_err(at(pin_file.path()))?;
+        Ok(Card::new(identities, pins, Box::new(pin_file), settings))
+    }
+
+    fn index_path(&self) -> PathBuf {
+        self.path.join("card.toml")
+    }
+
+    fn read_index(&self) -> Result<Index, StoreError> {
+        let path = self.index_path();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).map_err(|err| StoreError::Damaged {
+                path,
+                reason: err.message().to_owned(),
+            }),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Index::default()),
+            Err(source) => Err(StoreError::File { path, source }),
+        }
+    }
+}
+
+/// `card.toml`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Index {
+    #[serde(default)]
+    identity: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: IdentityName,
+    eap_id: String,
+}
+
+fn load(name: &IdentityName, eap_id: &str, parts: IdentityPem<'_>) -> Result<Identity, StoreError> {
+    Identity::from_pem(name.clone(), eap_id.to_owned(), parts).map_err(|source| {
+        StoreError::Identity {
+            name: name.to_string(),
+            source,
+        }
+    })
+}
+
+/// The fresh PINs of a card from the text of a PIN file; its line end does not count.
+///
+/// `None` unless it is a user PIN of 4 to 8 digits. The operator's PIN is the factory's, eight
+/// zeros, if none is given.
+pub(crate) fn fresh_pins(user: &[u8], operator: Option<&[u8]>) -> Option<PinState> {
+    let pin = |text: &[u8]| {
+        let digits = text.trim_ascii_end();
+        let fits = (4..=StoredPin::LEN).contains(&digits.len());
+        (fits && digits.iter().all(u8::is_ascii_digit)).then(|| StoredPin::padded(digits))?
+    };
+    Some(PinState::new(
+        pin(user)?,
+        pin(operator.unwrap_or(FACTORY_OPERATOR_PIN))?,
+    ))
+}
+
+fn folder_name(place: usize) -> String {
+    format!("identity-{place}")
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::File { path, source }
+}
+
+const KEY: &str = "key.pem";
+const CERTIFICATE: &str = "cert.pem";
+const CA: &str = "ca.pem";
+const FACTORY_OPERATOR_PIN: &[u8] = b"00000000";
