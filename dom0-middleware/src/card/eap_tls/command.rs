@@ -1,0 +1,99 @@
+//! One command on its way to a complete answer, over 61xx, 6Cxx and 9Fxx, counted.
+
+use proto::apdu::{CommandApdu, ResponseApdu};
+use proto::card::{Exchange, ExchangeStep, FetchRules};
+
+use super::answer::Answer;
+use crate::card::fault::{CardFault, CardStep};
+use crate::card::profile::CardProfile;
+
+/// How many commands a machine may still send.
+#[derive(Debug)]
+pub(super) struct Counter {
+    left: u32,
+    max: u32,
+}
+
+impl Counter {
+    pub(super) fn new(max: u32) -> Self {
+        Self { left: max, max }
+    }
+
+    fn count(&mut self, step: CardStep) -> Result<(), CardFault> {
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or(CardFault::TooManyCommands {
+                step,
+                max: self.max,
+            })?;
+        Ok(())
+    }
+}
+
+/// A command whose answer is not complete.
+#[derive(Debug)]
+pub(super) struct Pending {
+    step: CardStep,
+    exchange: Exchange,
+}
+
+/// What a response brings.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// More of the same answer.
+    Transmit(Pending, CommandApdu),
+    /// All of it.
+    Complete(Answer),
+}
+
+impl Pending {
+    pub(super) fn start(
+        step: CardStep,
+        command: CommandApdu,
+        profile: &CardProfile,
+        counter: &mut Counter,
+    ) -> Result<(Self, CommandApdu), CardFault> {
+        counter.count(step)?;
+        let (exchange, first) = Exchange::start(command, &fetch_rules(profile));
+        Ok((Self { step, exchange }, first))
+    }
+
+    pub(super) fn on_response(
+        self,
+        response: ResponseApdu,
+        counter: &mut Counter,
+    ) -> Result<Progress, CardFault> {
+        let step = self.step;
+        match self.exchange.on_response(response) {
+            Ok(ExchangeStep::Transmit(exchange, command)) => {
+                counter.count(step)?;
+                Ok(Progress::Transmit(Self { step, exchange }, command))
+            }
+            Ok(ExchangeStep::Complete(response)) => {
+                Ok(Progress::Complete(Answer { step, response }))
+            }
+            Err(source) => Err(CardFault::Exchange { step, source }),
+        }
+    }
+
+    pub(super) fn step(&self) -> CardStep {
+        self.step
+    }
+}
+
+fn fetch_rules(profile: &CardProfile) -> FetchRules {
+    FetchRules {
+        cla: profile.cla,
+        fetch_ins: profile.fetch_ins,
+        fallback_get_response: profile.fetch_fallback,
+        max_answer: MAX_ANSWER,
+        max_steps: MAX_FETCHES,
+    }
+}
+
+/// The longest answer to one command, in bytes: an EAP packet's length field holds no more.
+const MAX_ANSWER: usize = 65_535;
+
+/// Commands spent on one answer: 256 blocks, and some for cards that give less at a time.
+const MAX_FETCHES: usize = 1024;

@@ -1,0 +1,177 @@
+//! After the Finished messages: the card's state, the suite, and last of all the KeyBlock.
+
+use proto::card::{CardState as EapState, CipherSuiteAnswer, EapCardCommand};
+use proto::tls::{
+    CipherSuite, Established, KeyBlock, KeyBlockShape, ProtocolVersion, SessionKeys,
+    explicit_nonce, next_explicit_nonce,
+};
+
+use super::client_flight::Session;
+use super::context::Context;
+use super::machine::{CardState, Completed, Next};
+use crate::card::eap_tls::answer::Answer;
+use crate::card::eap_tls::resumption::OfferedSession;
+use crate::card::error::SessionError;
+use crate::card::fault::{CardFault, CardStep};
+
+/// A handshake whose flights are done.
+pub(super) struct Exporting {
+    pub(super) session: Session,
+    /// The client's Finished as it went over the wire.
+    pub(super) finished_record: Vec<u8>,
+    /// What the card may offer once this has succeeded.
+    pub(super) record: Option<OfferedSession>,
+}
+
+/// Asks the card for its state first, if that means something, else for the suite.
+pub(super) fn export(context: &Context, exporting: Exporting) -> Next {
+    if context.parameters.profile.draft26_states && context.capabilities.state {
+        let command = EapCardCommand::State
+            .to_apdu(context.cla())
+            .expect("Get-State has no data");
+        let state = CardState::State(ExpectState(exporting));
+        return Next::Command(CardStep::State, command, state);
+    }
+    ask_suite(context, exporting)
+}
+
+/// Awaits Get-State: a second opinion, not the first (§12).
+pub(super) struct ExpectState(Exporting);
+
+impl ExpectState {
+    pub(super) fn on_answer(
+        self,
+        context: &mut Context,
+        answer: &Answer,
+    ) -> Result<Next, SessionError> {
+        let step = CardStep::State;
+        let &got = answer
+            .success()?
+            .first()
+            .ok_or(CardFault::NoAnswer { step })?;
+        if EapState(got) != EapState::AUTHENTICATED {
+            return Err(CardFault::NotAuthenticated { got }.into());
+        }
+        Ok(ask_suite(context, self.0))
+    }
+}
+
+fn ask_suite(context: &Context, exporting: Exporting) -> Next {
+    let profile = &context.parameters.profile;
+    Next::Command(
+        CardStep::CipherSuite,
+        profile.export_suite.to_apdu(profile.cla),
+        CardState::CipherSuite(ExpectCipherSuite(exporting)),
+    )
+}
+
+/// Awaits the negotiated suite, which must be ServerHello's.
+pub(super) struct ExpectCipherSuite(Exporting);
+
+impl ExpectCipherSuite {
+    pub(super) fn on_answer(
+        self,
+        context: &mut Context,
+        answer: &Answer,
+    ) -> Result<Next, SessionError> {
+        let step = CardStep::CipherSuite;
+        let suite = CipherSuiteAnswer::decode(exported(answer)?)
+            .map_err(|source| CardFault::Malformed { step, source })?;
+        let server_hello = &self.0.session.server_hello;
+        if suite.suite != server_hello.cipher_suite.0 {
+            return Err(CardFault::SuiteMismatch {
+                expected: server_hello.cipher_suite,
+                got: CipherSuite(suite.suite),
+            }
+            .into());
+        }
+        if let Some(version) = suite.version
+            && version != server_hello.version.0
+        {
+            return Err(CardFault::VersionMismatch {
+                expected: server_hello.version,
+                got: ProtocolVersion(version),
+            }
+            .into());
+        }
+        let profile = &context.parameters.profile;
+        Ok(Next::Command(
+            CardStep::KeyBlock,
+            profile.export_key_block.to_apdu(profile.cla),
+            CardState::KeyBlock(ExpectKeyBlock(self.0)),
+        ))
+    }
+}
+
+/// Awaits the KeyBlock. Nothing can fail after it but the broker's last judgement.
+pub(super) struct ExpectKeyBlock(Exporting);
+
+impl ExpectKeyBlock {
+    pub(super) fn on_answer(
+        self,
+        context: &Context,
+        answer: &Answer,
+    ) -> Result<Next, SessionError> {
+        let data = exported(answer)?;
+        let Exporting {
+            session,
+            finished_record,
+            record,
+        } = self.0;
+        let need = session.shape.total();
+        // A card may give more than the suite needs; what exceeds it is nobody's.
+        let key_block = data.get(..need).ok_or(CardFault::ShortKeyBlock {
+            need,
+            got: data.len(),
+        })?;
+        let client_explicit_nonce = match uses_explicit_nonce(&session.shape) {
+            true => Some(next_nonce(&finished_record)?),
+            false => None,
+        };
+        let server_hello = session.server_hello;
+        Ok(Next::Finished(Box::new(Completed {
+            keys: Established {
+                version: server_hello.version,
+                cipher_suite: server_hello.cipher_suite,
+                keys: SessionKeys::KeyBlock(KeyBlock::new(key_block.to_vec())),
+                // Each side has sent one protected record, its Finished (§8.2).
+                client_sequence: 1,
+                server_sequence: 1,
+                client_explicit_nonce,
+            },
+            abbreviated: session.abbreviated,
+            extended_master_secret: server_hello.extended_master_secret,
+            encrypt_then_mac: server_hello.encrypt_then_mac,
+            consumed: context.consumed,
+            alpn: server_hello.alpn,
+            peer_certificates: session.peer_certificates,
+            session: record,
+        })))
+    }
+}
+
+/// The data of an export; a card without the command, or with an empty answer, cannot export.
+fn exported(answer: &Answer) -> Result<&[u8], SessionError> {
+    let empty = answer.is_success() && answer.data().is_empty();
+    if answer.is_missing() || empty {
+        return Err(CardFault::CannotExport {
+            step: answer.step,
+            sw: answer.sw(),
+        }
+        .into());
+    }
+    answer.success()
+}
+
+/// GCM and CCM of TLS 1.2 carry eight bytes of nonce in each record (RFC 5288 §3); ChaCha20 has
+/// its whole nonce in the KeyBlock, CBC and RC4 have MAC keys there.
+fn uses_explicit_nonce(shape: &KeyBlockShape) -> bool {
+    shape.mac_key_len == 0 && shape.fixed_iv_len == 4
+}
+
+/// The nonce after the one in the client's Finished: never a guess, never the same again.
+fn next_nonce(finished_record: &[u8]) -> Result<[u8; 8], CardFault> {
+    explicit_nonce(finished_record)
+        .map(next_explicit_nonce)
+        .ok_or(CardFault::NoExplicitNonce)
+}

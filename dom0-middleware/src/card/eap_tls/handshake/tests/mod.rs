@@ -1,0 +1,138 @@
+//! The handshake against a card made of switches.
+
+mod flights;
+mod hostile;
+mod keys;
+mod policy;
+mod resumption;
+mod tolerances;
+
+use std::sync::Arc;
+
+use proto::apdu::{CommandApdu, ResponseApdu, StatusWord};
+
+use super::{Completed, Failure, Step, begin};
+use crate::card::eap_tls::testing::tls::Server;
+use crate::card::eap_tls::testing::{
+    Answers, FakeCard, all_capabilities, believer, parameters, request,
+};
+use crate::card::eap_tls::{Capabilities, DriverParameters, HandshakeRequest, OfferedSession};
+use crate::card::error::SessionError;
+use crate::card::fault::CardFault;
+use crate::card::trust::PeerVerifier;
+
+/// One handshake's terms, each to be changed by a test.
+struct Rig {
+    card: FakeCard,
+    request: HandshakeRequest,
+    parameters: DriverParameters,
+    capabilities: Capabilities,
+    verifier: Arc<dyn PeerVerifier>,
+    session: Option<OfferedSession>,
+    /// What the server sends each time it is waited for.
+    flights: Vec<Vec<u8>>,
+    /// What went to the server.
+    to_server: Vec<Vec<u8>>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with_server(&Server::default())
+    }
+
+    fn with_server(server: &Server) -> Self {
+        Self {
+            card: FakeCard {
+                verified: true,
+                ..FakeCard::default()
+            },
+            request: request(),
+            parameters: parameters(),
+            capabilities: all_capabilities(),
+            verifier: believer(),
+            session: None,
+            flights: vec![server.full(), server.last()],
+            to_server: Vec::new(),
+        }
+    }
+
+    /// Without INS 8A; what is left to forget by is method function C2.
+    fn without_parameters(mut self) -> Self {
+        self.card.has_parameters = false;
+        self.card.has_store_session_id = true;
+        self.capabilities.parameters = false;
+        self.capabilities.store_session_id = true;
+        self
+    }
+
+    fn answering(
+        mut self,
+        change: impl FnMut(&CommandApdu, ResponseApdu) -> ResponseApdu + Send + 'static,
+    ) -> Self {
+        self.card.answers = Some(Box::new(change) as Answers);
+        self
+    }
+
+    /// Runs one handshake.
+    fn run(&mut self) -> Result<Completed, Failure> {
+        self.to_server.clear();
+        let mut flights = std::mem::take(&mut self.flights).into_iter();
+        let mut step = begin(
+            self.request.clone(),
+            self.parameters.clone(),
+            self.capabilities,
+            Arc::clone(&self.verifier),
+            self.session.take(),
+        )
+        .map_err(|failure| *failure)?;
+        loop {
+            let next = match step {
+                Step::Transmit(handshake, command) => {
+                    handshake.on_response(self.card.transmit(&command))
+                }
+                Step::SendToServer(records, then) => {
+                    self.to_server.push(records);
+                    Ok(*then)
+                }
+                Step::AwaitServer(handshake) => match flights.next() {
+                    Some(flight) => handshake.on_records(&flight),
+                    None => return Err(*handshake.abandon(SessionError::Cancelled)),
+                },
+                Step::Finished(completed) => return Ok(*completed),
+            };
+            step = next.map_err(|failure| *failure)?;
+        }
+    }
+
+    fn error(&mut self) -> SessionError {
+        self.run().expect_err("this handshake must fail").error
+    }
+
+    fn card_fault(&mut self) -> CardFault {
+        match self.error() {
+            SessionError::CardFailed(fault) => fault,
+            other => panic!("not the card's fault: {other:?}"),
+        }
+    }
+
+    /// A full handshake whose session may then be resumed.
+    fn make_session(&mut self) -> OfferedSession {
+        let flights = self.flights.clone();
+        let completed = self.run().expect("a full handshake");
+        self.flights = flights;
+        completed.session.expect("a session to resume")
+    }
+}
+
+fn status(sw: u16) -> ResponseApdu {
+    ResponseApdu::new(Vec::new(), StatusWord(sw))
+}
+
+fn success(data: &[u8]) -> ResponseApdu {
+    ResponseApdu::new(data.to_vec(), StatusWord(0x9000))
+}
+
+/// Whether a command is Process-EAP's last segment, which the answer comes to.
+fn ends_packet(command: &CommandApdu) -> bool {
+    command.ins == 0x80 && command.p1 & 1 == 0
+}

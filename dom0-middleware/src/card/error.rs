@@ -1,0 +1,319 @@
+//! Why a card cannot be used, why a handshake failed, and which code a guest learns.
+
+use std::time::Duration;
+
+use proto::agent::RefusalCode;
+use proto::tls::{Alert, AlertDescription, CipherSuite, FlightError, ProtocolVersion, TlsError};
+use thiserror::Error;
+
+use super::fault::{CardFault, CardStep};
+use super::pin::{PinLedgerError, PinSourceError};
+use super::transport::TransportError;
+use super::trust::TrustError;
+
+/// Why a card cannot be used at all, for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CardError {
+    /// It does not behave.
+    #[error(transparent)]
+    Fault(#[from] CardFault),
+    /// It did not come up, or left.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// It asks for a PIN and none is configured.
+    #[error("the card asks for a PIN and none is configured")]
+    PinMissing,
+    /// The PIN could not be read.
+    #[error(transparent)]
+    PinSource(#[from] PinSourceError),
+    /// The record of attempts could not be read or written, so none is made.
+    #[error(transparent)]
+    PinLedger(#[from] PinLedgerError),
+    /// The card said no to the PIN.
+    #[error("the PIN was not accepted, {}", tries(*.tries_left))]
+    PinRejected {
+        /// Tries left, if the card said so.
+        tries_left: Option<u8>,
+    },
+    /// This PIN failed before; nothing is sent until the PIN file changes.
+    #[error("this PIN was not accepted before; it is not tried again until the PIN file changes")]
+    PinSpent,
+    /// One try is left, or none; the card does not say which, so nothing is sent.
+    #[error("at most one PIN try is left; verify or unblock the PIN outside this service")]
+    LastPinTry,
+    /// The PIN is blocked.
+    #[error("the PIN is blocked")]
+    PinBlocked,
+    /// It holds no identity that can be set.
+    #[error("the card holds no usable identity")]
+    NoIdentity,
+}
+
+impl CardError {
+    /// Whether a PIN the operator changes would help.
+    #[must_use]
+    pub fn awaits_pin(&self) -> bool {
+        matches!(
+            self,
+            Self::PinMissing | Self::PinSource(_) | Self::PinRejected { .. } | Self::PinSpent
+        )
+    }
+}
+
+/// Why one handshake ended without keys.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SessionError {
+    /// The server is not who it must be.
+    #[error("server certificate: {0}")]
+    PeerUntrusted(#[from] TrustError),
+    /// Server and card could not agree, or one of them broke the protocol.
+    #[error(transparent)]
+    HandshakeFailed(#[from] HandshakeFault),
+    /// The card misbehaved.
+    #[error("card: {0}")]
+    CardFailed(#[from] CardFault),
+    /// No card is there, or it is not usable.
+    #[error("no usable card")]
+    NoCard,
+    /// The card left during the handshake.
+    #[error("the card was removed during the handshake")]
+    CardRemoved,
+    /// The card presented another certificate than the identity's.
+    #[error("the card presented another certificate than the identity's: sha256 {}", hex(.got))]
+    CardSwapped {
+        /// SHA-256 of what it presented.
+        got: [u8; 32],
+    },
+    /// The card wants its PIN again, or the PIN is not known.
+    #[error("the card asks for its PIN")]
+    PinRequired,
+    /// The card's PIN is blocked, or close to it.
+    #[error("the card's PIN is blocked")]
+    PinBlocked,
+    /// The handshake is not allowed, or the card cannot carry what was asked for.
+    #[error(transparent)]
+    Policy(#[from] PolicyFault),
+    /// More bytes than a handshake may have.
+    #[error("more than {max} handshake bytes")]
+    TooManyBytes {
+        /// The limit.
+        max: usize,
+    },
+    /// The handshake held the card for too long.
+    #[error("not finished within {limit:?}")]
+    Timeout {
+        /// The limit.
+        limit: Duration,
+    },
+    /// The broker gave it up.
+    #[error("cancelled")]
+    Cancelled,
+    /// The service is ending.
+    #[error("the service is ending")]
+    Stopped,
+    /// The broker started a second use before the first was over.
+    #[error("the card is in use")]
+    Busy,
+}
+
+impl SessionError {
+    /// The one word a guest learns of it.
+    #[must_use]
+    pub fn code(&self) -> RefusalCode {
+        match self {
+            Self::PeerUntrusted(_) => RefusalCode::PeerUntrusted,
+            Self::HandshakeFailed(_) => RefusalCode::HandshakeFailed,
+            Self::CardFailed(_) | Self::CardSwapped { .. } => RefusalCode::CardFailed,
+            Self::NoCard => RefusalCode::NoCard,
+            Self::CardRemoved => RefusalCode::CardRemoved,
+            Self::PinRequired => RefusalCode::PinRequired,
+            Self::PinBlocked => RefusalCode::PinBlocked,
+            Self::Policy(_) => RefusalCode::Policy,
+            Self::TooManyBytes { .. } => RefusalCode::Limit,
+            Self::Timeout { .. } | Self::Cancelled => RefusalCode::Timeout,
+            Self::Stopped | Self::Busy => RefusalCode::Internal,
+        }
+    }
+
+    /// What a card that cannot be used means for a handshake that wants it.
+    #[must_use]
+    pub fn of_unusable_card(why: &CardError) -> Self {
+        match why {
+            CardError::PinBlocked | CardError::LastPinTry => Self::PinBlocked,
+            _ if why.awaits_pin() => Self::PinRequired,
+            CardError::PinLedger(_) => Self::PinRequired,
+            CardError::Transport(TransportError::Removed) => Self::CardRemoved,
+            CardError::Fault(fault) => Self::CardFailed(fault.clone()),
+            _ => Self::NoCard,
+        }
+    }
+
+    /// What a transport failure during `step` of a handshake means.
+    #[must_use]
+    pub fn of_transport(step: CardStep, source: TransportError) -> Self {
+        match source {
+            TransportError::Removed => Self::CardRemoved,
+            source => Self::CardFailed(CardFault::Transport { step, source }),
+        }
+    }
+
+    /// Whether the card may be in a state that Reset-State and Set-Identity do not mend: it then
+    /// gets a cold reset and is opened again.
+    #[must_use]
+    pub fn needs_recovery(&self) -> bool {
+        matches!(
+            self,
+            Self::CardFailed(_)
+                | Self::CardRemoved
+                | Self::CardSwapped { .. }
+                | Self::PinRequired
+                | Self::PinBlocked
+        )
+    }
+}
+
+/// What server and card could not agree on.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HandshakeFault {
+    /// The server's flight breaks the protocol, or is an alert.
+    #[error("server flight: {0}")]
+    ServerFlight(#[from] FlightError),
+    /// The server's bytes are not TLS records.
+    #[error("server bytes: {0}")]
+    ServerRecords(TlsError),
+    /// The card refused a server flight. Cards say no more than this.
+    #[error("the card refused the {step}")]
+    RefusedByCard {
+        /// Which flight.
+        step: CardStep,
+    },
+    /// ServerHello selects a version that was not offered or is not allowed.
+    #[error("the server chose {got}")]
+    Version {
+        /// The version.
+        got: ProtocolVersion,
+    },
+    /// ServerHello selects a suite that the card did not offer.
+    #[error("the server chose {got}, which was not offered")]
+    SuiteNotOffered {
+        /// The suite.
+        got: CipherSuite,
+    },
+    /// ServerHello selects a suite whose KeyBlock is not known here.
+    #[error("the server chose {got}, whose key block is not known")]
+    SuiteUnknown {
+        /// The suite.
+        got: CipherSuite,
+    },
+    /// ServerHello selects an ALPN protocol that was not offered.
+    #[error("the server chose an application protocol that was not offered")]
+    Alpn,
+    /// The server resumes a session that may not be resumed.
+    #[error("the server resumes a session that {0}")]
+    Resumption(ResumptionFault),
+}
+
+/// Why a resumed session is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ResumptionFault {
+    /// Nothing was offered.
+    #[error("was not offered")]
+    NotOffered,
+    /// No record of a checked handshake for this domain, identity, server and trust fits.
+    #[error("no checked handshake of this domain stands behind")]
+    NoRecord,
+    /// The server echoes another session id than the one offered.
+    #[error("is not the one offered")]
+    OtherSession,
+    /// Extended master secret was negotiated once and not the other time (RFC 7627 §5.3).
+    #[error("differs in extended master secret")]
+    ExtendedMasterSecret,
+}
+
+/// What is not allowed, or cannot be carried by the card.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PolicyFault {
+    /// ALPN was asked for and the card takes none.
+    #[error("the card cannot carry application protocols")]
+    AlpnNotCarried,
+    /// A version range was asked for and the card takes none.
+    #[error("the card cannot carry a version range")]
+    VersionRangeNotCarried,
+    /// No version of the range can be run through a card.
+    #[error("no version from {min} to {max} can be run through a card")]
+    NoVersion {
+        /// The lowest version asked for.
+        min: ProtocolVersion,
+        /// The highest version asked for.
+        max: ProtocolVersion,
+    },
+    /// The card offers nothing at or above the lowest version allowed.
+    #[error("the card offers {got} at most, {min} is required")]
+    CardTooOld {
+        /// The highest version the card offers.
+        got: ProtocolVersion,
+        /// The lowest allowed.
+        min: ProtocolVersion,
+    },
+    /// Resumption must not happen and the card cannot be made to forget its session.
+    #[error("the card cannot be made to forget its session")]
+    CannotForget,
+    /// A server name or protocol list the card's command has no room for.
+    #[error("the handshake parameters are too long for the card")]
+    ParametersTooLong,
+    /// The card says no to the handshake parameters.
+    #[error("the card refuses the handshake parameters")]
+    ParametersRefused,
+}
+
+/// What a fatal alert for the server should say about `error`; nothing when the server needs none.
+pub(super) fn alert_description(error: &SessionError) -> Option<AlertDescription> {
+    Some(match error {
+        SessionError::PeerUntrusted(TrustError::Expired { .. }) => {
+            AlertDescription::CERTIFICATE_EXPIRED
+        }
+        SessionError::PeerUntrusted(
+            TrustError::NoTrustFor { .. } | TrustError::UnknownIssuer,
+        ) => AlertDescription::UNKNOWN_CA,
+        SessionError::PeerUntrusted(_) => AlertDescription::BAD_CERTIFICATE,
+        SessionError::HandshakeFailed(fault) => match fault {
+            HandshakeFault::ServerFlight(FlightError::Alert(_)) => return None,
+            HandshakeFault::ServerFlight(_) => AlertDescription::UNEXPECTED_MESSAGE,
+            HandshakeFault::ServerRecords(_) => AlertDescription::DECODE_ERROR,
+            HandshakeFault::Version { .. } => AlertDescription::PROTOCOL_VERSION,
+            HandshakeFault::SuiteNotOffered { .. }
+            | HandshakeFault::Alpn
+            | HandshakeFault::Resumption(_) => AlertDescription::ILLEGAL_PARAMETER,
+            HandshakeFault::SuiteUnknown { .. } | HandshakeFault::RefusedByCard { .. } => {
+                AlertDescription::HANDSHAKE_FAILURE
+            }
+        },
+        SessionError::Cancelled | SessionError::Stopped | SessionError::Timeout { .. } => {
+            return None;
+        }
+        _ => AlertDescription::INTERNAL_ERROR,
+    })
+}
+
+/// The alert a fault carries, when the server sent one.
+#[must_use]
+pub fn server_alert(error: &SessionError) -> Option<&Alert> {
+    match error {
+        SessionError::HandshakeFailed(HandshakeFault::ServerFlight(FlightError::Alert(alert))) => {
+            Some(alert)
+        }
+        _ => None,
+    }
+}
+
+fn tries(left: Option<u8>) -> String {
+    match left {
+        Some(1) => "1 try left".to_owned(),
+        Some(n) => format!("{n} tries left"),
+        None => "the card does not say how many tries are left".to_owned(),
+    }
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

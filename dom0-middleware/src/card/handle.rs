@@ -1,0 +1,106 @@
+//! The broker's end of a worker.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
+
+use proto::id::Seid;
+use thiserror::Error;
+
+use super::pin::PinLedger;
+use super::report::{Reporter, WorkerCommand};
+use super::settings::CardSettings;
+use super::transport::CardSource;
+use super::worker::{Inbox, Worker};
+
+/// The most bytes of server records that may wait for one worker.
+const MAX_QUEUED_BYTES: usize = 1 << 20;
+
+/// Starts the worker of one card on a thread of its own.
+///
+/// `report` is called on that thread and must not block.
+///
+/// # Errors
+/// An [`io::Error`] when the system gives no thread.
+pub fn spawn_worker(
+    settings: CardSettings,
+    source: Box<dyn CardSource>,
+    ledger: Arc<dyn PinLedger>,
+    report: Reporter,
+) -> io::Result<CardHandle> {
+    let (sender, receiver) = mpsc::channel();
+    let queued = Arc::new(AtomicUsize::new(0));
+    let inbox = Inbox::new(receiver, Arc::clone(&queued));
+    let seid = settings.seid.clone();
+    let worker = Worker::new(settings, source, ledger, report);
+    let thread = thread::Builder::new()
+        .name(format!("card {seid}"))
+        .spawn(move || worker.run(inbox))?;
+    Ok(CardHandle {
+        seid,
+        sender,
+        queued,
+        thread: Some(thread),
+    })
+}
+
+/// Sends commands to the worker of one card. Dropping it tells the worker to stop.
+#[derive(Debug)]
+pub struct CardHandle {
+    seid: Seid,
+    sender: Sender<WorkerCommand>,
+    queued: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CardHandle {
+    /// The card's name.
+    #[must_use]
+    pub fn seid(&self) -> &Seid {
+        &self.seid
+    }
+
+    /// Hands a command over; never waits.
+    ///
+    /// # Errors
+    /// [`SendError::Overrun`] when more server records wait than a card can want: cancel that use.
+    /// [`SendError::Ended`] when the worker is no more.
+    pub fn send(&self, command: WorkerCommand) -> Result<(), SendError> {
+        if let WorkerCommand::ServerRecords { data, .. } = &command {
+            let before = self.queued.fetch_add(data.len(), Ordering::AcqRel);
+            if before.saturating_add(data.len()) > MAX_QUEUED_BYTES {
+                self.queued.fetch_sub(data.len(), Ordering::AcqRel);
+                return Err(SendError::Overrun);
+            }
+        }
+        self.sender.send(command).map_err(|_| SendError::Ended)
+    }
+
+    /// Stops the worker and waits for it: at most one APDU and what ends a handshake.
+    pub fn stop(mut self) {
+        // An error means that it has ended already.
+        let _ = self.send(WorkerCommand::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for CardHandle {
+    fn drop(&mut self) {
+        let _ = self.send(WorkerCommand::Stop);
+    }
+}
+
+/// Why a command did not reach its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SendError {
+    /// Too many server records wait.
+    #[error("too many server records wait for the card")]
+    Overrun,
+    /// The worker has ended.
+    #[error("the card's worker has ended")]
+    Ended,
+}

@@ -1,0 +1,49 @@
+//! One handshake for one domain, as the broker orders it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use proto::id::{DomainUuid, IdentityName};
+use proto::tls::ProtocolVersion;
+
+use super::trust::Trust;
+
+/// One use of a card, numbered by the broker, never twice in a run of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UseId(pub u64);
+
+impl fmt::Display for UseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// All a worker needs to run one handshake. The broker has judged it; the worker trusts its fields.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Names this use in every report about it.
+    pub use_id: UseId,
+    /// For whom the handshake runs: a session is never resumed for another domain.
+    pub domain: DomainUuid,
+    /// Which of the card's identities to use.
+    pub identity: IdentityName,
+    /// The server's name, checked against its certificate; sent as SNI when the card can.
+    pub server_name: String,
+    /// ALPN protocols in order of preference; empty for none.
+    pub alpn: Vec<Vec<u8>>,
+    /// The lowest TLS version allowed, by binding and guest together.
+    pub min_version: ProtocolVersion,
+    /// The highest TLS version allowed, by binding and guest together.
+    pub max_version: ProtocolVersion,
+    /// Whether the guest itself named a version range. A card that takes no handshake parameters
+    /// cannot carry such a wish; the binding's own range is only checked on what it offers.
+    pub version_wish: bool,
+    /// Whether an earlier session may be resumed.
+    pub resume: bool,
+    /// What the server's certificate is checked against.
+    pub trust: Arc<Trust>,
+    /// SHA-256 of the DER certificate the card must present for this identity.
+    pub client_certificate_sha256: [u8; 32],
+    /// The most handshake bytes taken from the server, and from the card, each.
+    pub max_handshake_bytes: usize,
+}

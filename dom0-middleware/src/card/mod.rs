@@ -1,0 +1,45 @@
+//! Cards: how they are reached, driven through a TLS handshake, and kept apart.
+//!
+//! One card has one worker: a thread that owns the transport and the driver. The driver
+//! ([`eap_tls`]) is sans-IO: it says which APDU to send next and takes the response. The worker
+//! moves the APDUs, keeps the time, and speaks to the broker through [`WorkerCommand`] and
+//! [`WorkerReport`].
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`eap_tls`] | the driver of EAP-TLS cards: opening a card, one handshake, its end |
+//! | [`vicc`] | virtual cards that connect over a socket (vpcd protocol) |
+//! | `transport` | the traits a reader implements |
+//! | `trust` | whom a binding believes to be its server |
+//! | `pin` | where a PIN is and how often it is tried: once |
+//! | `worker` | the thread of one card |
+
+pub mod eap_tls;
+pub mod vicc;
+
+mod error;
+mod fault;
+mod handle;
+mod job;
+mod pin;
+mod profile;
+mod report;
+mod settings;
+mod transport;
+mod trust;
+mod worker;
+
+pub use self::error::{
+    CardError, HandshakeFault, PolicyFault, ResumptionFault, SessionError, server_alert,
+};
+pub use self::fault::{CardFault, CardStep, EapProblem};
+pub use self::handle::{CardHandle, SendError, spawn_worker};
+pub use self::job::{Job, UseId};
+pub use self::pin::{MemoryPinLedger, PinLedger, PinLedgerError, PinSource, PinSourceError};
+pub use self::profile::{CardProfile, ExportCommand, PinPadding};
+pub use self::report::{
+    CardFeatures, CardIdentity, CardSession, Reporter, WorkerCommand, WorkerReport,
+};
+pub use self::settings::CardSettings;
+pub use self::transport::{CardSource, CardTransport, TransportError};
+pub use self::trust::{PeerVerifier, Trust, TrustError, TrustSetupError};

@@ -1,0 +1,126 @@
+//! What differs between EAP-TLS cards, as a table.
+
+use proto::apdu::{Aid, CommandApdu};
+use proto::card::ExportIndex;
+
+/// How to speak to one kind of card. Nothing of this is guessed at run time.
+///
+/// Source: specs/eap-tls-card.md §13, point 14.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardProfile {
+    /// The name it goes by in configuration and reports.
+    pub name: String,
+    /// The application to select.
+    pub aid: Aid,
+    /// The class byte of every command but SELECT.
+    pub cla: u8,
+    /// How a PIN is sent.
+    pub pin_padding: PinPadding,
+    /// The longest piece of an EAP packet in one APDU, 1 to 255 bytes.
+    pub segment_len: usize,
+    /// The longest EAP packet sent to the card, in bytes, header included.
+    pub fragment_len: usize,
+    /// INS that fetches the rest of a long answer after 9Fxx.
+    pub fetch_ins: u8,
+    /// Whether to go over to GET RESPONSE when the card lacks `fetch_ins`.
+    pub fetch_fallback: bool,
+    /// Whether to send Reset-State before and after a handshake; a card that lacks it is tolerated.
+    pub reset_state: bool,
+    /// Whether Get-State has the values of draft 26, so that 03 must follow a handshake.
+    pub draft26_states: bool,
+    /// Whether method function 0 is asked for each identity's certificate.
+    pub read_certificates: bool,
+    /// Whether INS 8A (parameters for the next handshake) is probed for.
+    pub probe_parameters: bool,
+    /// Whether method function C2 (store a session id) may be used to make the card forget.
+    pub store_session_id: bool,
+    /// How the negotiated suite is read.
+    pub export_suite: ExportCommand,
+    /// How the KeyBlock is read.
+    pub export_key_block: ExportCommand,
+}
+
+impl CardProfile {
+    /// The built-in profile `eap-tls`.
+    #[must_use]
+    pub fn eap_tls() -> Self {
+        Self {
+            name: "eap-tls".to_owned(),
+            aid: Aid::EAP_TLS,
+            cla: 0xA0,
+            pin_padding: PinPadding::None,
+            segment_len: 240,
+            fragment_len: 1494,
+            fetch_ins: 0x12,
+            fetch_fallback: true,
+            reset_state: true,
+            draft26_states: true,
+            read_certificates: true,
+            probe_parameters: true,
+            store_session_id: true,
+            export_suite: ExportCommand::index(ExportIndex::CipherSuite),
+            export_key_block: ExportCommand::index(ExportIndex::KeyBlock),
+        }
+    }
+
+    /// The built-in profile of that name.
+    #[must_use]
+    pub fn builtin(name: &str) -> Option<Self> {
+        (name == "eap-tls").then(Self::eap_tls)
+    }
+}
+
+/// How a PIN is laid out in VERIFY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinPadding {
+    /// The digits alone.
+    None,
+    /// Eight bytes, filled up with FF.
+    Filled,
+}
+
+/// One of the two commands that export what a handshake made; no public document fixes them.
+///
+/// Source: specs/eap-tls-card.md §9.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportCommand {
+    /// The instruction.
+    pub ins: u8,
+    /// First parameter.
+    pub p1: u8,
+    /// Second parameter.
+    pub p2: u8,
+    /// Command data, at most 255 bytes; empty for none.
+    pub data: Vec<u8>,
+    /// Expected answer length, 1 to 256; `None` to leave it out.
+    pub le: Option<u16>,
+}
+
+impl ExportCommand {
+    /// Get-Exported-Parameter with this index: `A0 86 00 00 01 index`.
+    #[must_use]
+    pub fn index(index: ExportIndex) -> Self {
+        Self {
+            ins: 0x86,
+            p1: 0,
+            p2: 0,
+            data: vec![index.into()],
+            le: None,
+        }
+    }
+
+    /// The command as an APDU; data beyond 255 bytes is a mistake of the profile and left out.
+    #[must_use]
+    pub fn to_apdu(&self, cla: u8) -> CommandApdu {
+        let bare = CommandApdu::new(cla, self.ins, self.p1, self.p2);
+        let command = if self.data.is_empty() {
+            bare
+        } else {
+            bare.clone().with_data(&self.data).unwrap_or(bare)
+        };
+        match self.le {
+            Some(le) => command.with_le(le),
+            None => command,
+        }
+    }
+}

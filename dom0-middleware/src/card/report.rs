@@ -1,0 +1,166 @@
+//! What goes to a worker and what comes back.
+
+use std::fmt;
+use std::time::Duration;
+
+use proto::apdu::Atr;
+use proto::id::{IdentityName, Seid};
+use proto::tls::{Established, ProtocolVersion};
+
+use super::error::{CardError, SessionError};
+use super::job::{Job, UseId};
+
+/// An order to the worker of one card.
+///
+/// Each [`Start`](Self::Start) is answered by exactly one [`WorkerReport::Established`] or
+/// [`WorkerReport::Failed`], then by exactly one [`WorkerReport::Free`].
+#[derive(Debug)]
+pub enum WorkerCommand {
+    /// Run a handshake. One at a time: the next only after [`WorkerReport::Free`].
+    Start(Box<Job>),
+    /// Bytes from the server, whole TLS records, for the handshake that runs.
+    ServerRecords {
+        /// Which use they belong to; those of another are dropped.
+        use_id: UseId,
+        /// One or more whole records.
+        data: Vec<u8>,
+    },
+    /// Give the use up. Ignored when it is over.
+    Cancel {
+        /// Which use.
+        use_id: UseId,
+    },
+    /// Forget whatever could be resumed: the binding changed, or a raw APDU went to the card.
+    ForgetSession,
+    /// End the worker; a running APDU is finished first.
+    Stop,
+}
+
+/// What the worker of one card has to say.
+#[derive(Debug)]
+pub enum WorkerReport {
+    /// The card is there, open and ready.
+    Present {
+        /// Its answer to reset.
+        atr: Atr,
+        /// The name of its profile.
+        profile: String,
+        /// What it holds.
+        identities: Vec<CardIdentity>,
+        /// What it can carry.
+        features: CardFeatures,
+    },
+    /// The card is there but cannot be used until something changes.
+    Unusable {
+        /// Why.
+        why: CardError,
+    },
+    /// The card left.
+    Gone {
+        /// How that was noticed.
+        why: CardError,
+    },
+    /// Something connected as a second card of the same SEID and was turned away.
+    SurplusRefused {
+        /// How many at once.
+        count: usize,
+    },
+    /// The card is held and waits for the server's next flight, through the guest. Said each time
+    /// it has used up what came, so also in the middle of a flight.
+    AwaitingServer {
+        /// Which use.
+        use_id: UseId,
+        /// How long it has waited for this flight already; zero when the wait begins.
+        waited: Duration,
+    },
+    /// Whole TLS records for the server.
+    ClientRecords {
+        /// Which use.
+        use_id: UseId,
+        /// The records.
+        data: Vec<u8>,
+    },
+    /// The handshake succeeded and its keys are here.
+    Established {
+        /// Which use.
+        use_id: UseId,
+        /// The keys and what is known of the session.
+        session: Box<CardSession>,
+    },
+    /// The handshake failed.
+    Failed {
+        /// Which use.
+        use_id: UseId,
+        /// Why.
+        error: SessionError,
+        /// An alert record the guest must still send to the server, in clear.
+        alert: Option<Vec<u8>>,
+    },
+    /// The use is over, the card is back at rest or lost, and the next job may come.
+    Free {
+        /// Which use.
+        use_id: UseId,
+        /// Time spent in APDUs for this use, its end included.
+        card_time: Duration,
+    },
+}
+
+/// One identity of a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardIdentity {
+    /// Its friendly name.
+    pub name: IdentityName,
+    /// Its certificate, DER; `None` when the card does not let it be read.
+    pub certificate: Option<Vec<u8>>,
+}
+
+/// What a card can carry besides a plain handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CardFeatures {
+    /// A server name can be given to it, to be sent as SNI.
+    pub server_name: bool,
+    /// ALPN protocols can be given to it.
+    pub alpn: bool,
+    /// A version range can be given to it.
+    pub version_range: bool,
+    /// It can be made to forget its stored session.
+    pub forget: bool,
+    /// The highest TLS version this service runs through it.
+    pub max_version: ProtocolVersion,
+}
+
+/// A finished handshake. Holds keys: no `Debug` of their content, wiped when dropped.
+pub struct CardSession {
+    /// The keys and counters the record layer starts from.
+    pub keys: Established,
+    /// Whether an earlier session was resumed.
+    pub abbreviated: bool,
+    /// RFC 7627, from ServerHello.
+    pub extended_master_secret: bool,
+    /// RFC 7366, from ServerHello.
+    pub encrypt_then_mac: bool,
+    /// How many of the bytes given by [`WorkerCommand::ServerRecords`] belong to the handshake.
+    pub consumed: u64,
+    /// The ALPN protocol the server chose.
+    pub alpn: Option<Vec<u8>>,
+    /// The server's certificates, leaf first, as checked; after a resumption those of the full
+    /// handshake before it.
+    pub peer_certificates: Vec<Vec<u8>>,
+    /// Time spent in APDUs until now.
+    pub card_time: Duration,
+}
+
+impl fmt::Debug for CardSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CardSession")
+            .field("version", &self.keys.version)
+            .field("cipher_suite", &self.keys.cipher_suite)
+            .field("abbreviated", &self.abbreviated)
+            .field("consumed", &self.consumed)
+            .field("card_time", &self.card_time)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes a worker's reports; called on the worker's thread, must not block.
+pub type Reporter = Box<dyn Fn(Seid, WorkerReport) + Send>;

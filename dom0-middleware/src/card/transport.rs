@@ -1,0 +1,95 @@
+//! How a worker reaches a card: APDUs out and in, a cold reset, a look whether it is still there.
+
+use std::io;
+use std::time::Instant;
+
+use proto::apdu::{Atr, CommandApdu, ResponseApdu};
+use proto::error::DecodeError;
+use thiserror::Error;
+
+/// A powered card that takes APDUs. One worker owns it; nobody else speaks to the card meanwhile.
+///
+/// Every method returns by its deadline. After an error other than [`TransportError::Reset`] the
+/// answer of an earlier command may still be on its way: only [`cold_reset`](Self::cold_reset) or
+/// a new connection makes the transport usable again.
+pub trait CardTransport: Send {
+    /// The answer to reset of the last power-up.
+    fn atr(&self) -> &Atr;
+
+    /// Sends one command and waits for its response.
+    ///
+    /// # Errors
+    /// A [`TransportError`] when no whole response came by `deadline`; status words are not errors
+    /// here.
+    fn transmit(
+        &mut self,
+        command: &CommandApdu,
+        deadline: Instant,
+    ) -> Result<ResponseApdu, TransportError>;
+
+    /// Takes the card's power away and gives it back; PIN and handshake state are gone.
+    ///
+    /// # Errors
+    /// A [`TransportError`] when the card gave no answer to reset by `deadline`.
+    fn cold_reset(&mut self, deadline: Instant) -> Result<Atr, TransportError>;
+
+    /// Looks, without an APDU and without waiting, whether the card is still there.
+    ///
+    /// # Errors
+    /// [`TransportError::Removed`] when it has left.
+    fn check_present(&mut self) -> Result<(), TransportError> {
+        Ok(())
+    }
+}
+
+/// Where the cards of one SEID come from: a reader's slot, or a socket virtual cards connect to.
+pub trait CardSource: Send {
+    /// A card that arrived since the last call, powered, or nothing. Never waits for an arrival;
+    /// powering up what arrived ends by `deadline`.
+    ///
+    /// # Errors
+    /// A [`TransportError`] when something arrived that did not behave like a card; it was let go.
+    fn poll(&mut self, deadline: Instant)
+    -> Result<Option<Box<dyn CardTransport>>, TransportError>;
+
+    /// Refuses whatever arrived while a card is held; returns how many were refused.
+    fn refuse_surplus(&mut self) -> usize {
+        0
+    }
+}
+
+/// Why a transport gave no response.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TransportError {
+    /// The card, or the connection to it, is gone.
+    #[error("the card was removed")]
+    Removed,
+    /// The deadline passed first.
+    #[error("no answer from the card in time")]
+    TimedOut,
+    /// The card was reset by someone else: its state is lost, the connection is not.
+    #[error("the card was reset")]
+    Reset,
+    /// What came is not a response APDU.
+    #[error("garbled answer: {0}")]
+    Garbled(#[from] DecodeError),
+    /// The operating system failed us.
+    #[error("input or output failed: {0}")]
+    Io(io::ErrorKind),
+}
+
+impl From<io::Error> for TransportError {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind::{
+            BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut, UnexpectedEof,
+            WouldBlock,
+        };
+        match error.kind() {
+            BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof => {
+                Self::Removed
+            }
+            TimedOut | WouldBlock => Self::TimedOut,
+            kind => Self::Io(kind),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Whom a binding believes to be its server: CA certificates, or pinned leaf certificates.
+//!
+//! The system's roots are never used, and a [`Trust`] without content accepts nothing.
+
+mod authorities;
+mod error;
+mod leaf;
+mod trust;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::error::{TrustError, TrustSetupError};
+pub use self::trust::{PeerVerifier, Trust};

@@ -1,0 +1,80 @@
+//! One connected virtual card as a [`CardTransport`].
+
+use std::time::Instant;
+
+use proto::apdu::{Atr, CommandApdu, ResponseApdu};
+
+use super::connection::Connection;
+use super::stream::Stream;
+use crate::card::transport::{CardTransport, TransportError};
+
+const POWER_OFF: u8 = 0x00;
+const POWER_ON: u8 = 0x01;
+const ASK_ATR: u8 = 0x04;
+
+/// A virtual card that was powered up.
+#[derive(Debug)]
+pub(super) struct ViccTransport {
+    connection: Connection,
+    atr: Atr,
+    /// Commands whose responses did not come in time and may come yet.
+    unanswered: usize,
+}
+
+impl ViccTransport {
+    /// Powers the card up and asks for its answer to reset.
+    pub(super) fn power_up(stream: Stream, deadline: Instant) -> Result<Self, TransportError> {
+        let mut connection = Connection::new(stream);
+        connection.send(&[POWER_ON], deadline)?;
+        connection.send(&[ASK_ATR], deadline)?;
+        let atr = Atr::decode(&connection.receive(deadline)?)?;
+        Ok(Self {
+            connection,
+            atr,
+            unanswered: 0,
+        })
+    }
+}
+
+impl CardTransport for ViccTransport {
+    fn atr(&self) -> &Atr {
+        &self.atr
+    }
+
+    fn transmit(
+        &mut self,
+        command: &CommandApdu,
+        deadline: Instant,
+    ) -> Result<ResponseApdu, TransportError> {
+        self.unanswered += 1;
+        self.connection.send(&command.encode(), deadline)?;
+        let body = self.connection.receive(deadline)?;
+        self.unanswered = self.unanswered.saturating_sub(1);
+        Ok(ResponseApdu::decode(&body)?)
+    }
+
+    fn cold_reset(&mut self, deadline: Instant) -> Result<Atr, TransportError> {
+        for control in [POWER_OFF, POWER_ON, ASK_ATR] {
+            self.connection.send(&[control], deadline)?;
+        }
+        // The card answers in order: what it still owed comes before the answer to reset.
+        loop {
+            let body = self.connection.receive(deadline)?;
+            let known = body.as_slice() == self.atr.as_bytes();
+            if self.unanswered > 0 && !known {
+                self.unanswered -= 1;
+                continue;
+            }
+            self.atr = Atr::decode(&body)?;
+            self.unanswered = 0;
+            return Ok(self.atr.clone());
+        }
+    }
+
+    fn check_present(&mut self) -> Result<(), TransportError> {
+        if self.connection.is_closed() {
+            return Err(TransportError::Removed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,18 @@
+//! The thread of one card: it owns transport and driver, and serves one use at a time.
+//!
+//! It never waits for ever: a card is waited for by deadline, everything else on the command
+//! channel, with a tick to see cards come and go. What fails is told, the card is brought back by
+//! a cold reset and a new opening, and the next use is served.
+
+mod inbox;
+mod link;
+mod opening;
+mod serve;
+mod session;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use self::inbox::Inbox;
+pub(super) use self::worker::Worker;

@@ -1,0 +1,181 @@
+//! One job on a card that is ready: the handshake, its end, and the card's way back to rest.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls_pki_types::UnixTime;
+use tracing::{debug, warn};
+
+use super::inbox::Inbox;
+use super::link::Link;
+use super::session::{Orders, Use};
+use super::worker::{Phase, Ready, Worker};
+use crate::card::eap_tls::handshake::{self, Completed, Failure};
+use crate::card::eap_tls::{HandshakeRequest, closing};
+use crate::card::error::SessionError;
+use crate::card::job::{Job, UseId};
+use crate::card::report::{CardSession, WorkerReport};
+use crate::card::trust::{PeerVerifier, Trust, TrustError};
+
+impl Worker {
+    /// Runs one use from start to [`WorkerReport::Free`].
+    pub(super) fn serve(&mut self, job: &Job, inbox: &Inbox) -> Orders {
+        let use_id = job.use_id;
+        let error = match self.take_phase() {
+            Phase::Ready(ready) => return self.serve_ready(ready, job, inbox),
+            Phase::Unusable {
+                link,
+                why,
+                retry_at,
+            } => {
+                let error = SessionError::of_unusable_card(&why);
+                self.phase = Phase::Unusable {
+                    link,
+                    why,
+                    retry_at,
+                };
+                error
+            }
+            absent @ Phase::Absent { .. } => {
+                self.phase = absent;
+                SessionError::NoCard
+            }
+        };
+        self.tell_failure(use_id, error, None);
+        self.tell(WorkerReport::Free {
+            use_id,
+            card_time: Duration::ZERO,
+        });
+        Orders::default()
+    }
+
+    fn serve_ready(&mut self, mut ready: Ready, job: &Job, inbox: &Inbox) -> Orders {
+        let use_id = job.use_id;
+        ready.link.restart_clock();
+        let outcome = self.run_handshake(&mut ready, job, inbox);
+        let recover = match outcome.result {
+            Ok(completed) => {
+                self.session = completed.session.clone();
+                self.tell_established(use_id, *completed, ready.link.card_time());
+                false
+            }
+            Err(failure) => {
+                let Failure {
+                    error,
+                    alert,
+                    session,
+                } = *failure;
+                self.session = session;
+                let recover = error.needs_recovery();
+                self.tell_failure(use_id, error, alert);
+                recover
+            }
+        };
+        if outcome.orders.forget_session {
+            self.session = None;
+        }
+        let at_rest = !recover && (!outcome.touched || self.close(&mut ready.link, job));
+        let card_time = ready.link.card_time();
+        if at_rest {
+            self.phase = Phase::Ready(ready);
+        } else if !outcome.orders.stop {
+            self.recover(ready.link, Some(ready.opened));
+        }
+        self.tell(WorkerReport::Free { use_id, card_time });
+        outcome.orders
+    }
+
+    fn run_handshake(&mut self, ready: &mut Ready, job: &Job, inbox: &Inbox) -> Outcome {
+        let first = handshake::begin(
+            HandshakeRequest::from(job),
+            self.parameters(ready.stand_in),
+            ready.opened.capabilities,
+            Arc::new(TrustNow(Arc::clone(&job.trust))),
+            self.session.take(),
+        );
+        let first = match first {
+            Ok(step) => step,
+            Err(failure) => {
+                return Outcome {
+                    result: Err(failure),
+                    touched: false,
+                    orders: Orders::default(),
+                };
+            }
+        };
+        let (seid, report) = (&self.settings.seid, &self.report);
+        let tell = |what| report(seid.clone(), what);
+        let mut running = Use {
+            use_id: job.use_id,
+            link: &mut ready.link,
+            source: self.source.as_mut(),
+            inbox,
+            report: &tell,
+            limit: self.settings.handshake_timeout,
+            begun: Instant::now(),
+            records: VecDeque::new(),
+            orders: Orders::default(),
+        };
+        let result = running.run(first);
+        Outcome {
+            result,
+            touched: true,
+            orders: running.orders,
+        }
+    }
+
+    /// Reset-State and Set-Identity; whether the card is at rest.
+    fn close(&self, link: &mut Link, job: &Job) -> bool {
+        let steps = self.parameters([0; 32]).steps;
+        let first = closing::begin(&self.settings.profile, steps, job.identity.clone());
+        match link.close(first) {
+            Ok(()) => true,
+            Err(error) => {
+                warn!(seid = %self.settings.seid, %error, "card did not come to rest");
+                false
+            }
+        }
+    }
+
+    fn tell_established(&self, use_id: UseId, completed: Completed, card_time: Duration) {
+        let session = Box::new(CardSession {
+            keys: completed.keys,
+            abbreviated: completed.abbreviated,
+            extended_master_secret: completed.extended_master_secret,
+            encrypt_then_mac: completed.encrypt_then_mac,
+            consumed: completed.consumed,
+            alpn: completed.alpn,
+            peer_certificates: completed.peer_certificates,
+            card_time,
+        });
+        debug!(seid = %self.settings.seid, %use_id, ?session, "handshake done");
+        self.tell(WorkerReport::Established { use_id, session });
+    }
+
+    fn tell_failure(&self, use_id: UseId, error: SessionError, alert: Option<Vec<u8>>) {
+        debug!(seid = %self.settings.seid, %use_id, %error, "handshake failed");
+        self.tell(WorkerReport::Failed {
+            use_id,
+            error,
+            alert,
+        });
+    }
+}
+
+/// How a handshake went.
+struct Outcome {
+    result: Result<Box<Completed>, Box<Failure>>,
+    /// Whether a command of it reached the card.
+    touched: bool,
+    orders: Orders,
+}
+
+/// A binding's trust, at the time it is asked.
+struct TrustNow(Arc<Trust>);
+
+impl PeerVerifier for TrustNow {
+    fn verify_peer(&self, chain: &[Vec<u8>], server_name: &str) -> Result<(), TrustError> {
+        self.0.verify(chain, server_name, UnixTime::now())
+    }
+}

@@ -1,0 +1,171 @@
+//! One use of the card: a handshake, moved between the card and the broker.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::inbox::Inbox;
+use super::link::Link;
+use super::worker::TICK;
+use crate::card::eap_tls::handshake::{Completed, Failure, Step};
+use crate::card::error::SessionError;
+use crate::card::job::UseId;
+use crate::card::report::{WorkerCommand, WorkerReport};
+use crate::card::transport::CardSource;
+
+/// What one handshake needs besides its own state.
+pub(super) struct Use<'a> {
+    pub(super) use_id: UseId,
+    pub(super) link: &'a mut Link,
+    pub(super) source: &'a mut dyn CardSource,
+    pub(super) inbox: &'a Inbox,
+    pub(super) report: &'a dyn Fn(WorkerReport),
+    /// The longest the whole may take, and when it began.
+    pub(super) limit: Duration,
+    pub(super) begun: Instant,
+    /// What came from the server and was not asked for yet.
+    pub(super) records: VecDeque<Vec<u8>>,
+    pub(super) orders: Orders,
+}
+
+/// What the broker said in the middle of a use.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Orders {
+    /// This use is over.
+    cancelled: bool,
+    /// The worker ends.
+    pub(super) stop: bool,
+    /// What could be resumed is forgotten.
+    pub(super) forget_session: bool,
+}
+
+impl Use<'_> {
+    /// Runs the handshake to its end.
+    pub(super) fn run(&mut self, first: Step) -> Result<Box<Completed>, Box<Failure>> {
+        let mut waiting_since = None;
+        let mut step = first;
+        loop {
+            step = match step {
+                Step::Transmit(handshake, command) => {
+                    waiting_since = None;
+                    self.take_orders();
+                    if let Some(error) = self.interruption() {
+                        return Err(handshake.abandon(error));
+                    }
+                    match self.link.transmit(&command) {
+                        Ok(response) => handshake.on_response(response)?,
+                        Err(source) => {
+                            let error = SessionError::of_transport(handshake.step(), source);
+                            return Err(handshake.abandon(error));
+                        }
+                    }
+                }
+                Step::SendToServer(data, then) => {
+                    let use_id = self.use_id;
+                    (self.report)(WorkerReport::ClientRecords { use_id, data });
+                    *then
+                }
+                Step::AwaitServer(handshake) => {
+                    let since = *waiting_since.get_or_insert_with(Instant::now);
+                    match self.next_records(since) {
+                        Ok(data) => handshake.on_records(&data)?,
+                        Err(error) => return Err(handshake.abandon(error)),
+                    }
+                }
+                Step::Finished(completed) => {
+                    self.take_orders();
+                    return match self.interruption() {
+                        // The keys are dropped here, unseen.
+                        Some(error) => Err(Box::new(Failure {
+                            error,
+                            alert: None,
+                            session: completed.session,
+                        })),
+                        None => Ok(completed),
+                    };
+                }
+            };
+        }
+    }
+
+    fn next_records(&mut self, since: Instant) -> Result<Vec<u8>, SessionError> {
+        self.take_orders();
+        if self.records.is_empty() {
+            let use_id = self.use_id;
+            let waited = since.elapsed();
+            (self.report)(WorkerReport::AwaitingServer { use_id, waited });
+        }
+        loop {
+            if let Some(error) = self.interruption() {
+                return Err(error);
+            }
+            if let Some(data) = self.records.pop_front() {
+                return Ok(data);
+            }
+            match self.inbox.wait(TICK.min(self.time_left())) {
+                Some(command) => self.note(command),
+                None => self.look_at_card()?,
+            }
+        }
+    }
+
+    /// Notes what the broker has said meanwhile, without waiting.
+    fn take_orders(&mut self) {
+        while !self.orders.stop
+            && let Some(command) = self.inbox.poll()
+        {
+            self.note(command);
+        }
+    }
+
+    fn note(&mut self, command: WorkerCommand) {
+        match command {
+            WorkerCommand::ServerRecords { use_id, data } if use_id == self.use_id => {
+                self.records.push_back(data);
+            }
+            WorkerCommand::Cancel { use_id } if use_id == self.use_id => {
+                self.orders.cancelled = true;
+            }
+            WorkerCommand::ServerRecords { .. } | WorkerCommand::Cancel { .. } => {}
+            WorkerCommand::ForgetSession => self.orders.forget_session = true,
+            WorkerCommand::Stop => self.orders.stop = true,
+            WorkerCommand::Start(job) => {
+                let use_id = job.use_id;
+                (self.report)(WorkerReport::Failed {
+                    use_id,
+                    error: SessionError::Busy,
+                    alert: None,
+                });
+                (self.report)(WorkerReport::Free {
+                    use_id,
+                    card_time: Duration::ZERO,
+                });
+            }
+        }
+    }
+
+    fn interruption(&self) -> Option<SessionError> {
+        if self.orders.stop {
+            return Some(SessionError::Stopped);
+        }
+        if self.orders.cancelled {
+            return Some(SessionError::Cancelled);
+        }
+        let limit = self.limit;
+        (self.begun.elapsed() >= limit).then_some(SessionError::Timeout { limit })
+    }
+
+    fn time_left(&self) -> Duration {
+        self.limit.saturating_sub(self.begun.elapsed())
+    }
+
+    fn look_at_card(&mut self) -> Result<(), SessionError> {
+        if self.link.transport.check_present().is_err() {
+            return Err(SessionError::CardRemoved);
+        }
+        let count = self.source.refuse_surplus();
+        if count > 0 {
+            (self.report)(WorkerReport::SurplusRefused { count });
+        }
+        Ok(())
+    }
+}

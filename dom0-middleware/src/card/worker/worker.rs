@@ -1,0 +1,269 @@
+//! The life of a worker: a card comes, is opened, serves, fails, is brought back, leaves.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ring::rand::{SecureRandom, SystemRandom};
+use tracing::{info, warn};
+
+use super::inbox::Inbox;
+use super::link::Link;
+use super::opening::{fresh_pin, open};
+use crate::card::eap_tls::opening::Opened;
+use crate::card::eap_tls::{DriverParameters, OfferedSession};
+use crate::card::error::CardError;
+use crate::card::pin::PinLedger;
+use crate::card::report::{Reporter, WorkerCommand, WorkerReport};
+use crate::card::settings::CardSettings;
+use crate::card::transport::{CardSource, TransportError};
+
+/// How often a worker looks up from its command channel.
+pub(super) const TICK: Duration = Duration::from_millis(100);
+
+/// The longest a card may take to power up.
+const POWER_UP: Duration = Duration::from_secs(5);
+
+/// How often a card that waits for a PIN file is looked after.
+const PIN_CHECK: Duration = Duration::from_secs(1);
+
+/// First and longest wait before an unusable card is tried again.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// Everything one card's thread owns.
+pub(in crate::card) struct Worker {
+    pub(super) settings: CardSettings,
+    pub(super) source: Box<dyn CardSource>,
+    ledger: Arc<dyn PinLedger>,
+    pub(super) report: Reporter,
+    pub(super) phase: Phase,
+    /// The one session the card may offer; dies with every opening.
+    pub(super) session: Option<OfferedSession>,
+    retry_after: Duration,
+}
+
+/// How the card is.
+pub(super) enum Phase {
+    Absent {
+        look_again: Instant,
+    },
+    Unusable {
+        link: Link,
+        why: CardError,
+        retry_at: Instant,
+    },
+    Ready(Ready),
+}
+
+pub(super) struct Ready {
+    pub(super) link: Link,
+    pub(super) opened: Opened,
+    /// What this card offers instead of a session it was made to forget.
+    pub(super) stand_in: [u8; 32],
+}
+
+impl Worker {
+    pub(in crate::card) fn new(
+        settings: CardSettings,
+        source: Box<dyn CardSource>,
+        ledger: Arc<dyn PinLedger>,
+        report: Reporter,
+    ) -> Self {
+        Self {
+            settings,
+            source,
+            ledger,
+            report,
+            phase: Phase::Absent {
+                look_again: Instant::now(),
+            },
+            session: None,
+            retry_after: FIRST_RETRY,
+        }
+    }
+
+    /// Serves until told to stop.
+    pub(in crate::card) fn run(mut self, inbox: Inbox) {
+        loop {
+            self.look();
+            match inbox.wait(TICK) {
+                Some(WorkerCommand::Stop) => return,
+                Some(WorkerCommand::Start(job)) => {
+                    if self.serve(&job, &inbox).stop {
+                        return;
+                    }
+                }
+                Some(WorkerCommand::ForgetSession) => self.session = None,
+                // Of a use that is over.
+                Some(WorkerCommand::ServerRecords { .. } | WorkerCommand::Cancel { .. }) => {}
+                None => {}
+            }
+        }
+    }
+
+    pub(super) fn tell(&self, report: WorkerReport) {
+        (self.report)(self.settings.seid.clone(), report);
+    }
+
+    /// Sees cards come and go, and tries an unusable one again when it is time.
+    fn look(&mut self) {
+        let transport = match &mut self.phase {
+            Phase::Absent { look_again } => {
+                if Instant::now() >= *look_again {
+                    self.admit();
+                }
+                return;
+            }
+            Phase::Unusable { link, .. } => &mut link.transport,
+            Phase::Ready(ready) => &mut ready.link.transport,
+        };
+        if let Err(error) = transport.check_present() {
+            self.lose(error.into());
+            self.admit();
+            return;
+        }
+        let count = self.source.refuse_surplus();
+        if count > 0 {
+            warn!(seid = %self.settings.seid, count, "a second card connected and was refused");
+            self.tell(WorkerReport::SurplusRefused { count });
+        }
+        if self.is_due() {
+            self.retry();
+        }
+    }
+
+    /// Whether an unusable card should be tried again now.
+    fn is_due(&mut self) -> bool {
+        let Phase::Unusable { why, retry_at, .. } = &mut self.phase else {
+            return false;
+        };
+        if Instant::now() < *retry_at {
+            return false;
+        }
+        if why.awaits_pin() {
+            *retry_at = Instant::now() + PIN_CHECK;
+            return fresh_pin(&self.settings, self.ledger.as_ref()).is_ok();
+        }
+        true
+    }
+
+    /// Takes a card that arrived.
+    fn admit(&mut self) {
+        match self.source.poll(Instant::now() + POWER_UP) {
+            Ok(None) => {}
+            Ok(Some(transport)) => {
+                info!(seid = %self.settings.seid, atr = %transport.atr(), "card arrived");
+                self.retry_after = FIRST_RETRY;
+                let link = Link::new(transport, self.settings.apdu_timeout);
+                self.open(link, None);
+            }
+            Err(error) => {
+                warn!(seid = %self.settings.seid, %error, "something arrived that is no card");
+                self.phase = Phase::Absent {
+                    look_again: Instant::now() + FIRST_RETRY,
+                };
+            }
+        }
+    }
+
+    /// Opens a card that was just powered up. `before` is what it was when it last was ready, if
+    /// it did not leave since.
+    fn open(&mut self, mut link: Link, before: Option<Opened>) {
+        self.session = None;
+        let mut stand_in = [0; 32];
+        if SystemRandom::new().fill(&mut stand_in).is_err() {
+            // Without randomness no session may be run; the next try may find some.
+            self.set_aside(link, TransportError::Io(std::io::ErrorKind::Other).into());
+            return;
+        }
+        let parameters = self.parameters(stand_in);
+        match open(&mut link, parameters, &self.settings, self.ledger.as_ref()) {
+            Ok(opened) => {
+                self.retry_after = FIRST_RETRY;
+                if before.as_ref() != Some(&opened) {
+                    info!(
+                        seid = %self.settings.seid,
+                        identities = opened.identities.len(),
+                        "card is ready"
+                    );
+                    self.tell(WorkerReport::Present {
+                        atr: link.transport.atr().clone(),
+                        profile: self.settings.profile.name.clone(),
+                        identities: opened.identities.clone(),
+                        features: opened.capabilities.into(),
+                    });
+                }
+                self.phase = Phase::Ready(Ready {
+                    link,
+                    opened,
+                    stand_in,
+                });
+            }
+            Err(error @ CardError::Transport(TransportError::Removed)) => self.lose(error),
+            Err(error) => self.set_aside(link, error),
+        }
+    }
+
+    /// Keeps a card that cannot be used, to try it again later.
+    fn set_aside(&mut self, link: Link, why: CardError) {
+        warn!(seid = %self.settings.seid, error = %why, "card cannot be used");
+        let wait = match why.awaits_pin() {
+            true => PIN_CHECK,
+            false => self.retry_after,
+        };
+        self.retry_after = (self.retry_after * 2).min(LONGEST_RETRY);
+        self.tell(WorkerReport::Unusable { why: why.clone() });
+        self.phase = Phase::Unusable {
+            link,
+            why,
+            retry_at: Instant::now() + wait,
+        };
+    }
+
+    /// Lets a card go that is not there any more, or does not even answer to reset.
+    fn lose(&mut self, why: CardError) {
+        warn!(seid = %self.settings.seid, error = %why, "card is gone");
+        self.session = None;
+        self.phase = Phase::Absent {
+            look_again: Instant::now(),
+        };
+        self.tell(WorkerReport::Gone { why });
+    }
+
+    fn retry(&mut self) {
+        let phase = self.take_phase();
+        if let Phase::Unusable { link, .. } = phase {
+            self.recover(link, None);
+        }
+    }
+
+    /// Cold reset and a new opening.
+    pub(super) fn recover(&mut self, mut link: Link, before: Option<Opened>) {
+        match link.cold_reset() {
+            Ok(()) => self.open(link, before),
+            Err(error) => self.lose(error.into()),
+        }
+    }
+
+    pub(super) fn take_phase(&mut self) -> Phase {
+        let absent = Phase::Absent {
+            look_again: Instant::now(),
+        };
+        std::mem::replace(&mut self.phase, absent)
+    }
+
+    pub(super) fn parameters(&self, stand_in: [u8; 32]) -> DriverParameters {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let unix_time = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
+        // Any identifier will do: it only has to differ from packet to packet.
+        let first_identifier = stand_in[0];
+        DriverParameters::new(
+            self.settings.profile.clone(),
+            first_identifier,
+            unix_time,
+            stand_in,
+        )
+    }
+}
