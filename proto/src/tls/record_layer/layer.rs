@@ -29,7 +29,7 @@ use crate::tls::version::ProtocolVersion;
 pub struct RecordLayer {
     version: ProtocolVersion,
     cipher_suite: CipherSuite,
-    write: WriteHalf,
+    pub(super) write: WriteHalf,
     read: ReadHalf,
     messages: HandshakeReader,
     control: Control,
