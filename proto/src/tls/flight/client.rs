@@ -46,7 +46,7 @@ impl ClientFlight {
         let mut finished_record = None;
         for record in Record::decode_all(bytes)? {
             let expected = reader.state.expected();
-            if *version.get_or_insert(record.version()) != record.version() {
+            if *version.get_or_insert_with(|| record.version()) != record.version() {
                 return Err(grammar(
                     expected,
                     FlightItem::RecordVersion(record.version()),

@@ -112,7 +112,7 @@ impl FlightReader {
     }
 
     fn check_version(&mut self, state: &State, record: &Record) -> Result<(), FlightError> {
-        if *self.version.get_or_insert(record.version()) == record.version() {
+        if *self.version.get_or_insert_with(|| record.version()) == record.version() {
             return Ok(());
         }
         Err(grammar(

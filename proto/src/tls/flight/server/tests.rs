@@ -253,15 +253,15 @@ fn messages_out_of_place_are_refused() {
 
 #[test]
 fn records_out_of_place_are_refused() {
-    let data = record(23, V, &[0; 30]);
+    let data = || record(23, V, &[0; 30]);
     let wrong: [&[Vec<u8>]; 12] = [
         &[ccs()],
-        &[data.clone()],
-        &[hs(&[hello()]), data.clone()],
+        &[data()],
+        &[hs(&[hello()]), data()],
         &[hs(&[hello()]), record(24, V, &[1, 0, 1])],
         &[hs(&[hello(), certificate()]), ccs()],
         &[hs(&[hello()]), ccs(), ccs()],
-        &[hs(&[hello()]), ccs(), data],
+        &[hs(&[hello()]), ccs(), data()],
         &[hs(&[hello()]), record(20, V, &[2])],
         &[hs(&[hello()]), record(20, V, &[1, 1])],
         &[hs(&[hello()]), record(20, V, &[])],
