@@ -22,6 +22,7 @@ const MAX_SECRET: usize = 64;
 /// The handshake is complete; the guest's record layer takes over.
 ///
 /// The keys are wiped when this is dropped, and by whoever takes them with [`Self::into_keys`].
+#[derive(PartialEq, Eq)]
 pub struct EstablishedMessage {
     /// The session.
     pub session: SessionId,

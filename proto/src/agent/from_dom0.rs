@@ -19,7 +19,7 @@ const MAX_LINE: usize = 512;
 const MAX_ALERT: usize = 1_024;
 
 /// A message from dom0 to the agent.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Dom0Message {
     /// The agent is admitted.
     Welcome(Welcome),

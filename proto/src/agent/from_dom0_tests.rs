@@ -29,9 +29,7 @@ fn problem_of(field: &'static str, value: Option<Value<'_>>) -> FieldProblem {
 fn every_kind_is_read_back() {
     for message in samples::from_dom0() {
         let bytes = message.encode();
-        let read = Dom0Message::decode(&bytes).expect("own encoding");
-        assert_eq!(format!("{read:?}"), format!("{message:?}"));
-        assert_eq!(read.encode(), bytes);
+        assert_eq!(Dom0Message::decode(&bytes), Ok(message));
     }
 }
 

@@ -1,0 +1,37 @@
+//! The door for applications: a Unix socket, one JSON object per line each way.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | `destination` | `HOST:PORT` and server names |
+//! | `request`, `answer`, `error` | the lines; both ends use these types |
+//! | `line` | one line of at most 64 KiB off a socket |
+//! | `listener` | the socket itself, its mode, one task per connection |
+//! | `connection` | the requests of one application |
+//! | `session` | one `connect` from request to end |
+//! | `plan` | a `connect` that was checked |
+//! | `state` | what all connections share |
+
+mod answer;
+mod connection;
+mod destination;
+mod error;
+mod line;
+mod listener;
+mod plan;
+mod request;
+mod session;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Dom0Status, EstablishedAnswer, IdentityAnswer, SessionCounts, StatusAnswer};
+pub use error::AppError;
+pub use request::{ConnectRequest, Mode};
+
+pub(crate) use answer::Answer;
+pub(crate) use destination::{Destination, ServerName};
+pub(crate) use error::Chain;
+pub(crate) use listener::{ListenError, Listener};
+pub(crate) use request::Request;
+pub(crate) use state::AppState;

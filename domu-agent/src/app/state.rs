@@ -1,0 +1,94 @@
+//! What all connections of applications share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::answer::{Dom0Status, SessionCounts, StatusAnswer};
+use crate::dom0::Dom0;
+
+/// dom0, defaults and counters.
+pub(crate) struct AppState {
+    /// The connection to dom0.
+    pub(crate) dom0: Dom0,
+    /// Time for a request that names none.
+    pub(crate) timeout: Duration,
+    /// Counters for `status`.
+    pub(crate) counters: Counters,
+}
+
+impl AppState {
+    pub(crate) fn new(dom0: Dom0, timeout: Duration) -> Self {
+        Self {
+            dom0,
+            timeout,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What `status` answers.
+    pub(crate) fn status(&self) -> StatusAnswer {
+        let dom0 = self.dom0.status();
+        StatusAnswer {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            dom0: Dom0Status {
+                connected: dom0.welcome.is_some(),
+                domain: dom0
+                    .welcome
+                    .as_ref()
+                    .map(|welcome| welcome.domain.to_string()),
+                token_expires: dom0.welcome.and_then(|welcome| welcome.token_expires),
+                last_error: dom0.last_error.map(|error| error.to_string()),
+            },
+            sessions: self.counters.read(),
+        }
+    }
+}
+
+/// Counts sessions.
+#[derive(Default)]
+pub(crate) struct Counters {
+    handshakes: AtomicU64,
+    running: AtomicU64,
+    established: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// One more in a counter, for as long as it lives.
+pub(crate) struct Counted<'c>(&'c AtomicU64);
+
+impl Counters {
+    pub(crate) fn handshake(&self) -> Counted<'_> {
+        Counted::new(&self.handshakes)
+    }
+
+    pub(crate) fn running(&self) -> Counted<'_> {
+        self.established.fetch_add(1, Ordering::Relaxed);
+        Counted::new(&self.running)
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> SessionCounts {
+        SessionCounts {
+            handshakes: self.handshakes.load(Ordering::Relaxed),
+            running: self.running.load(Ordering::Relaxed),
+            established: self.established.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl<'c> Counted<'c> {
+    fn new(counter: &'c AtomicU64) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

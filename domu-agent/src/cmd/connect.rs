@@ -1,0 +1,107 @@
+//! `domu-agent connect`.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use proto::tls::ProtocolVersion;
+
+use crate::cli::ConnectArgs;
+use crate::client::{Client, ConnectRequest, EstablishedAnswer};
+use crate::error::AgentError;
+
+/// Bytes copied at once.
+const COPY_SIZE: usize = 65_536;
+
+/// Connects, then carries standard input and output until the server ends.
+pub(super) fn run(args: ConnectArgs) -> Result<(), AgentError> {
+    let client = Client::new(&args.agent);
+    let (established, stream) = client.connect(request(args))?;
+    eprintln!("{}", summary(&established));
+
+    let mut to_server = stream.try_clone().map_err(AgentError::Copy)?;
+    // Not joined: reading standard input cannot be interrupted when the server has ended.
+    thread::spawn(move || {
+        let copied = copy(&mut io::stdin().lock(), &mut to_server);
+        end_sending(&to_server, copied);
+    });
+    copy(&mut &stream, &mut io::stdout().lock()).map_err(AgentError::Copy)
+}
+
+fn request(args: ConnectArgs) -> ConnectRequest {
+    ConnectRequest {
+        connect: args.destination.to_string(),
+        server_name: args.server_name.map(crate::app::ServerName::into_string),
+        identity: args.identity,
+        alpn: args.alpn,
+        min_version: args.min_version.map(number),
+        max_version: args.max_version.map(number),
+        resume: args.no_resume.then_some(false),
+        timeout_ms: args.timeout_ms,
+        ..ConnectRequest::default()
+    }
+}
+
+/// `1.2`, without the name in front.
+fn number(version: ProtocolVersion) -> String {
+    version.to_string().trim_start_matches("TLS ").to_owned()
+}
+
+fn summary(established: &EstablishedAnswer) -> String {
+    format!(
+        "established {} {} card {} ms wait {} ms",
+        established.version, established.cipher_suite, established.card_ms, established.wait_ms
+    )
+}
+
+/// Copies until the end, and lets out what it has before it reads more.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; COPY_SIZE];
+    loop {
+        let n = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        to.write_all(buffer.get(..n).unwrap_or_default())?;
+        to.flush()?;
+    }
+}
+
+/// The server has gone when either of these fails, which the other direction shows.
+fn end_sending(stream: &UnixStream, copied: io::Result<()>) {
+    if let Err(error) = copied.and_then(|()| stream.shutdown(Shutdown::Write)) {
+        tracing::debug!(%error, "sending ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_names_version_suite_and_times() {
+        let established = EstablishedAnswer {
+            version: "TLS 1.2".to_owned(),
+            cipher_suite: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256".to_owned(),
+            server_name: "a.example".to_owned(),
+            alpn: None,
+            abbreviated: false,
+            card_ms: 12,
+            wait_ms: 0,
+            total_ms: 30,
+        };
+        assert_eq!(
+            summary(&established),
+            "established TLS 1.2 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 card 12 ms wait 0 ms"
+        );
+    }
+
+    #[test]
+    fn versions_are_sent_as_the_agent_reads_them() {
+        let version = ProtocolVersion::TLS1_3;
+        assert_eq!(number(version).parse(), Ok(version));
+    }
+}

@@ -1,0 +1,38 @@
+//! `domu-agent serve`.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{AppState, Listener};
+use crate::cli::ServeArgs;
+use crate::config::Config;
+use crate::dom0::{Channel, Dom0};
+use crate::error::AgentError;
+
+/// Runs the agent until it is told to stop.
+pub(super) fn run(args: &ServeArgs) -> Result<(), AgentError> {
+    let config = Config::load(&args.config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(AgentError::Runtime)?
+        .block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), AgentError> {
+    let listener = Listener::bind(&config.agent.socket)?;
+    let dom0 = Dom0::start(Channel::new(config.dom0));
+    let state = Arc::new(AppState::new(dom0, config.agent.timeout()));
+    let mut terminate = signal(SignalKind::terminate()).map_err(AgentError::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(AgentError::Runtime)?;
+    tracing::info!(socket = %config.agent.socket.display(), "ready");
+    tokio::select! {
+        () = listener.serve(state, config.agent.max_connections) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The configuration file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Where applications find the agent unless told otherwise.
+pub(crate) const DEFAULT_SOCKET: &str = "/run/domu-agent/agent.sock";
+
+/// All of `domu-agent.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// How dom0 is reached.
+    pub dom0: Dom0Config,
+    /// The door for applications.
+    #[serde(default)]
+    pub agent: AgentConfig,
+}
+
+/// The table `[dom0]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Dom0Config {
+    /// The kind of channel.
+    pub kind: ChannelKind,
+    /// The Unix socket of this domain's channel.
+    pub path: PathBuf,
+    /// A file with the VM-Auth-Token as text; read at each connection.
+    pub token_file: Option<PathBuf>,
+}
+
+/// Kinds of channels to dom0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ChannelKind {
+    /// A Unix socket: development and tests.
+    Unix,
+}
+
+/// The table `[agent]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AgentConfig {
+    /// The socket for applications, made with mode 0660.
+    pub socket: PathBuf,
+    /// Connections of applications at the same time.
+    pub max_connections: usize,
+    /// Time for one request to become a TLS connection, in milliseconds, when it names none.
+    pub timeout_ms: u64,
+}
+
+impl AgentConfig {
+    /// Time for one request to become a TLS connection.
+    pub(crate) const fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        Self {
+            socket: DEFAULT_SOCKET.into(),
+            max_connections: 1_024,
+            timeout_ms: 30_000,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the file, and the line and key where one is to blame.
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text).map_err(|source| ConfigError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        let config: Self = toml::from_str(text)?;
+        let limits = [
+            ("agent.max_connections", config.agent.max_connections == 0),
+            ("agent.timeout_ms", config.agent.timeout_ms == 0),
+        ];
+        match limits.into_iter().find(|(_, is_zero)| *is_zero) {
+            Some((key, _)) => Err(serde::de::Error::custom(format_args!("{key} is 0"))),
+            None => Ok(config),
+        }
+    }
+}
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a good configuration.
+    #[error("{}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, key and reason.
+        source: Box<toml::de::Error>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../docs/examples/domu-agent.toml");
+
+    #[test]
+    fn the_example_is_accepted_and_shows_the_defaults() {
+        let config = Config::parse(EXAMPLE).expect("the example is good");
+        assert_eq!(config.agent, AgentConfig::default());
+        assert_eq!(config.dom0.kind, ChannelKind::Unix);
+    }
+
+    #[test]
+    fn the_example_documents_every_key() {
+        for key in [
+            "kind",
+            "path",
+            "token_file",
+            "socket",
+            "max_connections",
+            "timeout_ms",
+        ] {
+            let named = EXAMPLE.lines().any(|line| {
+                let line = line.trim_start_matches(['#', ' ']);
+                line.strip_prefix(key)
+                    .is_some_and(|rest| rest.starts_with(" ="))
+            });
+            assert!(named, "{key}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let text = "[dom0]\nkind = \"unix\"\npath = \"/x\"\ncolour = 1\n";
+        let error = Config::parse(text).expect_err("unknown key").to_string();
+        assert!(
+            error.contains("colour") && error.contains("line 4"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn zero_is_not_a_limit() {
+        let text = "[dom0]\nkind = \"unix\"\npath = \"/x\"\n[agent]\ntimeout_ms = 0\n";
+        let error = Config::parse(text).expect_err("no time at all").to_string();
+        assert!(error.contains("agent.timeout_ms"), "{error}");
+    }
+}

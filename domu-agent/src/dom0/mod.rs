@@ -1,0 +1,30 @@
+//! The connection to dom0, shared by all sessions.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | `link` | [`Link`]: one connection without its socket: frames, sessions, silence |
+//! | `actor` | the task that owns the socket, connects again, and hands messages to sessions |
+//! | `handle` | [`Dom0`] and [`Session`]: what the rest of the agent sees |
+//! | `channel`, `backoff`, `token` | how to connect, when to try again, what to show |
+//! | `error` | [`LinkError`], [`Dom0Error`] |
+//!
+//! Losing the connection ends handshakes that are not over. TLS connections that stand go on:
+//! they need dom0 for nothing but hearing that the right to the card has ended.
+
+mod actor;
+mod backoff;
+mod channel;
+mod error;
+mod handle;
+mod link;
+mod token;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use channel::Channel;
+pub(crate) use error::{Dom0Error, LinkError};
+pub(crate) use handle::{Dom0, Session};
+pub(crate) use link::{SessionMessage, Wish};

@@ -1,0 +1,69 @@
+//! The VM-Auth-Token on disk.
+
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+/// Longest token, in bytes.
+const MAX_TOKEN: usize = 2_048;
+/// Longest file: the longest token as text, and space around it.
+const MAX_FILE: u64 = 4_096;
+
+/// Reads a token: base64url without padding, with white space around it.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let in_file =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let invalid = |why: &str| in_file(io::Error::new(ErrorKind::InvalidData, why));
+
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(in_file)?;
+    file.take(MAX_FILE)
+        .read_to_string(&mut text)
+        .map_err(in_file)?;
+    let token = BASE64_URL_SAFE_NO_PAD.decode(text.trim());
+    let token = token.map_err(|_| invalid("not base64url without padding"))?;
+    if token.is_empty() || token.len() > MAX_TOKEN {
+        return Err(invalid("not 1 to 2048 bytes"));
+    }
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> io::Result<Vec<u8>> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("token");
+        std::fs::write(&path, text).expect("writable");
+        read(&path)
+    }
+
+    #[test]
+    fn a_token_is_text_with_space_around_it() {
+        assert_eq!(
+            read_text("  0oQ_-w\n").expect("good"),
+            [0xd2, 0x84, 0x3f, 0xfb]
+        );
+    }
+
+    #[test]
+    fn other_files_are_refused_with_path_and_reason_but_no_content() {
+        let long = BASE64_URL_SAFE_NO_PAD.encode([0; MAX_TOKEN + 1]);
+        for (text, reason) in [
+            ("", "not 1 to 2048 bytes"),
+            (long.as_str(), "not 1 to 2048 bytes"),
+            ("0oQ/+w", "not base64url"),
+            ("0oQ_-w==", "not base64url"),
+        ] {
+            let error = read_text(text).expect_err("bad token").to_string();
+            assert!(
+                error.contains("/token: ") && error.contains(reason),
+                "{error}"
+            );
+            assert!(!error.contains("0oQ"), "{error}");
+        }
+    }
+}

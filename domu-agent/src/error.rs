@@ -1,0 +1,45 @@
+//! Why a command fails.
+
+use std::io;
+
+use crate::app::ListenError;
+use crate::client::ClientError;
+use crate::config::ConfigError;
+use crate::exit_code::ExitCode;
+
+/// Any failure of the program.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AgentError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The socket for applications cannot be had.
+    #[error("socket for applications")]
+    Listen(#[from] ListenError),
+    /// Asking the agent failed.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The agent has no connection to dom0.
+    #[error("the agent is not connected to dom0")]
+    NotConnected,
+    /// Standard input, standard output or the agent's socket broke.
+    #[error("copying data")]
+    Copy(#[source] io::Error),
+    /// The system does not let the program run.
+    #[error("starting")]
+    Runtime(#[source] io::Error),
+}
+
+impl AgentError {
+    /// What the process says.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Listen(_) => ExitCode::Configuration,
+            Self::Client(ClientError::Agent { .. }) => ExitCode::Unavailable,
+            Self::Client(ClientError::Answer) | Self::Runtime(_) => ExitCode::Internal,
+            Self::Client(ClientError::Refused(error)) => ExitCode::of_error(&error.code),
+            Self::NotConnected => ExitCode::NotSo,
+            Self::Copy(_) => ExitCode::Unavailable,
+        }
+    }
+}
