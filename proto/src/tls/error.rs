@@ -2,6 +2,7 @@
 
 use super::content_type::ContentType;
 use super::handshake::HandshakeType;
+use super::version::ProtocolVersion;
 use crate::error::DecodeError;
 
 /// Bytes that are not the TLS they should be.
@@ -10,6 +11,20 @@ pub enum TlsError {
     /// A field is truncated, too long or holds a value that the format does not allow.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// What should be a record is of no version of TLS: the other side speaks something else.
+    #[error("not TLS: {got} where the version of a record should be")]
+    NotTls {
+        /// What stood there.
+        got: ProtocolVersion,
+    },
+    /// A record that announces more than any version allows (RFC 5246 §6.2.3).
+    #[error("record of {got} bytes, at most {max} are allowed")]
+    RecordTooLong {
+        /// Most bytes allowed after the header.
+        max: usize,
+        /// Bytes announced.
+        got: usize,
+    },
     /// A record of another type than the place allows.
     #[error("expected {expected}, got a record of type {got}")]
     UnexpectedRecord {

@@ -24,8 +24,8 @@ impl Record {
     /// Takes the bytes of exactly one record, header first.
     ///
     /// # Errors
-    /// [`TlsError::Decode`] if the header is not that of a TLS record or its length is not that
-    /// of `bytes`.
+    /// [`TlsError`] if the header is not that of a TLS record or its length is not that of
+    /// `bytes`.
     pub fn decode(bytes: &[u8]) -> Result<Self, TlsError> {
         let (header, payload) = RecordHeader::split(bytes)?;
         if payload.len() > header.payload_len {
@@ -48,7 +48,7 @@ impl Record {
     /// Cuts bytes that hold whole records and nothing else.
     ///
     /// # Errors
-    /// [`TlsError::Decode`] if a header is wrong or the last record is not whole.
+    /// [`TlsError`] if a header is wrong or the last record is not whole.
     pub fn decode_all(bytes: &[u8]) -> Result<Vec<Self>, TlsError> {
         let mut reader = RecordReader::new();
         reader.push(bytes);
@@ -140,8 +140,8 @@ impl RecordReader {
     /// The next whole record, or nothing before all of it was pushed.
     ///
     /// # Errors
-    /// [`TlsError::Decode`] if the header has a version that is not TLS or a length above
-    /// [`MAX_RECORD_PAYLOAD`].
+    /// [`TlsError::NotTls`] if the header has a version of something else,
+    /// [`TlsError::RecordTooLong`] if it has a length above [`MAX_RECORD_PAYLOAD`].
     pub fn next_record(&mut self) -> Result<Option<Record>, TlsError> {
         let Some((header, end)) = self.next_end()? else {
             return Ok(None);
@@ -155,7 +155,8 @@ impl RecordReader {
         Ok(Some(Record { header, bytes }))
     }
 
-    /// The next whole record, header included, to be opened where it lies.
+    /// The next whole record, header included, to be opened where it lies. What is left there
+    /// is overwritten by later pushes.
     ///
     /// # Errors
     /// As [`next_record`](Self::next_record).
@@ -196,6 +197,13 @@ impl RecordReader {
     }
 }
 
+/// Shows how much is waiting, not what.
+impl fmt::Debug for RecordReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordReader({} bytes)", self.buffered().len())
+    }
+}
+
 /// The first five bytes of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RecordHeader {
@@ -213,22 +221,12 @@ impl RecordHeader {
         };
         let version = ProtocolVersion(u16::from_be_bytes([major, minor]));
         if major != 3 {
-            let what = "version of a TLS record";
-            return Err(DecodeError::Unexpected {
-                what,
-                got: version.0.into(),
-            }
-            .into());
+            return Err(TlsError::NotTls { got: version });
         }
         let payload_len = usize::from(u16::from_be_bytes([high, low]));
         if payload_len > MAX_RECORD_PAYLOAD {
             let (max, got) = (MAX_RECORD_PAYLOAD, payload_len);
-            return Err(DecodeError::TooLong {
-                what: "TLS record",
-                max,
-                got,
-            }
-            .into());
+            return Err(TlsError::RecordTooLong { max, got });
         }
         Ok((
             Self {
@@ -295,24 +293,20 @@ mod tests {
         );
         let mut reader = RecordReader::new();
         reader.push(&hex("17 0303 4801"));
-        let too_long = DecodeError::TooLong {
-            what: "TLS record",
+        let too_long = TlsError::RecordTooLong {
             max: 18432,
             got: 18433,
         };
-        assert_eq!(reader.next_record(), Err(too_long.clone().into()));
-        assert_eq!(reader.next_record(), Err(too_long.into()));
+        assert_eq!(reader.next_record(), Err(too_long.clone()));
+        assert_eq!(reader.next_record(), Err(too_long));
     }
 
     #[test]
     fn a_server_that_speaks_no_tls_is_found_out_by_five_bytes() {
         let mut reader = RecordReader::new();
         reader.push(b"HTTP/1.1 400 Bad Request");
-        let what = "version of a TLS record";
-        assert_eq!(
-            reader.next_record(),
-            Err(DecodeError::Unexpected { what, got: 0x5454 }.into())
-        );
+        let got = ProtocolVersion(0x5454);
+        assert_eq!(reader.next_record(), Err(TlsError::NotTls { got }));
     }
 
     #[test]

@@ -124,6 +124,12 @@ impl RecordError {
             | Self::ReadClosed
             | Self::WriteClosed => return None,
             Self::Tls(TlsError::Decode(_)) => AlertDescription::DECODE_ERROR,
+            Self::Tls(TlsError::NotTls { .. }) | Self::RecordVersion { .. } => {
+                AlertDescription::PROTOCOL_VERSION
+            }
+            Self::Tls(TlsError::RecordTooLong { .. }) | Self::Overflow { .. } => {
+                AlertDescription::RECORD_OVERFLOW
+            }
             Self::Tls(_)
             | Self::NoContentType
             | Self::UnexpectedRecord { .. }
@@ -131,8 +137,6 @@ impl RecordError {
             | Self::UnexpectedMessage { .. }
             | Self::AfterKeyUpdate { .. }
             | Self::TooMany { .. } => AlertDescription::UNEXPECTED_MESSAGE,
-            Self::RecordVersion { .. } => AlertDescription::PROTOCOL_VERSION,
-            Self::Overflow { .. } => AlertDescription::RECORD_OVERFLOW,
             Self::Decrypt => AlertDescription::BAD_RECORD_MAC,
         })
     }

@@ -1,5 +1,7 @@
 //! The record layer itself.
 
+use std::fmt;
+
 use super::control::Control;
 use super::error::RecordError;
 use super::limits::{KeyLimit, MAX_PLAINTEXT, MAX_POST_HANDSHAKE};
@@ -298,6 +300,13 @@ impl RecordLayer {
         self.write.seal(ContentType::Alert, &alert.encode(), out)?;
         self.write_closed = true;
         Ok(())
+    }
+}
+
+/// Shows version and suite, no state.
+impl fmt::Debug for RecordLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordLayer({}, {})", self.version, self.cipher_suite)
     }
 }
 

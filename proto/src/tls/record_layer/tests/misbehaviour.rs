@@ -277,6 +277,21 @@ fn the_peer_is_told_only_of_its_own_faults() {
             TlsError::EmptyHandshakeRecord.into(),
             Some(AlertDescription::UNEXPECTED_MESSAGE),
         ),
+        (
+            TlsError::RecordTooLong {
+                max: 18432,
+                got: 18433,
+            }
+            .into(),
+            Some(AlertDescription::RECORD_OVERFLOW),
+        ),
+        (
+            TlsError::NotTls {
+                got: ProtocolVersion(0x5454),
+            }
+            .into(),
+            Some(AlertDescription::PROTOCOL_VERSION),
+        ),
         (RecordError::LimitReached, None),
         (RecordError::ReadClosed, None),
         (RecordError::MissingExplicitNonce, None),
