@@ -6,7 +6,7 @@ use crate::tls::{RecordError, TlsError};
 
 impl Pair {
     /// The server changes its key.
-    fn server_updates(&mut self, request: bool) -> Result<Event, RecordError> {
+    pub(super) fn server_updates(&mut self, request: bool) -> Result<Event, RecordError> {
         let record = self.server_seals(22, &key_update(request));
         self.server_changes_key();
         self.client_opens(&record)
@@ -75,7 +75,7 @@ fn an_answer_can_be_sent_without_data() {
 #[test]
 fn several_requests_before_the_next_write_share_one_answer() {
     let mut pair = Pair::new(0x1301);
-    for request in [true, true, false, true] {
+    for request in [true, true, true, false] {
         pair.server_updates(request).unwrap();
     }
     assert_eq!(pair.client_flushes().len(), 1);

@@ -112,6 +112,17 @@ fn tls13_asks_the_peer_once_when_its_key_is_nearly_used_up() {
 }
 
 #[test]
+fn a_peer_that_changes_its_key_unasked_is_not_asked() {
+    let mut pair = Pair::with_limit(0x1301, RECORDS);
+    for _ in 0..60 {
+        pair.server_sends(23, b"data").unwrap();
+    }
+    assert!(pair.client.has_pending_control());
+    pair.server_updates(false).unwrap();
+    assert!(!pair.client.has_pending_control());
+}
+
+#[test]
 fn a_peer_that_uses_its_key_beyond_the_limit_is_refused() {
     for suite in [0xC02F, 0x1301] {
         // A peer that keeps no limit of its own.
