@@ -37,6 +37,8 @@ mod handshake;
 mod logging;
 mod presence;
 mod stream;
+#[cfg(test)]
+mod testing;
 
 use std::process::ExitCode as ProcessExitCode;
 

@@ -32,6 +32,8 @@ pub use request::{ConnectRequest, Mode};
 pub(crate) use answer::Answer;
 pub(crate) use destination::{Destination, ServerName};
 pub(crate) use error::Chain;
+#[cfg(test)]
+pub(crate) use line::MAX_LINE;
 pub(crate) use listener::{ListenError, Listener};
 pub(crate) use request::Request;
 pub(crate) use state::AppState;

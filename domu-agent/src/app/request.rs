@@ -97,6 +97,14 @@ impl Request {
     /// [`AppError`] `bad-request`.
     pub(crate) fn parse(line: &[u8]) -> Result<Self, AppError> {
         let bad = |error: serde_json::Error| AppError::bad_request(error.to_string());
+        // An array of the values would do for serde.
+        if line
+            .trim_ascii_start()
+            .first()
+            .is_some_and(|byte| *byte != b'{')
+        {
+            return Err(AppError::bad_request("not a JSON object"));
+        }
         let kind: Kind = serde_json::from_slice(line).map_err(bad)?;
         match (kind.connect, kind.identities, kind.status) {
             (Some(_), None, None) => {
@@ -156,11 +164,13 @@ mod tests {
     #[test]
     fn what_is_not_one_request_is_refused() {
         assert!(message("").contains("EOF"));
-        assert!(message("[]").contains("invalid"));
+        for other in ["[]", "[\"a:1\"]", "1", "\"connect\"", "\u{fffd}"] {
+            assert_eq!(message(other), "not a JSON object");
+        }
+        assert!(message("{connect}").contains("key must be a string"));
         assert!(message("{}").contains("name one of"));
         assert!(message(r#"{"identities":{},"status":{}}"#).contains("name one of"));
         assert!(message(r#"{"connect":"a:1"} {}"#).contains("trailing"));
-        assert!(message("\u{fffd}").contains("expected value"));
     }
 
     #[test]

@@ -104,10 +104,10 @@ impl StreamRelay {
                 Err(error) => self.fail(error),
             }
         }
-        if self.layer.has_pending_control() {
-            if let Err(error) = self.layer.flush_control(self.to_server.end()) {
-                self.fail(error.into());
-            }
+        if self.layer.has_pending_control()
+            && let Err(error) = self.layer.flush_control(self.to_server.end())
+        {
+            self.fail(error.into());
         }
     }
 

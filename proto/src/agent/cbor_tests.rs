@@ -7,7 +7,7 @@ use crate::agent::samples;
 /// The error of a map with the one key `a`, whose value is given in hexadecimal.
 fn error_of(value: &str) -> CborError {
     let bytes = hex(&format!("a1 61 61 {value}"));
-    Map::decode(&bytes).err().expect("must be refused")
+    Map::decode(&bytes).expect_err("must be refused")
 }
 
 fn hex(text: &str) -> Vec<u8> {
