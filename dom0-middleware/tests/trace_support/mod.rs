@@ -7,7 +7,7 @@ use proto::apdu::{CommandApdu, ResponseApdu};
 
 /// A recorded conversation: commands and responses in order.
 #[derive(Debug)]
-pub struct Trace {
+pub(crate) struct Trace {
     name: String,
     exchanges: Vec<Exchange>,
 }
@@ -22,7 +22,7 @@ struct Exchange {
 
 impl Trace {
     /// Reads a file of `integration/traces`.
-    pub fn load(name: &str) -> Self {
+    pub(crate) fn load(name: &str) -> Self {
         let mut exchanges: Vec<Exchange> = Vec::new();
         let mut note = String::new();
         let mut in_response = false;
@@ -54,7 +54,7 @@ impl Trace {
 
     /// The conversation without the commands under these notes: steps of the recording host that
     /// no handshake needs.
-    pub fn without(mut self, notes: &[&str]) -> Self {
+    pub(crate) fn without(mut self, notes: &[&str]) -> Self {
         for unwanted in notes {
             let before = self.exchanges.len();
             self.exchanges
@@ -65,7 +65,7 @@ impl Trace {
     }
 
     /// What the server sent, taken out of the EAP-TLS packets to the card: one entry a flight.
-    pub fn server_flights(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn server_flights(&self) -> Vec<Vec<u8>> {
         let mut flights = Vec::new();
         let mut packet = Vec::new();
         let mut flight = Vec::new();
@@ -93,18 +93,18 @@ impl Trace {
 
 /// A card that knows one conversation by heart.
 #[derive(Debug)]
-pub struct Replay {
+pub(crate) struct Replay {
     trace: Trace,
     at: usize,
 }
 
 impl Replay {
-    pub fn of(trace: Trace) -> Self {
+    pub(crate) fn of(trace: Trace) -> Self {
         Self { trace, at: 0 }
     }
 
     /// The recorded response, if the command is the recorded one to the byte.
-    pub fn transmit(&mut self, command: &CommandApdu) -> ResponseApdu {
+    pub(crate) fn transmit(&mut self, command: &CommandApdu) -> ResponseApdu {
         let name = &self.trace.name;
         let sent = hex(&command.encode());
         let Some(exchange) = self.trace.exchanges.get(self.at) else {
@@ -117,18 +117,18 @@ impl Replay {
     }
 
     /// How many commands were sent.
-    pub fn sent(&self) -> usize {
+    pub(crate) fn sent(&self) -> usize {
         self.at
     }
 
     /// Whether every recorded command was sent.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.at == self.trace.exchanges.len()
     }
 }
 
 /// The key block that `vectors.txt` has for a section: what the card answered.
-pub fn recorded_key_block(section: &str) -> Vec<u8> {
+pub(crate) fn recorded_key_block(section: &str) -> Vec<u8> {
     let vectors = read("vectors.txt");
     let heading = format!("[{section}]");
     let line = vectors
@@ -139,18 +139,18 @@ pub fn recorded_key_block(section: &str) -> Vec<u8> {
     bytes(line.trim_start_matches([' ', '=']))
 }
 
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .map(|c| c.to_digit(16).expect("a hexadecimal digit") as u8)
-        .collect();
-    assert!(digits.len().is_multiple_of(2), "half a byte in {hex:?}");
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    hex.split_whitespace()
+        .flat_map(|run| run.as_bytes().chunks(2))
+        .map(|pair| {
+            let digits = str::from_utf8(pair).expect("ASCII");
+            u8::from_str_radix(digits, 16).expect("two hexadecimal digits")
+        })
+        .collect()
 }
 
 fn read(name: &str) -> String {

@@ -38,7 +38,7 @@ pub fn begin(
 #[derive(Debug)]
 pub enum Step {
     /// Send this command and feed its response to [`Closing::on_response`].
-    Transmit(Closing, CommandApdu),
+    Transmit(Box<Closing>, CommandApdu),
     /// The card is at rest.
     Closed,
 }
@@ -62,7 +62,7 @@ impl Closing {
         } = self;
         match pending.on_response(response, &mut common.counter)? {
             Progress::Transmit(pending, command) => {
-                Ok(Step::Transmit(Self { common, pending }, command))
+                Ok(Step::Transmit(Box::new(Self { common, pending }), command))
             }
             // A card that lacks Reset-State, or has nothing to reset, is no worse for it.
             Progress::Complete(answer) if answer.step == CardStep::ResetState => {
@@ -102,10 +102,10 @@ impl Common {
             .to_apdu(self.profile.cla)
             .expect("a friendly name fits an APDU");
         let (pending, command) = Pending::start(step, command, &self.profile, &mut self.counter)?;
-        let closing = Closing {
+        let closing = Box::new(Closing {
             common: self,
             pending,
-        };
+        });
         Ok(Step::Transmit(closing, command))
     }
 }

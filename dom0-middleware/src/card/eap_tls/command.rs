@@ -35,7 +35,8 @@ impl Counter {
 #[derive(Debug)]
 pub(super) struct Pending {
     step: CardStep,
-    exchange: Exchange,
+    /// `None` for a command that must not be repeated.
+    exchange: Option<Exchange>,
 }
 
 /// What a response brings.
@@ -56,7 +57,21 @@ impl Pending {
     ) -> Result<(Self, CommandApdu), CardFault> {
         counter.count(step)?;
         let (exchange, first) = Exchange::start(command, &fetch_rules(profile));
-        Ok((Self { step, exchange }, first))
+        let pending = Self {
+            step,
+            exchange: Some(exchange),
+        };
+        Ok((pending, first))
+    }
+
+    /// Starts a command whose first response is its answer: one that may not be sent twice,
+    /// whatever length the card would rather have.
+    pub(super) fn start_once(step: CardStep, counter: &mut Counter) -> Result<Self, CardFault> {
+        counter.count(step)?;
+        Ok(Self {
+            step,
+            exchange: None,
+        })
     }
 
     pub(super) fn on_response(
@@ -65,10 +80,17 @@ impl Pending {
         counter: &mut Counter,
     ) -> Result<Progress, CardFault> {
         let step = self.step;
-        match self.exchange.on_response(response) {
+        let Some(exchange) = self.exchange else {
+            return Ok(Progress::Complete(Answer { step, response }));
+        };
+        match exchange.on_response(response) {
             Ok(ExchangeStep::Transmit(exchange, command)) => {
                 counter.count(step)?;
-                Ok(Progress::Transmit(Self { step, exchange }, command))
+                let pending = Self {
+                    step,
+                    exchange: Some(exchange),
+                };
+                Ok(Progress::Transmit(pending, command))
             }
             Ok(ExchangeStep::Complete(response)) => {
                 Ok(Progress::Complete(Answer { step, response }))

@@ -23,7 +23,7 @@ mod resumption;
 mod talk;
 
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 
 pub use self::parameters::{Capabilities, DriverParameters, OptionalSteps};
 pub use self::request::HandshakeRequest;

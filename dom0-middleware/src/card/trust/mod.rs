@@ -5,10 +5,10 @@
 mod authorities;
 mod error;
 mod leaf;
-mod trust;
+mod verifier;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::error::{TrustError, TrustSetupError};
-pub use self::trust::{PeerVerifier, Trust};
+pub use self::verifier::{PeerVerifier, Trust};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData as _, date_time_ymd};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use sha2::{Digest, Sha256};
 
@@ -18,6 +18,8 @@ impl Pki {
     fn new() -> Self {
         let ca_key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        let common_name = format!("CA {:02x?}", sha256(&ca_key.subject_public_key_info()));
+        params.distinguished_name.push(DnType::CommonName, common_name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         set_dates(&mut params);
         let ca = params.self_signed(&ca_key).expect("a CA").der().clone();

@@ -19,15 +19,19 @@ use super::transport::ViccTransport;
 use crate::card::transport::{CardSource, CardTransport, TransportError};
 
 /// Connections that may wait, and that are refused in one go.
-const BACKLOG: usize = 16;
+const BACKLOG: u8 = 16;
 
 /// Listens for the virtual card of one SEID.
 #[derive(Debug)]
-pub struct ViccListener(Listener);
+pub struct ViccListener {
+    listener: Listener,
+    /// Removes the socket when the listener is dropped.
+    _file: Option<SocketFile>,
+}
 
 #[derive(Debug)]
 enum Listener {
-    Unix(UnixListener, SocketFile),
+    Unix(UnixListener),
     Tcp(TcpListener),
 }
 
@@ -56,9 +60,12 @@ impl ViccListener {
         let file = SocketFile::at(path).map_err(failed)?;
         // Nobody can connect before `listen`, so the mode is right from the first moment on.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        let backlog = Backlog::new(BACKLOG as i32).map_err(|errno| failed(errno.into()))?;
+        let backlog = Backlog::new(BACKLOG).map_err(|errno| failed(errno.into()))?;
         listen(&fd, backlog).map_err(|errno| failed(errno.into()))?;
-        Ok(Self(Listener::Unix(UnixListener::from(fd), file)))
+        Ok(Self {
+            listener: Listener::Unix(UnixListener::from(fd)),
+            _file: Some(file),
+        })
     }
 
     /// Listens on a TCP port of the loopback interface: for development only, since every user of
@@ -75,7 +82,10 @@ impl ViccListener {
             Ok(listener)
         });
         match bound {
-            Ok(listener) => Ok(Self(Listener::Tcp(listener))),
+            Ok(listener) => Ok(Self {
+                listener: Listener::Tcp(listener),
+                _file: None,
+            }),
             Err(source) => Err(ListenError::Io {
                 at: address.to_string(),
                 source,
@@ -86,15 +96,15 @@ impl ViccListener {
     /// The TCP address listened on; `None` for a Unix socket.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        match &self.0 {
-            Listener::Unix(..) => None,
+        match &self.listener {
+            Listener::Unix(_) => None,
             Listener::Tcp(listener) => listener.local_addr().ok(),
         }
     }
 
     fn accept(&self) -> io::Result<Option<Stream>> {
-        let accepted = match &self.0 {
-            Listener::Unix(listener, _) => listener.accept().and_then(|(stream, _)| {
+        let accepted = match &self.listener {
+            Listener::Unix(listener) => listener.accept().and_then(|(stream, _)| {
                 stream.set_nonblocking(false)?;
                 Ok(Stream::Unix(stream))
             }),
@@ -135,7 +145,7 @@ impl CardSource for ViccListener {
 
     fn refuse_surplus(&mut self) -> usize {
         let mut refused = 0;
-        while refused < BACKLOG && matches!(self.accept(), Ok(Some(_))) {
+        while refused < usize::from(BACKLOG) && matches!(self.accept(), Ok(Some(_))) {
             refused += 1;
         }
         refused

@@ -9,10 +9,10 @@ mod link;
 mod opening;
 mod serve;
 mod session;
-mod worker;
+mod life;
 
 #[cfg(test)]
 mod tests;
 
 pub(super) use self::inbox::Inbox;
-pub(super) use self::worker::Worker;
+pub(super) use self::life::Worker;

@@ -10,9 +10,9 @@ use tracing::{debug, warn};
 use super::inbox::Inbox;
 use super::link::Link;
 use super::session::{Orders, Use};
-use super::worker::{Phase, Ready, Worker};
+use super::life::{Phase, Ready, Worker};
 use crate::card::eap_tls::handshake::{self, Completed, Failure};
-use crate::card::eap_tls::{HandshakeRequest, closing};
+use crate::card::eap_tls::{HandshakeRequest, OptionalSteps, closing};
 use crate::card::error::SessionError;
 use crate::card::job::{Job, UseId};
 use crate::card::report::{CardSession, WorkerReport};
@@ -127,7 +127,7 @@ impl Worker {
 
     /// Reset-State and Set-Identity; whether the card is at rest.
     fn close(&self, link: &mut Link, job: &Job) -> bool {
-        let steps = self.parameters([0; 32]).steps;
+        let steps = OptionalSteps::default();
         let first = closing::begin(&self.settings.profile, steps, job.identity.clone());
         match link.close(first) {
             Ok(()) => true,

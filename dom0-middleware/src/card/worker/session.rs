@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::inbox::Inbox;
 use super::link::Link;
-use super::worker::TICK;
+use super::life::TICK;
 use crate::card::eap_tls::handshake::{Completed, Failure, Step};
 use crate::card::error::SessionError;
 use crate::card::job::UseId;

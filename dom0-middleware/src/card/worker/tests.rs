@@ -309,7 +309,8 @@ fn handshakes_follow_each_other_and_the_second_is_resumed() {
     }
     let full = bench.full();
     assert!(!full.abbreviated);
-    assert_eq!(full.consumed as usize, bench.server.full().len() + bench.server.last().len());
+    let flights = bench.server.full().len() + bench.server.last().len();
+    assert_eq!(full.consumed, flights as u64);
     assert_eq!(bench.last_commands(2), AT_REST);
     let resumed = bench.handshake(vec![bench.server.abbreviated()]);
     assert!(resumed.abbreviated);

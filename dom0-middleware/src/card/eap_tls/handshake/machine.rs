@@ -52,11 +52,11 @@ pub fn begin(
 #[derive(Debug)]
 pub enum Step {
     /// Send this command to the card and feed its response to [`AwaitCard::on_response`].
-    Transmit(AwaitCard, CommandApdu),
+    Transmit(Box<AwaitCard>, CommandApdu),
     /// Send these TLS records to the server, then act on the step within.
     SendToServer(Vec<u8>, Box<Self>),
     /// Feed what the server sends to [`AwaitServer::on_records`].
-    AwaitServer(AwaitServer),
+    AwaitServer(Box<AwaitServer>),
     /// The keys. Nothing follows.
     Finished(Box<Completed>),
 }
@@ -81,11 +81,11 @@ impl AwaitCard {
         } = self;
         match pending.on_response(response, &mut context.counter) {
             Ok(Progress::Transmit(pending, command)) => Ok(Step::Transmit(
-                Self {
+                Box::new(Self {
                     context,
                     pending,
                     state,
-                },
+                }),
                 command,
             )),
             Ok(Progress::Complete(answer)) => {
@@ -220,11 +220,11 @@ fn act(mut context: Box<Context>, next: Result<Next, SessionError>) -> Result<St
             );
             match started {
                 Ok((pending, command)) => Ok(Step::Transmit(
-                    AwaitCard {
+                    Box::new(AwaitCard {
                         context,
                         pending,
                         state,
-                    },
+                    }),
                     command,
                 )),
                 Err(fault) => Err(fail(context, fault.into())),
@@ -234,7 +234,10 @@ fn act(mut context: Box<Context>, next: Result<Next, SessionError>) -> Result<St
             let then = act(context, Ok(*then))?;
             Ok(Step::SendToServer(records, Box::new(then)))
         }
-        Ok(Next::AwaitServer(state)) => Ok(Step::AwaitServer(AwaitServer { context, state })),
+        Ok(Next::AwaitServer(state)) => Ok(Step::AwaitServer(Box::new(AwaitServer {
+            context,
+            state,
+        }))),
         Ok(Next::Finished(completed)) => Ok(Step::Finished(completed)),
         Err(error) => Err(fail(context, error)),
     }

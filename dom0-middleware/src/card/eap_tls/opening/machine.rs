@@ -11,7 +11,7 @@ use super::probes::{ExpectParametersProbe, ExpectSessionIdProbe, ExpectStateProb
 use crate::card::eap_tls::command::{Counter, Pending, Progress};
 use crate::card::eap_tls::parameters::{Capabilities, DriverParameters, MAX_OPENING_COMMANDS};
 use crate::card::error::CardError;
-use crate::card::fault::{CardFault, CardStep};
+use crate::card::fault::CardStep;
 use crate::card::report::CardIdentity;
 
 /// Begins to open a card that was just powered up or reset.
@@ -51,7 +51,7 @@ pub enum Step {
 /// A card that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
-    /// What it holds, in its own order; empty when the inventory was left out.
+    /// What it holds, by name; empty when the inventory was left out.
     pub identities: Vec<CardIdentity>,
     /// Which optional commands it has.
     pub capabilities: Capabilities,
@@ -90,14 +90,14 @@ impl AwaitCard {
         };
         let next = match state {
             State::Selected(state) => state.on_answer(&context, &answer),
-            State::PinState(state) => state.on_answer(&mut context, &answer),
+            State::PinProbe(state) => state.on_answer(&mut context, &answer),
             State::PinVerified(state) => state.on_answer(&mut context, &answer),
             State::Name(state) => state.on_answer(&mut context, &answer),
             State::CurrentName(state) => state.on_answer(&mut context, &answer),
             State::Identity(state) => state.on_answer(&mut context, &answer),
             State::Certificate(state) => state.on_answer(&mut context, &answer),
             State::ParametersProbe(state) => state.on_answer(&mut context, &answer),
-            State::StateProbe(state) => state.on_answer(&mut context, &answer),
+            State::GetStateProbe(state) => state.on_answer(&mut context, &answer),
             State::SessionIdProbe(state) => state.on_answer(&mut context, &answer),
         }?;
         act(context, next)
@@ -119,9 +119,17 @@ impl AwaitPin {
     /// # Errors
     /// [`CardError`] when the opening has used up its commands.
     pub fn with_pin(self, pin: &Pin) -> Result<Step, CardError> {
-        let command = verify_command(&self.0.parameters.profile, pin);
+        let mut context = self.0;
+        let command = verify_command(&context.parameters.profile, pin);
+        // Repeated for a 6Cxx it could cost a second try.
+        let pending = Pending::start_once(CardStep::VerifyPin, &mut context.counter)?;
         let state = State::PinVerified(ExpectPinVerified);
-        act(self.0, Next::Command(CardStep::VerifyPin, command, state))
+        let waiting = AwaitCard {
+            context,
+            pending,
+            state,
+        };
+        Ok(Step::Transmit(waiting, command))
     }
 }
 
@@ -160,14 +168,14 @@ impl Context {
 /// A state in which the card has the word.
 pub(super) enum State {
     Selected(ExpectSelected),
-    PinState(ExpectPinState),
+    PinProbe(ExpectPinState),
     PinVerified(ExpectPinVerified),
     Name(ExpectName),
     CurrentName(ExpectCurrentName),
     Identity(ExpectIdentity),
     Certificate(ExpectCertificate),
     ParametersProbe(ExpectParametersProbe),
-    StateProbe(ExpectStateProbe),
+    GetStateProbe(ExpectStateProbe),
     SessionIdProbe(ExpectSessionIdProbe),
 }
 
@@ -184,8 +192,7 @@ fn act(mut context: Box<Context>, next: Next) -> Result<Step, CardError> {
         Next::Command(step, command, state) => {
             let profile = &context.parameters.profile;
             let (pending, command) =
-                Pending::start(step, command, profile, &mut context.counter)
-                    .map_err(CardFault::from)?;
+                Pending::start(step, command, profile, &mut context.counter)?;
             let waiting = AwaitCard {
                 context,
                 pending,
@@ -195,10 +202,15 @@ fn act(mut context: Box<Context>, next: Next) -> Result<Step, CardError> {
         }
         Next::NeedPin => Step::NeedPin(AwaitPin(context)),
         Next::PinAccepted => Step::PinAccepted(Verified(context)),
-        Next::Opened => Step::Opened(Opened {
-            identities: context.identities,
-            capabilities: context.capabilities,
-        }),
+        Next::Opened => {
+            let mut identities = context.identities;
+            // A card begins its list anywhere.
+            identities.sort_by(|one, other| one.name.cmp(&other.name));
+            Step::Opened(Opened {
+                identities,
+                capabilities: context.capabilities,
+            })
+        }
     })
 }
 

@@ -24,7 +24,7 @@ impl ExpectSelected {
         Ok(Next::Command(
             CardStep::CurrentIdentity,
             context.apdu(&EapCardCommand::CurrentIdentity),
-            State::PinState(ExpectPinState),
+            State::PinProbe(ExpectPinState),
         ))
     }
 }

@@ -42,7 +42,12 @@ pub(in crate::card) struct FakeCard {
     pub(in crate::card) answers: Option<Answers>,
     /// Every command, in order.
     pub(in crate::card) log: Vec<CommandApdu>,
+    pub(in crate::card) memory: Memory,
+}
 
+/// What it has in mind.
+#[derive(Default)]
+pub(in crate::card) struct Memory {
     current: Option<usize>,
     pointer: usize,
     packet: Vec<u8>,
@@ -80,15 +85,7 @@ impl Default for FakeCard {
             key_block: (0..40).collect(),
             answers: None,
             log: Vec::new(),
-            current: None,
-            pointer: 0,
-            packet: Vec::new(),
-            incoming: Vec::new(),
-            outgoing: Vec::new(),
-            total: 0,
-            steps_left: 0,
-            flights: 0,
-            pending_answer: Vec::new(),
+            memory: Memory::default(),
         }
     }
 }
@@ -115,10 +112,10 @@ impl FakeCard {
     }
 
     fn rest(&mut self) {
-        self.packet.clear();
-        self.incoming.clear();
-        self.outgoing.clear();
-        self.flights = 0;
+        self.memory.packet.clear();
+        self.memory.incoming.clear();
+        self.memory.outgoing.clear();
+        self.memory.flights = 0;
     }
 
     fn answer(&mut self, command: &CommandApdu) -> ResponseApdu {
@@ -131,7 +128,7 @@ impl FakeCard {
             (0x20, 0, 0) => self.verify(data),
             (0x18, ..) if self.getters_need_pin && !self.verified => self.pin_wanted(),
             (0x18, ..) => {
-                let name = self.current.map(|at| self.identities[at].0.clone());
+                let name = self.memory.current.map(|at| self.identities[at].0.clone());
                 success(&name.unwrap_or_default())
             }
             (0x17, ..) if self.getters_need_pin && !self.verified => self.pin_wanted(),
@@ -141,7 +138,7 @@ impl FakeCard {
                 success(&[])
             }
             (0x19, 0x00, _) if self.has_state => {
-                let state = if self.flights >= 2 { 3 } else { 2 };
+                let state = if self.memory.flights >= 2 { 3 } else { 2 };
                 success(&[state])
             }
             (0x19 | 0x8A | 0x60, ..) if self.is_missing(command) => status(0x6D00),
@@ -155,7 +152,7 @@ impl FakeCard {
                 success(&[])
             }
             (0x60, 0x00, _) => {
-                let certificate = self.current.and_then(|at| self.identities[at].1.clone());
+                let certificate = self.memory.current.and_then(|at| self.identities[at].1.clone());
                 match certificate {
                     Some(der) => self.long(der, true),
                     None => status(0x6986),
@@ -198,10 +195,10 @@ impl FakeCard {
     }
 
     fn next_identity(&mut self, le: Option<u16>) -> ResponseApdu {
-        let name = self.identities.get(self.pointer).map(|(name, _)| name.clone());
+        let name = self.identities.get(self.memory.pointer).map(|(name, _)| name.clone());
         let stays = self.list_stuck_without_le && le == Some(256);
         if !stays && !self.identities.is_empty() {
-            self.pointer = (self.pointer + 1) % self.identities.len();
+            self.memory.pointer = (self.memory.pointer + 1) % self.identities.len();
         }
         success(&name.unwrap_or_default())
     }
@@ -209,7 +206,7 @@ impl FakeCard {
     fn set_identity(&mut self, name: &[u8]) -> ResponseApdu {
         match self.identities.iter().position(|(known, _)| known == name) {
             Some(at) => {
-                self.current = Some(at);
+                self.memory.current = Some(at);
                 self.rest();
                 success(&[])
             }
@@ -231,16 +228,16 @@ impl FakeCard {
     }
 
     fn process_eap(&mut self, more: bool, data: Vec<u8>) -> ResponseApdu {
-        self.packet.extend(data);
+        self.memory.packet.extend(data);
         if more {
             return success(&[]);
         }
-        let packet = std::mem::take(&mut self.packet);
+        let packet = std::mem::take(&mut self.memory.packet);
         let [1, identifier, _, _, 13, flags, body @ ..] = packet.as_slice() else {
             return success(&[]);
         };
         let identifier = *identifier;
-        if self.current.is_none() {
+        if self.memory.current.is_none() {
             return success(&[2, identifier, 0, 5, 3]);
         }
         if flags & 0x20 != 0 {
@@ -249,14 +246,14 @@ impl FakeCard {
         }
         let body = if flags & 0x80 != 0 { &body[4..] } else { body };
         if flags & 0x40 != 0 {
-            self.incoming.extend_from_slice(body);
+            self.memory.incoming.extend_from_slice(body);
             return success(&[2, identifier, 0, 6, 13, 0]);
         }
-        if body.is_empty() && self.incoming.is_empty() {
+        if body.is_empty() && self.memory.incoming.is_empty() {
             return self.more(identifier);
         }
-        self.incoming.extend_from_slice(body);
-        let incoming = std::mem::take(&mut self.incoming);
+        self.memory.incoming.extend_from_slice(body);
+        let incoming = std::mem::take(&mut self.memory.incoming);
         let reply = self.reply(&incoming);
         self.flight(identifier, reply)
     }
@@ -271,7 +268,7 @@ impl FakeCard {
 
     /// What it says to a server flight.
     fn reply(&mut self, flight: &[u8]) -> Option<Vec<u8>> {
-        if self.flights == 2 {
+        if self.memory.flights == 2 {
             return None;
         }
         // ServerHello is the first message; the second record tells what kind of flight it is.
@@ -280,8 +277,14 @@ impl FakeCard {
             flight[session_at + 1..][..usize::from(length)].to_vec()
         });
         let hello_end = 5 + usize::from(u16::from_be_bytes([flight[3], flight[4]]));
-        if flight.get(hello_end) == Some(&20) {
-            self.flights = 2;
+        let resumes = match flight.get(hello_end) {
+            Some(20) => true,
+            // NewSessionTicket
+            Some(22) => flight.get(hello_end + 5) == Some(&4),
+            _ => false,
+        };
+        if resumes {
+            self.memory.flights = 2;
             return Some(tls::finished(tls::NONCE));
         }
         self.session = session_id.filter(|id| !id.is_empty());
@@ -290,32 +293,32 @@ impl FakeCard {
 
     /// Counts a flight to the card and lays its answer out.
     fn flight(&mut self, identifier: u8, reply: Option<Vec<u8>>) -> ResponseApdu {
-        let number = self.flights;
-        self.flights += 1;
+        let number = self.memory.flights;
+        self.memory.flights += 1;
         if self.refuses_flight == Some(number) {
             self.rest();
             return status(0x6985);
         }
-        self.outgoing = reply.unwrap_or_default();
-        self.total = self.outgoing.len();
-        self.steps_left = self.single_steps;
+        self.memory.outgoing = reply.unwrap_or_default();
+        self.memory.total = self.memory.outgoing.len();
+        self.memory.steps_left = self.single_steps;
         self.more(identifier)
     }
 
     /// The next piece of what it has to say.
     fn more(&mut self, identifier: u8) -> ResponseApdu {
-        if self.steps_left > 0 {
-            self.steps_left -= 1;
+        if self.memory.steps_left > 0 {
+            self.memory.steps_left -= 1;
             return success(&[]);
         }
-        let first = self.outgoing.len() == self.total;
-        let count = self.outgoing.len().min(self.fragment);
-        let body: Vec<u8> = self.outgoing.drain(..count).collect();
-        let mut flags = if self.outgoing.is_empty() { 0 } else { 0x40 };
+        let first = self.memory.outgoing.len() == self.memory.total;
+        let count = self.memory.outgoing.len().min(self.fragment);
+        let body: Vec<u8> = self.memory.outgoing.drain(..count).collect();
+        let mut flags = if self.memory.outgoing.is_empty() { 0 } else { 0x40 };
         let mut length = Vec::new();
         if first && self.length_in_first && !body.is_empty() {
             flags |= 0x80;
-            length = u32::try_from(self.total).expect("short").to_be_bytes().to_vec();
+            length = u32::try_from(self.memory.total).expect("short").to_be_bytes().to_vec();
         }
         let size = u16::try_from(6 + length.len() + body.len()).expect("short");
         let header = [2, identifier];
@@ -328,7 +331,7 @@ impl FakeCard {
         if answer.len() <= 256 {
             return success(&answer);
         }
-        self.pending_answer = answer;
+        self.memory.pending_answer = answer;
         match at_once {
             true => self.fetch(),
             false => status(0x9F00),
@@ -336,9 +339,9 @@ impl FakeCard {
     }
 
     fn fetch(&mut self) -> ResponseApdu {
-        let count = self.pending_answer.len().min(256);
-        let block: Vec<u8> = self.pending_answer.drain(..count).collect();
-        let sw = match self.pending_answer.len() {
+        let count = self.memory.pending_answer.len().min(256);
+        let block: Vec<u8> = self.memory.pending_answer.drain(..count).collect();
+        let sw = match self.memory.pending_answer.len() {
             0 => 0x9000,
             left if left >= 256 => 0x9F00,
             left => 0x9F00 | u16::try_from(left).expect("below 256"),

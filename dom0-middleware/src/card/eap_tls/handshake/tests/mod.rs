@@ -74,7 +74,7 @@ impl Rig {
     }
 
     /// Runs one handshake.
-    fn run(&mut self) -> Result<Completed, Failure> {
+    fn run(&mut self) -> Result<Completed, Box<Failure>> {
         self.to_server.clear();
         let mut flights = std::mem::take(&mut self.flights).into_iter();
         let mut step = begin(
@@ -83,8 +83,7 @@ impl Rig {
             self.capabilities,
             Arc::clone(&self.verifier),
             self.session.take(),
-        )
-        .map_err(|failure| *failure)?;
+        )?;
         loop {
             let next = match step {
                 Step::Transmit(handshake, command) => {
@@ -96,11 +95,11 @@ impl Rig {
                 }
                 Step::AwaitServer(handshake) => match flights.next() {
                     Some(flight) => handshake.on_records(&flight),
-                    None => return Err(*handshake.abandon(SessionError::Cancelled)),
+                    None => return Err(handshake.abandon(SessionError::Cancelled)),
                 },
                 Step::Finished(completed) => return Ok(*completed),
             };
-            step = next.map_err(|failure| *failure)?;
+            step = next?;
         }
     }
 

@@ -57,9 +57,12 @@ fn a_server_may_decline_and_the_new_session_takes_the_old_ones_place() {
     assert!(completed.session.is_some());
 }
 
+/// A change to a request, and what it is called.
+type Change = (&'static str, fn(&mut HandshakeRequest));
+
 /// Every change that makes a recorded session someone else's.
-fn strangers() -> Vec<(&'static str, fn(&mut HandshakeRequest))> {
-    vec![
+fn strangers() -> [Change; 6] {
+    [
         ("domain", |r| r.domain = DomainUuid::from_bytes([9; 16])),
         ("identity", |r| r.identity = name("bob")),
         ("server name", |r| r.server_name = "other.example".to_owned()),

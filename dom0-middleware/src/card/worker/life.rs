@@ -84,15 +84,12 @@ impl Worker {
 
     /// Serves until told to stop.
     pub(in crate::card) fn run(mut self, inbox: Inbox) {
-        loop {
+        let mut stop = false;
+        while !stop {
             self.look();
             match inbox.wait(TICK) {
-                Some(WorkerCommand::Stop) => return,
-                Some(WorkerCommand::Start(job)) => {
-                    if self.serve(&job, &inbox).stop {
-                        return;
-                    }
-                }
+                Some(WorkerCommand::Stop) => stop = true,
+                Some(WorkerCommand::Start(job)) => stop = self.serve(&job, &inbox).stop,
                 Some(WorkerCommand::ForgetSession) => self.session = None,
                 // Of a use that is over.
                 Some(WorkerCommand::ServerRecords { .. } | WorkerCommand::Cancel { .. }) => {}
