@@ -41,7 +41,10 @@ impl HelloWatch {
 
 impl Default for HelloWatch {
     fn default() -> Self {
-        Self { first_message: Some(HandshakeReader::new(MAX_HELLO)), extended_master_secret: false }
+        Self {
+            first_message: Some(HandshakeReader::new(MAX_HELLO)),
+            extended_master_secret: false,
+        }
     }
 }
 
