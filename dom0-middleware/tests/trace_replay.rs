@@ -101,7 +101,9 @@ fn an_untrusted_server_never_reaches_the_card() {
     rig.open();
     rig.verifier = Arc::new(Judge::refusing());
     let before_flight = rig.replay.sent() + 3; // Set-Identity, Reset-State, start
-    let failure = rig.handshake(0, None).expect_err("the server is not trusted");
+    let failure = rig
+        .handshake(0, None)
+        .expect_err("the server is not trusted");
     assert_eq!(
         failure.error,
         SessionError::PeerUntrusted(TrustError::UnknownIssuer)
@@ -118,8 +120,12 @@ fn a_card_with_another_certificate_gets_no_further() {
         ..AES_T1
     });
     rig.open();
-    let failure = rig.handshake(0, None).expect_err("not the identity's certificate");
-    assert!(matches!(failure.error, SessionError::CardSwapped { got } if hex(&got) == AES_CERTIFICATE));
+    let failure = rig
+        .handshake(0, None)
+        .expect_err("not the identity's certificate");
+    assert!(
+        matches!(failure.error, SessionError::CardSwapped { got } if hex(&got) == AES_CERTIFICATE)
+    );
     assert!(rig.to_server.len() == 1, "only ClientHello has left");
 }
 
@@ -133,8 +139,13 @@ fn a_recorded_resumption_without_record_is_refused() {
     assert!(first.session.is_some());
     rig.steps.set_identity = false;
     rig.steps.reset_state = false;
-    let failure = rig.handshake(1, None).expect_err("no record stands behind it");
-    assert!(matches!(failure.error, SessionError::Policy(_)), "{failure:?}");
+    let failure = rig
+        .handshake(1, None)
+        .expect_err("no record stands behind it");
+    assert!(
+        matches!(failure.error, SessionError::Policy(_)),
+        "{failure:?}"
+    );
     assert!(rig.to_server.is_empty(), "the ClientHello stays here");
 }
 

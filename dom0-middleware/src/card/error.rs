@@ -272,9 +272,9 @@ pub(super) fn alert_description(error: &SessionError) -> Option<AlertDescription
         SessionError::PeerUntrusted(TrustError::Expired { .. }) => {
             AlertDescription::CERTIFICATE_EXPIRED
         }
-        SessionError::PeerUntrusted(
-            TrustError::NoTrustFor { .. } | TrustError::UnknownIssuer,
-        ) => AlertDescription::UNKNOWN_CA,
+        SessionError::PeerUntrusted(TrustError::NoTrustFor { .. } | TrustError::UnknownIssuer) => {
+            AlertDescription::UNKNOWN_CA
+        }
         SessionError::PeerUntrusted(_) => AlertDescription::BAD_CERTIFICATE,
         SessionError::HandshakeFailed(fault) => match fault {
             HandshakeFault::ServerFlight(FlightError::Alert(_)) => return None,

@@ -126,7 +126,10 @@ impl MemoryPinLedger {
 
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<Seid, hmac::Tag>) -> T) -> T {
         // The map is replaced or read in one call: a panic elsewhere cannot leave it half done.
-        act(&mut self.unaccepted.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self
+            .unaccepted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -170,18 +173,24 @@ mod tests {
     fn a_pin_that_was_not_accepted_is_not_tried_again() {
         let ledger = MemoryPinLedger::new().expect("randomness");
         assert_eq!(ledger.may_verify(&seid(), &pin("1234")), Ok(true));
-        ledger.record_attempt(&seid(), &pin("1234")).expect("recorded");
+        ledger
+            .record_attempt(&seid(), &pin("1234"))
+            .expect("recorded");
         assert_eq!(ledger.may_verify(&seid(), &pin("1234")), Ok(false));
     }
 
     #[test]
     fn another_pin_an_acceptance_or_the_operator_opens_the_way_again() {
         let ledger = MemoryPinLedger::new().expect("randomness");
-        ledger.record_attempt(&seid(), &pin("1234")).expect("recorded");
+        ledger
+            .record_attempt(&seid(), &pin("1234"))
+            .expect("recorded");
         assert_eq!(ledger.may_verify(&seid(), &pin("4321")), Ok(true));
         ledger.record_accepted(&seid()).expect("recorded");
         assert_eq!(ledger.may_verify(&seid(), &pin("1234")), Ok(true));
-        ledger.record_attempt(&seid(), &pin("1234")).expect("recorded");
+        ledger
+            .record_attempt(&seid(), &pin("1234"))
+            .expect("recorded");
         ledger.allow_again(&seid()).expect("recorded");
         assert_eq!(ledger.may_verify(&seid(), &pin("1234")), Ok(true));
     }
@@ -189,7 +198,9 @@ mod tests {
     #[test]
     fn cards_are_kept_apart() {
         let ledger = MemoryPinLedger::new().expect("randomness");
-        ledger.record_attempt(&seid(), &pin("1234")).expect("recorded");
+        ledger
+            .record_attempt(&seid(), &pin("1234"))
+            .expect("recorded");
         let other: Seid = "se-01".parse().expect("a valid SEID");
         assert_eq!(ledger.may_verify(&other, &pin("1234")), Ok(true));
     }

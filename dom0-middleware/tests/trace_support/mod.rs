@@ -112,7 +112,11 @@ impl Replay {
         };
         self.at += 1;
         let recorded = hex(&exchange.command);
-        assert_eq!(sent, recorded, "{name}: command {} ({})", self.at, exchange.note);
+        assert_eq!(
+            sent, recorded,
+            "{name}: command {} ({})",
+            self.at, exchange.note
+        );
         ResponseApdu::decode(&exchange.response).expect("a recorded response")
     }
 

@@ -20,13 +20,10 @@ impl Counter {
     }
 
     fn count(&mut self, step: CardStep) -> Result<(), CardFault> {
-        self.left = self
-            .left
-            .checked_sub(1)
-            .ok_or(CardFault::TooManyCommands {
-                step,
-                max: self.max,
-            })?;
+        self.left = self.left.checked_sub(1).ok_or(CardFault::TooManyCommands {
+            step,
+            max: self.max,
+        })?;
         Ok(())
     }
 }

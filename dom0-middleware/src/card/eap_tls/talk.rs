@@ -87,7 +87,11 @@ impl Talk {
     ) -> (Self, CommandApdu) {
         let identifier = identifiers.take();
         let packet = eap::start(identifier, unix_time);
-        Self::begin(CardStep::Start, sizes, VecDeque::from([(identifier, packet)]))
+        Self::begin(
+            CardStep::Start,
+            sizes,
+            VecDeque::from([(identifier, packet)]),
+        )
     }
 
     /// Begins with a server flight.
@@ -109,7 +113,9 @@ impl Talk {
         sizes: Sizes,
         mut packets: VecDeque<(u8, Vec<u8>)>,
     ) -> (Self, CommandApdu) {
-        let (identifier, first) = packets.pop_front().expect("a message is at least one packet");
+        let (identifier, first) = packets
+            .pop_front()
+            .expect("a message is at least one packet");
         let mut talk = Self {
             step,
             sizes,

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData as _, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData as _,
+    date_time_ymd,
+};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use sha2::{Digest, Sha256};
 
@@ -19,7 +22,9 @@ impl Pki {
         let ca_key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
         let common_name = format!("CA {:02x?}", sha256(&ca_key.subject_public_key_info()));
-        params.distinguished_name.push(DnType::CommonName, common_name);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         set_dates(&mut params);
         let ca = params.self_signed(&ca_key).expect("a CA").der().clone();
@@ -67,11 +72,19 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 fn a_chain_to_the_ca_is_accepted_for_its_names_only() {
     let pki = Pki::new();
     let trust = pki.by_ca();
-    assert_eq!(trust.verify(&pki.chain(), "server.example", year(2026)), Ok(()));
-    assert_eq!(trust.verify(&pki.chain(), "SERVER.example", year(2026)), Ok(()));
+    assert_eq!(
+        trust.verify(&pki.chain(), "server.example", year(2026)),
+        Ok(())
+    );
+    assert_eq!(
+        trust.verify(&pki.chain(), "SERVER.example", year(2026)),
+        Ok(())
+    );
     assert_eq!(trust.verify(&pki.chain(), "192.0.2.7", year(2026)), Ok(()));
-    let Err(TrustError::NameMismatch { server_name, presented }) =
-        trust.verify(&pki.chain(), "other.example", year(2026))
+    let Err(TrustError::NameMismatch {
+        server_name,
+        presented,
+    }) = trust.verify(&pki.chain(), "other.example", year(2026))
     else {
         panic!("another name");
     };
@@ -108,7 +121,9 @@ fn dates_are_checked_against_the_clock_given() {
 fn another_ca_is_an_unknown_issuer() {
     let (pki, other) = (Pki::new(), Pki::new());
     assert_eq!(
-        other.by_ca().verify(&pki.chain(), "server.example", year(2026)),
+        other
+            .by_ca()
+            .verify(&pki.chain(), "server.example", year(2026)),
         Err(TrustError::UnknownIssuer)
     );
 }
@@ -118,11 +133,13 @@ fn a_pinned_name_is_believed_by_its_pin_alone() {
     let pki = Pki::new();
     let got = sha256(&pki.leaf);
     assert_eq!(
-        pki.by_pin(got).verify(&pki.chain(), "server.example", year(2026)),
+        pki.by_pin(got)
+            .verify(&pki.chain(), "server.example", year(2026)),
         Ok(())
     );
     assert_eq!(
-        pki.by_pin([0; 32]).verify(&pki.chain(), "SERVER.EXAMPLE", year(2026)),
+        pki.by_pin([0; 32])
+            .verify(&pki.chain(), "SERVER.EXAMPLE", year(2026)),
         Err(TrustError::PinMismatch { got })
     );
     // The CA's word does not count for a pinned name.
@@ -144,7 +161,8 @@ fn trust_without_content_accepts_nothing() {
     ));
     // A pin is for its own name only.
     assert!(matches!(
-        pki.by_pin(sha256(&pki.leaf)).verify(&pki.chain(), "other.example", year(2026)),
+        pki.by_pin(sha256(&pki.leaf))
+            .verify(&pki.chain(), "other.example", year(2026)),
         Err(TrustError::NoTrustFor { .. })
     ));
 }
@@ -157,7 +175,11 @@ fn garbage_is_refused_with_a_reason() {
         Err(TrustError::NoCertificate)
     );
     let garbage = vec![vec![0x30, 0x03, 1, 2, 3]];
-    assert!(pki.by_ca().verify(&garbage, "server.example", year(2026)).is_err());
+    assert!(
+        pki.by_ca()
+            .verify(&garbage, "server.example", year(2026))
+            .is_err()
+    );
     let pinned = pki.by_pin(sha256(&garbage[0]));
     assert_eq!(
         pinned.verify(&garbage, "server.example", year(2026)),
@@ -175,7 +197,13 @@ fn the_fingerprint_tells_trusts_apart_and_not_their_order() {
         Trust::load(ca, pins).expect("trust").fingerprint()
     };
     let (a, b) = (one.ca.clone(), other.ca.clone());
-    assert_eq!(load(&[a.clone(), b.clone()], 1), load(&[b.clone(), a.clone()], 1));
-    assert_ne!(load(&[a.clone(), b.clone()], 1), load(std::slice::from_ref(&a), 1));
+    assert_eq!(
+        load(&[a.clone(), b.clone()], 1),
+        load(&[b.clone(), a.clone()], 1)
+    );
+    assert_ne!(
+        load(&[a.clone(), b.clone()], 1),
+        load(std::slice::from_ref(&a), 1)
+    );
     assert_ne!(load(&[a.clone(), b.clone()], 1), load(&[a, b], 2));
 }

@@ -78,7 +78,10 @@ fn serve<S: Read + Write + Send + 'static>(
 }
 
 fn power_up(listener: &mut ViccListener) -> Box<dyn CardTransport> {
-    listener.poll(soon()).expect("a card").expect("it has connected")
+    listener
+        .poll(soon())
+        .expect("a card")
+        .expect("it has connected")
 }
 
 fn command() -> CommandApdu {
@@ -100,7 +103,10 @@ fn a_card_is_powered_up_and_answers() {
     let mut transport = power_up(&mut listener);
     assert_eq!(transport.atr().as_bytes(), ATR);
     let response = transport.transmit(&command(), soon()).expect("a response");
-    assert_eq!((response.data(), response.sw), (&[3][..], StatusWord(0x9000)));
+    assert_eq!(
+        (response.data(), response.sw),
+        (&[3][..], StatusWord(0x9000))
+    );
     assert_eq!(transport.check_present(), Ok(()));
     transport.cold_reset(soon()).expect("an answer to reset");
     drop(transport);
@@ -111,7 +117,10 @@ fn a_card_is_powered_up_and_answers() {
 fn the_socket_is_for_its_owner_alone_and_goes_with_the_listener() {
     let place = Place::new();
     let listener = place.listen();
-    let mode = std::fs::metadata(&place.path).expect("a socket").permissions().mode();
+    let mode = std::fs::metadata(&place.path)
+        .expect("a socket")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     drop(listener);
     assert!(!place.path.exists());
@@ -135,7 +144,10 @@ fn a_stale_socket_is_replaced_and_nothing_else() {
         ViccListener::bind_unix(&place.path),
         Err(ListenError::Occupied(_))
     ));
-    assert_eq!(std::fs::read(&place.path).expect("still there"), b"precious");
+    assert_eq!(
+        std::fs::read(&place.path).expect("still there"),
+        b"precious"
+    );
 }
 
 #[test]
@@ -148,9 +160,12 @@ fn tcp_is_for_loopback_only() {
     let inside: SocketAddr = "127.0.0.1:0".parse().expect("an address");
     let mut listener = ViccListener::bind_loopback(inside).expect("a listener");
     let address = listener.local_addr().expect("an address");
-    let card = serve(TcpStream::connect(address).expect("connected"), |_, stream| {
-        send(stream, &[0x90, 0]);
-    });
+    let card = serve(
+        TcpStream::connect(address).expect("connected"),
+        |_, stream| {
+            send(stream, &[0x90, 0]);
+        },
+    );
     let mut transport = power_up(&mut listener);
     assert!(transport.transmit(&command(), soon()).is_ok());
     drop(transport);
@@ -167,8 +182,15 @@ fn a_second_connection_is_turned_away() {
     let third = place.connect();
     assert_eq!(listener.refuse_surplus(), 2);
     assert_eq!(listener.refuse_surplus(), 0);
-    assert_eq!(second.read(&mut [0; 8]).expect("an end"), 0, "closed without a word");
-    assert!(transport.transmit(&command(), soon()).is_ok(), "the first is served");
+    assert_eq!(
+        second.read(&mut [0; 8]).expect("an end"),
+        0,
+        "closed without a word"
+    );
+    assert!(
+        transport.transmit(&command(), soon()).is_ok(),
+        "the first is served"
+    );
     drop((transport, third));
     card.join().expect("ended");
 }
@@ -199,16 +221,25 @@ fn something_that_is_no_card_is_let_go() {
     let place = Place::new();
     let mut listener = place.listen();
     let silent = place.connect();
-    assert!(matches!(listener.poll(shortly()), Err(TransportError::TimedOut)));
+    assert!(matches!(
+        listener.poll(shortly()),
+        Err(TransportError::TimedOut)
+    ));
     drop(silent);
 
     let mut other = place.connect();
     other.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
-    assert!(matches!(listener.poll(soon()), Err(TransportError::Garbled(_))));
+    assert!(matches!(
+        listener.poll(soon()),
+        Err(TransportError::Garbled(_))
+    ));
 
     let mut other = place.connect();
     send(&mut other, &[0x00, 0x01]);
-    assert!(matches!(listener.poll(soon()), Err(TransportError::Garbled(_))));
+    assert!(matches!(
+        listener.poll(soon()),
+        Err(TransportError::Garbled(_))
+    ));
 }
 
 #[test]

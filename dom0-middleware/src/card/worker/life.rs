@@ -40,6 +40,8 @@ pub(in crate::card) struct Worker {
     /// The one session the card may offer; dies with every opening.
     pub(super) session: Option<OfferedSession>,
     retry_after: Duration,
+    /// What the broker was last told of an unusable card: said once.
+    told: Option<CardError>,
 }
 
 /// How the card is.
@@ -79,6 +81,7 @@ impl Worker {
             },
             session: None,
             retry_after: FIRST_RETRY,
+            told: None,
         }
     }
 
@@ -177,6 +180,7 @@ impl Worker {
         match open(&mut link, parameters, &self.settings, self.ledger.as_ref()) {
             Ok(opened) => {
                 self.retry_after = FIRST_RETRY;
+                self.told = None;
                 if before.as_ref() != Some(&opened) {
                     info!(
                         seid = %self.settings.seid,
@@ -209,7 +213,10 @@ impl Worker {
             false => self.retry_after,
         };
         self.retry_after = (self.retry_after * 2).min(LONGEST_RETRY);
-        self.tell(WorkerReport::Unusable { why: why.clone() });
+        if self.told.as_ref() != Some(&why) {
+            self.tell(WorkerReport::Unusable { why: why.clone() });
+            self.told = Some(why.clone());
+        }
         self.phase = Phase::Unusable {
             link,
             why,
@@ -224,6 +231,7 @@ impl Worker {
         self.phase = Phase::Absent {
             look_again: Instant::now(),
         };
+        self.told = None;
         self.tell(WorkerReport::Gone { why });
     }
 

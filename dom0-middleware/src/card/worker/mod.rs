@@ -5,11 +5,11 @@
 //! a cold reset and a new opening, and the next use is served.
 
 mod inbox;
+mod life;
 mod link;
 mod opening;
 mod serve;
 mod session;
-mod life;
 
 #[cfg(test)]
 mod tests;

@@ -38,10 +38,7 @@ pub(super) fn open(
 }
 
 /// The PIN, if it may be sent.
-pub(super) fn fresh_pin(
-    settings: &CardSettings,
-    ledger: &dyn PinLedger,
-) -> Result<Pin, CardError> {
+pub(super) fn fresh_pin(settings: &CardSettings, ledger: &dyn PinLedger) -> Result<Pin, CardError> {
     let pin = settings.pin.as_ref().ok_or(CardError::PinMissing)?.read()?;
     if !ledger.may_verify(&settings.seid, &pin)? {
         return Err(CardError::PinSpent);

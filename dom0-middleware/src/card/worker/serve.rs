@@ -8,9 +8,9 @@ use rustls_pki_types::UnixTime;
 use tracing::{debug, warn};
 
 use super::inbox::Inbox;
+use super::life::{Phase, Ready, Worker};
 use super::link::Link;
 use super::session::{Orders, Use};
-use super::life::{Phase, Ready, Worker};
 use crate::card::eap_tls::handshake::{self, Completed, Failure};
 use crate::card::eap_tls::{HandshakeRequest, OptionalSteps, closing};
 use crate::card::error::SessionError;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::inbox::Inbox;
-use super::link::Link;
 use super::life::TICK;
+use super::link::Link;
 use crate::card::eap_tls::handshake::{Completed, Failure, Step};
 use crate::card::error::SessionError;
 use crate::card::job::UseId;

@@ -92,7 +92,11 @@ struct Source {
 
 impl CardSource for Source {
     fn poll(&mut self, _: Instant) -> Result<Option<Box<dyn CardTransport>>, TransportError> {
-        let slot = self.arrivals.lock().expect("no panic under the lock").pop_front();
+        let slot = self
+            .arrivals
+            .lock()
+            .expect("no panic under the lock")
+            .pop_front();
         Ok(slot.map(|slot| {
             let atr = Atr::decode(&[0x3B, 0x80, 0x01, 0x81]).expect("an ATR");
             Box::new(SlotTransport { slot, atr }) as Box<dyn CardTransport>
@@ -137,8 +141,8 @@ impl Bench {
             // The test may have ended.
             let _ = sender.send(report);
         });
-        let handle = spawn_worker(settings, Box::new(source.clone()), ledger, report)
-            .expect("a thread");
+        let handle =
+            spawn_worker(settings, Box::new(source.clone()), ledger, report).expect("a thread");
         let certificate = rcgen::generate_simple_self_signed(vec!["server.example".to_owned()])
             .expect("a certificate")
             .cert
@@ -223,7 +227,10 @@ impl Bench {
 
     fn await_wait(&self) {
         let report = self.next();
-        assert!(matches!(report, WorkerReport::AwaitingServer { .. }), "{report:?}");
+        assert!(
+            matches!(report, WorkerReport::AwaitingServer { .. }),
+            "{report:?}"
+        );
     }
 
     fn await_failure(&self, expected: UseId) -> (SessionError, Option<Vec<u8>>) {
@@ -316,7 +323,11 @@ fn handshakes_follow_each_other_and_the_second_is_resumed() {
     assert!(resumed.abbreviated);
     assert_eq!(resumed.peer_certificates, full.peer_certificates);
     assert_eq!(bench.last_commands(2), AT_REST);
-    assert_eq!(bench.slot.lock().card.count(0x20, 0), 1, "one VERIFY for all");
+    assert_eq!(
+        bench.slot.lock().card.count(0x20, 0),
+        1,
+        "one VERIFY for all"
+    );
 }
 
 #[test]
@@ -326,7 +337,11 @@ fn what_is_forgotten_is_not_resumed() {
     bench.full();
     bench.send(WorkerCommand::ForgetSession);
     assert!(!bench.full().abbreviated);
-    assert_eq!(bench.slot.lock().card.count(0x8A, 0), 3, "a probe, two handshakes");
+    assert_eq!(
+        bench.slot.lock().card.count(0x8A, 0),
+        3,
+        "a probe, two handshakes"
+    );
 }
 
 #[test]
@@ -432,7 +447,10 @@ fn a_card_that_was_swapped_inside_is_shown_anew() {
     }
     bench.answer(use_id, bench.server.full());
     let (error, _) = bench.await_failure(use_id);
-    assert!(matches!(error, SessionError::CardSwapped { .. }), "{error:?}");
+    assert!(
+        matches!(error, SessionError::CardSwapped { .. }),
+        "{error:?}"
+    );
     match bench.next() {
         WorkerReport::Present { identities, .. } => {
             assert_eq!(identities[0].name.as_str(), "mallory");
@@ -549,5 +567,9 @@ fn a_stopped_worker_ends_its_use_and_its_thread() {
         ),
         "{rest:?}"
     );
-    assert_eq!(Arc::strong_count(&slot.0), 1, "the worker has let the card go");
+    assert_eq!(
+        Arc::strong_count(&slot.0),
+        1,
+        "the worker has let the card go"
+    );
 }

@@ -32,6 +32,8 @@ pub(super) struct Context {
     pub(super) next_handshake: Option<CommandApdu>,
     /// Handshake bytes taken from the server.
     pub(super) consumed: u64,
+    /// Handshake bytes of the card that went to the server.
+    pub(super) relayed: usize,
     /// The version of a clear alert record, while one can still be understood by the server.
     pub(super) clear_alerts: Option<ProtocolVersion>,
 }
@@ -71,6 +73,7 @@ impl Context {
             forgetting: Forgetting::NotYet,
             next_handshake: None,
             consumed: 0,
+            relayed: 0,
             clear_alerts: None,
         }
     }
@@ -80,7 +83,8 @@ impl Context {
     }
 
     fn sizes(&self) -> Sizes {
-        Sizes::of(&self.parameters.profile, self.request.max_bytes)
+        let left = self.request.max_bytes.saturating_sub(self.relayed);
+        Sizes::of(&self.parameters.profile, left)
     }
 
     pub(super) fn talk_start(&mut self) -> (Talk, CommandApdu) {
@@ -96,6 +100,10 @@ impl Context {
     pub(super) fn alert_for(&self, error: &SessionError) -> Option<Vec<u8>> {
         let version = self.clear_alerts?;
         let description = alert_description(error)?;
-        Some(Alert::fatal(description).encode_plain_record(version).to_vec())
+        Some(
+            Alert::fatal(description)
+                .encode_plain_record(version)
+                .to_vec(),
+        )
     }
 }

@@ -231,13 +231,13 @@ fn act(mut context: Box<Context>, next: Result<Next, SessionError>) -> Result<St
             }
         }
         Ok(Next::SendToServer(records, then)) => {
+            context.relayed = context.relayed.saturating_add(records.len());
             let then = act(context, Ok(*then))?;
             Ok(Step::SendToServer(records, Box::new(then)))
         }
-        Ok(Next::AwaitServer(state)) => Ok(Step::AwaitServer(Box::new(AwaitServer {
-            context,
-            state,
-        }))),
+        Ok(Next::AwaitServer(state)) => {
+            Ok(Step::AwaitServer(Box::new(AwaitServer { context, state })))
+        }
         Ok(Next::Finished(completed)) => Ok(Step::Finished(completed)),
         Err(error) => Err(fail(context, error)),
     }

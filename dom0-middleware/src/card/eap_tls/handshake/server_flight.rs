@@ -52,12 +52,7 @@ impl ExpectFirstFlight {
             FlightKind::Abbreviated {
                 server_hello,
                 new_ticket,
-            } => self.on_abbreviated(
-                context,
-                &flight.bytes,
-                server_hello,
-                new_ticket.is_some(),
-            ),
+            } => self.on_abbreviated(context, &flight.bytes, server_hello, new_ticket.is_some()),
             FlightKind::Tls13Hello { server_hello } => {
                 let got = server_hello.version;
                 Err(HandshakeFault::Version { got }.into())
@@ -142,24 +137,20 @@ impl ExpectFirstFlight {
         if self.offer == Offer::Nothing {
             return Err(ResumptionFault::NotOffered);
         }
-        let fits = context.may_resume
-            && context
-                .session
-                .as_ref()
-                .is_some_and(|session| session.is(&self.offer));
-        if !fits {
-            return Err(ResumptionFault::NoRecord);
-        }
+        let record = context
+            .session
+            .as_ref()
+            .filter(|session| context.may_resume && session.is(&self.offer))
+            .ok_or(ResumptionFault::NoRecord)?;
         let offered_id = &self.client_hello.session_id;
         if !offered_id.is_empty() && *offered_id != server_hello.session_id {
             return Err(ResumptionFault::OtherSession);
         }
-        // Taken now: if the card fails from here on, nobody knows what it keeps.
-        let session = context.session.take().ok_or(ResumptionFault::NoRecord)?;
-        if session.extended_master_secret != server_hello.extended_master_secret {
+        if record.extended_master_secret != server_hello.extended_master_secret {
             return Err(ResumptionFault::ExtendedMasterSecret);
         }
-        Ok(session)
+        // Taken now: if the card fails from here on, nobody knows what it keeps.
+        context.session.take().ok_or(ResumptionFault::NoRecord)
     }
 }
 
@@ -245,9 +236,7 @@ impl FlightInput {
             .next_record()
             .map_err(HandshakeFault::ServerRecords)?
         {
-            context.consumed = context
-                .consumed
-                .saturating_add(record.bytes().len() as u64);
+            context.consumed = context.consumed.saturating_add(record.bytes().len() as u64);
             self.check_limit(context, 0)?;
             match self
                 .reader
@@ -273,4 +262,3 @@ impl FlightInput {
         Ok(())
     }
 }
-

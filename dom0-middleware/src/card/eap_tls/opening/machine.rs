@@ -191,8 +191,7 @@ fn act(mut context: Box<Context>, next: Next) -> Result<Step, CardError> {
     Ok(match next {
         Next::Command(step, command, state) => {
             let profile = &context.parameters.profile;
-            let (pending, command) =
-                Pending::start(step, command, profile, &mut context.counter)?;
+            let (pending, command) = Pending::start(step, command, profile, &mut context.counter)?;
             let waiting = AwaitCard {
                 context,
                 pending,

@@ -42,7 +42,11 @@ impl ExpectParametersProbe {
 fn probe_state(context: &Context) -> Next {
     if context.parameters.profile.draft26_states {
         let command = context.apdu(&EapCardCommand::State);
-        return Next::Command(CardStep::State, command, State::GetStateProbe(ExpectStateProbe));
+        return Next::Command(
+            CardStep::State,
+            command,
+            State::GetStateProbe(ExpectStateProbe),
+        );
     }
     probe_session_id(context)
 }

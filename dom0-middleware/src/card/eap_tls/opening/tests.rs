@@ -34,7 +34,11 @@ fn open(card: &mut FakeCard) -> Result<Opened, CardError> {
 }
 
 fn names(opened: &Opened) -> Vec<&str> {
-    opened.identities.iter().map(|identity| identity.name.as_str()).collect()
+    opened
+        .identities
+        .iter()
+        .map(|identity| identity.name.as_str())
+        .collect()
 }
 
 fn verifies(card: &FakeCard) -> usize {
@@ -160,7 +164,10 @@ fn a_list_that_stands_still_on_t0_is_read_with_a_length() {
         list_stuck_without_le: true,
         ..FakeCard::default()
     };
-    assert_eq!(names(&open(&mut card).expect("an open card")), ["alice", "bob"]);
+    assert_eq!(
+        names(&open(&mut card).expect("an open card")),
+        ["alice", "bob"]
+    );
 }
 
 #[test]
@@ -193,7 +200,10 @@ fn a_list_without_end_is_cut_off() {
 fn names_no_one_can_read_are_left_out() {
     let mut card = FakeCard::default();
     card.identities.insert(0, (b"a\nb".to_vec(), None));
-    assert_eq!(names(&open(&mut card).expect("an open card")), ["alice", "bob"]);
+    assert_eq!(
+        names(&open(&mut card).expect("an open card")),
+        ["alice", "bob"]
+    );
 }
 
 #[test]

@@ -6,7 +6,8 @@ use proto::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use super::tls::{self, Hello};
 
 /// Changes an answer on its way out.
-pub(in crate::card) type Answers = Box<dyn FnMut(&CommandApdu, ResponseApdu) -> ResponseApdu + Send>;
+pub(in crate::card) type Answers =
+    Box<dyn FnMut(&CommandApdu, ResponseApdu) -> ResponseApdu + Send>;
 
 /// Each field is one property of the card.
 pub(in crate::card) struct FakeCard {
@@ -102,7 +103,10 @@ impl FakeCard {
 
     /// How often a command with this INS and P1 came.
     pub(in crate::card) fn count(&self, ins: u8, p1: u8) -> usize {
-        self.log.iter().filter(|c| c.ins == ins && c.p1 == p1).count()
+        self.log
+            .iter()
+            .filter(|c| c.ins == ins && c.p1 == p1)
+            .count()
     }
 
     /// What a cold reset does to it.
@@ -152,7 +156,10 @@ impl FakeCard {
                 success(&[])
             }
             (0x60, 0x00, _) => {
-                let certificate = self.memory.current.and_then(|at| self.identities[at].1.clone());
+                let certificate = self
+                    .memory
+                    .current
+                    .and_then(|at| self.identities[at].1.clone());
                 match certificate {
                     Some(der) => self.long(der, true),
                     None => status(0x6986),
@@ -195,7 +202,10 @@ impl FakeCard {
     }
 
     fn next_identity(&mut self, le: Option<u16>) -> ResponseApdu {
-        let name = self.identities.get(self.memory.pointer).map(|(name, _)| name.clone());
+        let name = self
+            .identities
+            .get(self.memory.pointer)
+            .map(|(name, _)| name.clone());
         let stays = self.list_stuck_without_le && le == Some(256);
         if !stays && !self.identities.is_empty() {
             self.memory.pointer = (self.memory.pointer + 1) % self.identities.len();
@@ -273,9 +283,9 @@ impl FakeCard {
         }
         // ServerHello is the first message; the second record tells what kind of flight it is.
         let session_at = 5 + 4 + 2 + 32;
-        let session_id = flight.get(session_at).map(|&length| {
-            flight[session_at + 1..][..usize::from(length)].to_vec()
-        });
+        let session_id = flight
+            .get(session_at)
+            .map(|&length| flight[session_at + 1..][..usize::from(length)].to_vec());
         let hello_end = 5 + usize::from(u16::from_be_bytes([flight[3], flight[4]]));
         let resumes = match flight.get(hello_end) {
             Some(20) => true,
@@ -314,15 +324,29 @@ impl FakeCard {
         let first = self.memory.outgoing.len() == self.memory.total;
         let count = self.memory.outgoing.len().min(self.fragment);
         let body: Vec<u8> = self.memory.outgoing.drain(..count).collect();
-        let mut flags = if self.memory.outgoing.is_empty() { 0 } else { 0x40 };
+        let mut flags = if self.memory.outgoing.is_empty() {
+            0
+        } else {
+            0x40
+        };
         let mut length = Vec::new();
         if first && self.length_in_first && !body.is_empty() {
             flags |= 0x80;
-            length = u32::try_from(self.memory.total).expect("short").to_be_bytes().to_vec();
+            length = u32::try_from(self.memory.total)
+                .expect("short")
+                .to_be_bytes()
+                .to_vec();
         }
         let size = u16::try_from(6 + length.len() + body.len()).expect("short");
         let header = [2, identifier];
-        let packet = [&header[..], &size.to_be_bytes(), &[13, flags], &length, &body].concat();
+        let packet = [
+            &header[..],
+            &size.to_be_bytes(),
+            &[13, flags],
+            &length,
+            &body,
+        ]
+        .concat();
         self.long(packet, false)
     }
 

@@ -1,8 +1,8 @@
 //! Server flights: who is verified, what may be chosen, and that nothing unchecked reaches a card.
 
 use super::Rig;
-use crate::card::eap_tls::testing::tls::{GCM, Hello, Server, alert, record};
 use crate::card::eap_tls::testing::sceptic;
+use crate::card::eap_tls::testing::tls::{GCM, Hello, Server, alert, record};
 use crate::card::error::{HandshakeFault, PolicyFault, SessionError};
 use crate::card::fault::CardFault;
 use crate::card::trust::TrustError;
@@ -71,7 +71,9 @@ fn an_alert_of_the_server_is_named_and_not_answered() {
     // The server's verdict on the client certificate comes in place of its last flight.
     let mut rig = Rig::new();
     rig.flights[1] = alert(48);
-    let failure = rig.run().expect_err("the server does not know the card's CA");
+    let failure = rig
+        .run()
+        .expect_err("the server does not know the card's CA");
     assert!(failure.error.to_string().contains("unknown_ca"));
     assert_eq!(failure.alert, None);
 }

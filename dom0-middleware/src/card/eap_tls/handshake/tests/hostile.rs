@@ -20,7 +20,10 @@ fn more_data_without_end_is_cut_off() {
             _ => answer,
         });
         let fault = rig.card_fault();
-        assert!(matches!(fault, CardFault::Exchange { .. }), "{sw:04X}: {fault:?}");
+        assert!(
+            matches!(fault, CardFault::Exchange { .. }),
+            "{sw:04X}: {fault:?}"
+        );
         assert!(rig.card.log.len() < 2000, "{}", rig.card.log.len());
     }
 }

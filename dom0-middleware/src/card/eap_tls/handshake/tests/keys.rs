@@ -130,12 +130,7 @@ fn a_short_key_block_is_refused_and_a_long_one_cut() {
 
 #[test]
 fn a_card_without_export_says_so() {
-    for answer in [
-        status(0x6D00),
-        status(0x6A88),
-        status(0x6B00),
-        success(&[]),
-    ] {
+    for answer in [status(0x6D00), status(0x6A88), status(0x6B00), success(&[])] {
         let sw: StatusWord = answer.sw;
         let mut rig = Rig::new().answering(move |command, usual| match command.ins {
             0x86 => answer.clone(),

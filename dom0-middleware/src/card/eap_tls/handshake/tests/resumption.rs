@@ -65,9 +65,13 @@ fn strangers() -> [Change; 6] {
     [
         ("domain", |r| r.domain = DomainUuid::from_bytes([9; 16])),
         ("identity", |r| r.identity = name("bob")),
-        ("server name", |r| r.server_name = "other.example".to_owned()),
+        ("server name", |r| {
+            r.server_name = "other.example".to_owned()
+        }),
         ("trust", |r| r.trust = [9; 32]),
-        ("client certificate", |r| r.client_certificate_sha256 = [9; 32]),
+        ("client certificate", |r| {
+            r.client_certificate_sha256 = [9; 32]
+        }),
         ("wish", |r| r.resume = false),
     ]
 }
@@ -81,9 +85,7 @@ fn a_strangers_session_is_forgotten_by_command() {
         rig.flights = resuming(&Server::default());
         assert_eq!(
             rig.error(),
-            SessionError::HandshakeFailed(HandshakeFault::Resumption(
-                ResumptionFault::NotOffered
-            )),
+            SessionError::HandshakeFailed(HandshakeFault::Resumption(ResumptionFault::NotOffered)),
             "{what}"
         );
         assert_eq!(offered(&rig), [Vec::<u8>::new()], "{what}");

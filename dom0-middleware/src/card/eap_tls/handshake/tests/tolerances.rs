@@ -59,7 +59,13 @@ fn a_success_that_is_not_an_eap_tls_response_is_refused() {
         });
         let fault = rig.card_fault();
         assert!(
-            matches!(&fault, CardFault::Eap { step: CardStep::Start, .. }),
+            matches!(
+                &fault,
+                CardFault::Eap {
+                    step: CardStep::Start,
+                    ..
+                }
+            ),
             "{what}: {fault:?}"
         );
     }
