@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use proto::agent::RefusalCode;
-use proto::tls::{Alert, AlertDescription, CipherSuite, FlightError, ProtocolVersion, TlsError};
+use proto::tls::{Alert, FlightError};
 use thiserror::Error;
 
 use super::fault::{CardFault, CardStep};
 use super::pin::{PinLedgerError, PinSourceError};
+use super::session_fault::{HandshakeFault, PolicyFault};
 use super::transport::TransportError;
 use super::trust::TrustError;
 
@@ -170,129 +171,6 @@ impl SessionError {
                 | Self::PinBlocked
         )
     }
-}
-
-/// What server and card could not agree on.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum HandshakeFault {
-    /// The server's flight breaks the protocol, or is an alert.
-    #[error("server flight: {0}")]
-    ServerFlight(#[from] FlightError),
-    /// The server's bytes are not TLS records.
-    #[error("server bytes: {0}")]
-    ServerRecords(TlsError),
-    /// The card refused a server flight. Cards say no more than this.
-    #[error("the card refused the {step}")]
-    RefusedByCard {
-        /// Which flight.
-        step: CardStep,
-    },
-    /// ServerHello selects a version that was not offered or is not allowed.
-    #[error("the server chose {got}")]
-    Version {
-        /// The version.
-        got: ProtocolVersion,
-    },
-    /// ServerHello selects a suite that the card did not offer.
-    #[error("the server chose {got}, which was not offered")]
-    SuiteNotOffered {
-        /// The suite.
-        got: CipherSuite,
-    },
-    /// ServerHello selects a suite whose KeyBlock is not known here.
-    #[error("the server chose {got}, whose key block is not known")]
-    SuiteUnknown {
-        /// The suite.
-        got: CipherSuite,
-    },
-    /// ServerHello selects an ALPN protocol that was not offered.
-    #[error("the server chose an application protocol that was not offered")]
-    Alpn,
-    /// The server resumes a session that may not be resumed.
-    #[error("the server resumes a session that {0}")]
-    Resumption(ResumptionFault),
-}
-
-/// Why a resumed session is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum ResumptionFault {
-    /// Nothing was offered.
-    #[error("was not offered")]
-    NotOffered,
-    /// No record of a checked handshake for this domain, identity, server and trust fits.
-    #[error("no checked handshake of this domain stands behind")]
-    NoRecord,
-    /// The server echoes another session id than the one offered.
-    #[error("is not the one offered")]
-    OtherSession,
-    /// Extended master secret was negotiated once and not the other time (RFC 7627 §5.3).
-    #[error("differs in extended master secret")]
-    ExtendedMasterSecret,
-}
-
-/// What is not allowed, or cannot be carried by the card.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum PolicyFault {
-    /// ALPN was asked for and the card takes none.
-    #[error("the card cannot carry application protocols")]
-    AlpnNotCarried,
-    /// A version range was asked for and the card takes none.
-    #[error("the card cannot carry a version range")]
-    VersionRangeNotCarried,
-    /// No version of the range can be run through a card.
-    #[error("no version from {min} to {max} can be run through a card")]
-    NoVersion {
-        /// The lowest version asked for.
-        min: ProtocolVersion,
-        /// The highest version asked for.
-        max: ProtocolVersion,
-    },
-    /// The card offers nothing at or above the lowest version allowed.
-    #[error("the card offers {got} at most, {min} is required")]
-    CardTooOld {
-        /// The highest version the card offers.
-        got: ProtocolVersion,
-        /// The lowest allowed.
-        min: ProtocolVersion,
-    },
-    /// Resumption must not happen and the card cannot be made to forget its session.
-    #[error("the card cannot be made to forget its session")]
-    CannotForget,
-    /// A server name or protocol list the card's command has no room for.
-    #[error("the handshake parameters are too long for the card")]
-    ParametersTooLong,
-    /// The card says no to the handshake parameters.
-    #[error("the card refuses the handshake parameters")]
-    ParametersRefused,
-}
-
-/// What a fatal alert for the server should say about `error`; nothing when the server needs none.
-pub(super) fn alert_description(error: &SessionError) -> Option<AlertDescription> {
-    Some(match error {
-        SessionError::PeerUntrusted(TrustError::Expired { .. }) => {
-            AlertDescription::CERTIFICATE_EXPIRED
-        }
-        SessionError::PeerUntrusted(TrustError::NoTrustFor { .. } | TrustError::UnknownIssuer) => {
-            AlertDescription::UNKNOWN_CA
-        }
-        SessionError::PeerUntrusted(_) => AlertDescription::BAD_CERTIFICATE,
-        SessionError::HandshakeFailed(fault) => match fault {
-            HandshakeFault::ServerFlight(FlightError::Alert(_)) => return None,
-            HandshakeFault::ServerFlight(_) => AlertDescription::UNEXPECTED_MESSAGE,
-            HandshakeFault::ServerRecords(_) => AlertDescription::DECODE_ERROR,
-            HandshakeFault::Version { .. } => AlertDescription::PROTOCOL_VERSION,
-            HandshakeFault::SuiteNotOffered { .. }
-            | HandshakeFault::Alpn
-            | HandshakeFault::Resumption(_) => AlertDescription::ILLEGAL_PARAMETER,
-            HandshakeFault::SuiteUnknown { .. } | HandshakeFault::RefusedByCard { .. } => {
-                AlertDescription::HANDSHAKE_FAILURE
-            }
-        },
-        SessionError::Cancelled | SessionError::Stopped | SessionError::Timeout { .. } => {
-            return None;
-        }
-        _ => AlertDescription::INTERNAL_ERROR,
-    })
 }
 
 /// The alert a fault carries, when the server sent one.

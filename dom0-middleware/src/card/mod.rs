@@ -24,14 +24,13 @@ mod job;
 mod pin;
 mod profile;
 mod report;
+mod session_fault;
 mod settings;
 mod transport;
 mod trust;
 mod worker;
 
-pub use self::error::{
-    CardError, HandshakeFault, PolicyFault, ResumptionFault, SessionError, server_alert,
-};
+pub use self::error::{CardError, SessionError, server_alert};
 pub use self::fault::{CardFault, CardStep, EapProblem};
 pub use self::handle::{CardHandle, SendError, spawn_worker};
 pub use self::job::{Job, UseId};
@@ -40,6 +39,7 @@ pub use self::profile::{CardProfile, ExportCommand, PinPadding};
 pub use self::report::{
     CardFeatures, CardIdentity, CardSession, Reporter, WorkerCommand, WorkerReport,
 };
+pub use self::session_fault::{HandshakeFault, PolicyFault, ResumptionFault};
 pub use self::settings::CardSettings;
 pub use self::transport::{CardSource, CardTransport, TransportError};
 pub use self::trust::{PeerVerifier, Trust, TrustError, TrustSetupError};

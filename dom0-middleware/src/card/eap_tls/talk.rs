@@ -9,9 +9,10 @@ use proto::eap::{self, Code, EapPacket, EapTls, Method, Reassembled, Reassembly}
 
 use super::answer::Answer;
 use super::parameters::MAX_EMPTY_PACKETS;
-use crate::card::error::{HandshakeFault, SessionError};
+use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep, EapProblem};
 use crate::card::profile::CardProfile;
+use crate::card::session_fault::HandshakeFault;
 
 /// EAP identifiers of a run, one for each packet, wrapping.
 #[derive(Debug)]

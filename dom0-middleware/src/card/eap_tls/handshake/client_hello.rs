@@ -9,8 +9,9 @@ use super::server_flight::ExpectFirstFlight;
 use crate::card::eap_tls::answer::Answer;
 use crate::card::eap_tls::resumption::Offer;
 use crate::card::eap_tls::talk::{Talk, Talked};
-use crate::card::error::{PolicyFault, SessionError};
+use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep};
+use crate::card::session_fault::PolicyFault;
 
 /// Awaits the answer to the start packet.
 pub(super) struct ExpectClientHello {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use proto::apdu::CommandApdu;
 use proto::tls::{Alert, ProtocolVersion};
 
+use super::alert;
 use crate::card::eap_tls::command::Counter;
 use crate::card::eap_tls::parameters::{Capabilities, DriverParameters, MAX_COMMANDS};
 use crate::card::eap_tls::request::HandshakeRequest;
 use crate::card::eap_tls::resumption::OfferedSession;
 use crate::card::eap_tls::talk::{Identifiers, Sizes, Talk};
-use crate::card::error::{SessionError, alert_description};
+use crate::card::error::SessionError;
 use crate::card::fault::CardStep;
 use crate::card::trust::PeerVerifier;
 
@@ -99,7 +100,7 @@ impl Context {
     /// The alert the server should still get for `error`, as a record.
     pub(super) fn alert_for(&self, error: &SessionError) -> Option<Vec<u8>> {
         let version = self.clear_alerts?;
-        let description = alert_description(error)?;
+        let description = alert::description(error)?;
         Some(
             Alert::fatal(description)
                 .encode_plain_record(version)

@@ -12,8 +12,9 @@ use super::context::{Context, Forgetting};
 use super::machine::{CardState, Next};
 use crate::card::eap_tls::answer::Answer;
 use crate::card::eap_tls::parameters::{MAX_VERSION, MIN_VERSION};
-use crate::card::error::{PolicyFault, SessionError};
+use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep};
+use crate::card::session_fault::PolicyFault;
 
 /// Refuses what the card cannot carry, then sets the identity. No command has gone out before the
 /// last refusal.

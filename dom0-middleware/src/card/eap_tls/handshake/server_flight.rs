@@ -10,8 +10,9 @@ use super::context::Context;
 use super::machine::{CardState, Next, ServerState};
 use super::server_hello;
 use crate::card::eap_tls::resumption::{Offer, OfferedSession};
-use crate::card::error::{HandshakeFault, ResumptionFault, SessionError};
+use crate::card::error::SessionError;
 use crate::card::fault::CardStep;
+use crate::card::session_fault::{HandshakeFault, ResumptionFault};
 
 /// Awaits ServerHello and what follows up to ServerHelloDone, or up to Finished.
 pub(super) struct ExpectFirstFlight {

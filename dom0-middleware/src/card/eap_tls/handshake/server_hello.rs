@@ -6,7 +6,8 @@ use proto::tls::{ClientHello, KeyBlockShape, ServerHello};
 use super::client_hello::offers_version;
 use super::context::Context;
 use crate::card::eap_tls::parameters::MAX_VERSION;
-use crate::card::error::{HandshakeFault, SessionError};
+use crate::card::error::SessionError;
+use crate::card::session_fault::HandshakeFault;
 
 /// Checks the choice and returns the shape of the KeyBlock that follows from it.
 pub(super) fn check(

@@ -3,8 +3,9 @@
 use super::Rig;
 use crate::card::eap_tls::testing::sceptic;
 use crate::card::eap_tls::testing::tls::{GCM, Hello, Server, alert, record};
-use crate::card::error::{HandshakeFault, PolicyFault, SessionError};
+use crate::card::error::SessionError;
 use crate::card::fault::CardFault;
+use crate::card::session_fault::{HandshakeFault, PolicyFault};
 use crate::card::trust::TrustError;
 use proto::tls::{CipherSuite, FlightError, ProtocolVersion};
 

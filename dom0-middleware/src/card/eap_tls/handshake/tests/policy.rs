@@ -3,7 +3,8 @@
 use proto::tls::ProtocolVersion;
 
 use super::{Rig, status};
-use crate::card::error::{PolicyFault, SessionError};
+use crate::card::error::SessionError;
+use crate::card::session_fault::PolicyFault;
 
 fn refused_untouched(rig: &mut Rig) -> PolicyFault {
     let error = rig.error();

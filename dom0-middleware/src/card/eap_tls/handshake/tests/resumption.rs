@@ -6,8 +6,9 @@ use super::Rig;
 use crate::card::eap_tls::testing::tls::{Hello, Server};
 use crate::card::eap_tls::testing::{name, sceptic};
 use crate::card::eap_tls::{HandshakeRequest, OfferedSession};
-use crate::card::error::{HandshakeFault, PolicyFault, ResumptionFault, SessionError};
+use crate::card::error::SessionError;
 use crate::card::fault::CardFault;
+use crate::card::session_fault::{HandshakeFault, PolicyFault, ResumptionFault};
 
 /// A rig after a full handshake: the card has a session, and its record is at hand.
 fn after_full(mut rig: Rig) -> (Rig, OfferedSession) {

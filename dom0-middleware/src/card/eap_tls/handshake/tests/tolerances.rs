@@ -5,8 +5,9 @@ use proto::apdu::ResponseApdu;
 use super::{Rig, ends_packet, status, success};
 use crate::card::eap_tls::parameters::MAX_EMPTY_PACKETS;
 use crate::card::eap_tls::testing::tls::{Hello, Server};
-use crate::card::error::{HandshakeFault, SessionError};
+use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep, EapProblem};
+use crate::card::session_fault::HandshakeFault;
 
 #[test]
 fn a_nak_means_that_no_identity_is_set() {

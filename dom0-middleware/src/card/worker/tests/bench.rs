@@ -1,0 +1,293 @@
+//! A worker with a card made of switches in its slot, and the broker's end in the test's hands.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto::apdu::{Atr, CommandApdu, ResponseApdu};
+use proto::id::DomainUuid;
+use proto::tls::ProtocolVersion;
+use sha2::{Digest, Sha256};
+
+use crate::card::eap_tls::testing::tls::Server;
+use crate::card::eap_tls::testing::{FakeCard, client_certificate_sha256, name};
+use crate::card::error::SessionError;
+use crate::card::handle::{CardHandle, spawn_worker};
+use crate::card::job::{Job, UseId};
+use crate::card::pin::{MemoryPinLedger, PinSource};
+use crate::card::profile::CardProfile;
+use crate::card::report::{CardSession, WorkerCommand, WorkerReport};
+use crate::card::settings::CardSettings;
+use crate::card::transport::{CardSource, CardTransport, TransportError};
+use crate::card::trust::Trust;
+
+/// What a test and the worker's thread share.
+pub(super) struct Shared {
+    pub(super) card: FakeCard,
+    /// What the next APDU ends with instead of a response.
+    pub(super) fault: Option<TransportError>,
+    /// Whether the card is in its slot.
+    pub(super) present: bool,
+    pub(super) resets: usize,
+}
+
+#[derive(Clone)]
+pub(super) struct Slot(pub(super) Arc<Mutex<Shared>>);
+
+impl Slot {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct SlotTransport {
+    slot: Slot,
+    atr: Atr,
+}
+
+impl CardTransport for SlotTransport {
+    fn atr(&self) -> &Atr {
+        &self.atr
+    }
+
+    fn transmit(
+        &mut self,
+        command: &CommandApdu,
+        _: Instant,
+    ) -> Result<ResponseApdu, TransportError> {
+        self.check_present()?;
+        let mut shared = self.slot.lock();
+        match shared.fault.take() {
+            Some(fault) => Err(fault),
+            None => Ok(shared.card.transmit(command)),
+        }
+    }
+
+    fn cold_reset(&mut self, _: Instant) -> Result<Atr, TransportError> {
+        self.check_present()?;
+        let mut shared = self.slot.lock();
+        shared.resets += 1;
+        shared.card.reset();
+        Ok(self.atr.clone())
+    }
+
+    fn check_present(&mut self) -> Result<(), TransportError> {
+        match self.slot.lock().present {
+            true => Ok(()),
+            false => Err(TransportError::Removed),
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Source {
+    arrivals: Arc<Mutex<VecDeque<Slot>>>,
+    pub(super) surplus: Arc<AtomicUsize>,
+}
+
+impl CardSource for Source {
+    fn poll(&mut self, _: Instant) -> Result<Option<Box<dyn CardTransport>>, TransportError> {
+        let slot = self
+            .arrivals
+            .lock()
+            .expect("no panic under the lock")
+            .pop_front();
+        Ok(slot.map(|slot| {
+            let atr = Atr::decode(&[0x3B, 0x80, 0x01, 0x81]).expect("an ATR");
+            Box::new(SlotTransport { slot, atr }) as Box<dyn CardTransport>
+        }))
+    }
+
+    fn refuse_surplus(&mut self) -> usize {
+        self.surplus.swap(0, Ordering::AcqRel)
+    }
+}
+
+/// A worker, its slot, and the broker's end.
+pub(super) struct Bench {
+    pub(super) handle: CardHandle,
+    pub(super) reports: Receiver<WorkerReport>,
+    pub(super) source: Source,
+    pub(super) slot: Slot,
+    pub(super) server: Server,
+    pub(super) trust: Arc<Trust>,
+    pub(super) pin_file: PathBuf,
+    pub(super) next_use: u64,
+    _dir: tempfile::TempDir,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self::with(FakeCard::default(), |_| {})
+    }
+
+    pub(super) fn with(card: FakeCard, change: impl FnOnce(&mut CardSettings)) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let pin_file = dir.path().join("pin");
+        std::fs::write(&pin_file, "0000\n").expect("written");
+        let seid = "se-00".parse().expect("a SEID");
+        let pin = Some(PinSource::File(pin_file.clone()));
+        let mut settings = CardSettings::new(seid, CardProfile::eap_tls(), pin);
+        change(&mut settings);
+        let (sender, reports) = mpsc::channel();
+        let source = Source::default();
+        let ledger = Arc::new(MemoryPinLedger::new().expect("randomness"));
+        let report = Box::new(move |_, report| {
+            // The test may have ended.
+            let _ = sender.send(report);
+        });
+        let handle =
+            spawn_worker(settings, Box::new(source.clone()), ledger, report).expect("a thread");
+        let certificate = rcgen::generate_simple_self_signed(vec!["server.example".to_owned()])
+            .expect("a certificate")
+            .cert
+            .der()
+            .to_vec();
+        let pin = Sha256::digest(&certificate).into();
+        let pins = HashMap::from([("server.example".to_owned(), pin)]);
+        let bench = Self {
+            handle,
+            reports,
+            source,
+            slot: Slot(Arc::new(Mutex::new(Shared {
+                card,
+                fault: None,
+                present: true,
+                resets: 0,
+            }))),
+            server: Server {
+                certificate,
+                ..Server::default()
+            },
+            trust: Arc::new(Trust::load(&[], pins).expect("a pin")),
+            pin_file,
+            next_use: 1,
+            _dir: dir,
+        };
+        bench.insert();
+        bench
+    }
+
+    pub(super) fn insert(&self) {
+        self.slot.lock().present = true;
+        self.source
+            .arrivals
+            .lock()
+            .expect("no panic under the lock")
+            .push_back(self.slot.clone());
+    }
+
+    pub(super) fn next(&self) -> WorkerReport {
+        self.reports
+            .recv_timeout(Duration::from_secs(20))
+            .expect("a report")
+    }
+
+    pub(super) fn await_present(&self) {
+        let report = self.next();
+        assert!(matches!(report, WorkerReport::Present { .. }), "{report:?}");
+    }
+
+    pub(super) fn send(&self, command: WorkerCommand) {
+        self.handle.send(command).expect("a worker");
+    }
+
+    pub(super) fn start(&mut self) -> UseId {
+        let use_id = UseId(self.next_use);
+        self.next_use += 1;
+        self.send(WorkerCommand::Start(Box::new(Job {
+            use_id,
+            domain: DomainUuid::from_bytes([1; 16]),
+            identity: name("alice"),
+            server_name: "server.example".to_owned(),
+            alpn: Vec::new(),
+            min_version: ProtocolVersion::TLS1_2,
+            max_version: ProtocolVersion::TLS1_3,
+            version_wish: false,
+            resume: true,
+            trust: Arc::clone(&self.trust),
+            client_certificate_sha256: client_certificate_sha256(),
+            max_handshake_bytes: 256 * 1024,
+        })));
+        use_id
+    }
+
+    pub(super) fn await_hello(&self, expected: UseId) {
+        match self.next() {
+            WorkerReport::ClientRecords { use_id, .. } => assert_eq!(use_id, expected),
+            other => panic!("{other:?}"),
+        }
+        self.await_wait();
+    }
+
+    pub(super) fn await_wait(&self) {
+        let report = self.next();
+        assert!(
+            matches!(report, WorkerReport::AwaitingServer { .. }),
+            "{report:?}"
+        );
+    }
+
+    pub(super) fn await_failure(&self, expected: UseId) -> (SessionError, Option<Vec<u8>>) {
+        match self.next() {
+            WorkerReport::Failed {
+                use_id,
+                error,
+                alert,
+            } => {
+                assert_eq!(use_id, expected);
+                (error, alert)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn await_free(&self, expected: UseId) {
+        match self.next() {
+            WorkerReport::Free { use_id, .. } => assert_eq!(use_id, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn answer(&self, use_id: UseId, data: Vec<u8>) {
+        self.send(WorkerCommand::ServerRecords { use_id, data });
+    }
+
+    /// One whole good handshake, with whatever the server says to it.
+    pub(super) fn handshake(&mut self, flights: Vec<Vec<u8>>) -> Box<CardSession> {
+        let use_id = self.start();
+        self.await_hello(use_id);
+        let mut flights = flights.into_iter();
+        self.answer(use_id, flights.next().expect("a flight"));
+        loop {
+            match self.next() {
+                WorkerReport::ClientRecords { .. } => {}
+                WorkerReport::AwaitingServer { .. } => {
+                    self.answer(use_id, flights.next().expect("a flight"));
+                }
+                WorkerReport::Established { session, .. } => {
+                    self.await_free(use_id);
+                    return session;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    pub(super) fn full(&mut self) -> Box<CardSession> {
+        self.handshake(vec![self.server.full(), self.server.last()])
+    }
+
+    /// INS and P1 of the last commands.
+    pub(super) fn last_commands(&self, count: usize) -> Vec<(u8, u8)> {
+        let shared = self.slot.lock();
+        let log = &shared.card.log;
+        log.iter()
+            .skip(log.len().saturating_sub(count))
+            .map(|command| (command.ins, command.p1))
+            .collect()
+    }
+}
