@@ -25,7 +25,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use nix::sys::socket::{MsgFlags, recv};
+use nix::sys::socket::{MsgFlags, recv, send};
 
 use crate::app::{Answer, Request};
 pub use crate::app::{
@@ -73,7 +73,8 @@ impl Client {
     /// direction sends close_notify. `request.mode` is ignored: it is `stream`.
     ///
     /// A complete stream ends with the end of file while it still takes data. One that was cut
-    /// short no longer takes data: writing fails, and `poll` reports a hang-up.
+    /// short no longer takes data: writing fails, `poll` reports a hang-up, and [`was_cut_short`]
+    /// says so.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -124,6 +125,14 @@ impl Client {
         let answer = serde_json::from_slice(&line).map_err(|_| ClientError::Answer)?;
         Ok((answer, stream))
     }
+}
+
+/// Whether a stream that has come to its end was cut short: the server's data may be incomplete.
+///
+/// Ask after the end of file and before shutting down the sending direction; later the two kinds
+/// of end look alike.
+pub fn was_cut_short(stream: &UnixStream) -> bool {
+    send(stream.as_raw_fd(), &[], MsgFlags::MSG_NOSIGNAL).is_err()
 }
 
 fn unexpected(answer: Answer) -> ClientError {

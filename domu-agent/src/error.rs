@@ -25,6 +25,9 @@ pub(crate) enum AgentError {
     /// Standard input, standard output or the agent's socket broke.
     #[error("copying data")]
     Copy(#[source] io::Error),
+    /// The TLS connection ended before its time.
+    #[error("the connection was cut short, data of the server may be missing")]
+    CutShort,
     /// The system does not let the program run.
     #[error("starting")]
     Runtime(#[source] io::Error),
@@ -39,7 +42,7 @@ impl AgentError {
             Self::Client(ClientError::Answer) | Self::Runtime(_) => ExitCode::Internal,
             Self::Client(ClientError::Refused(error)) => ExitCode::of_error(&error.code),
             Self::NotConnected => ExitCode::NotSo,
-            Self::Copy(_) => ExitCode::Unavailable,
+            Self::Copy(_) | Self::CutShort => ExitCode::Unavailable,
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use proto::tls::ProtocolVersion;
 
 use crate::cli::ConnectArgs;
-use crate::client::{Client, ConnectRequest, EstablishedAnswer};
+use crate::client::{Client, ConnectRequest, EstablishedAnswer, was_cut_short};
 use crate::error::AgentError;
 
 /// Bytes copied at once.
@@ -21,12 +23,20 @@ pub(super) fn run(args: ConnectArgs) -> Result<(), AgentError> {
     eprintln!("{}", summary(&established));
 
     let mut to_server = stream.try_clone().map_err(AgentError::Copy)?;
+    let has_ended = Arc::new(AtomicBool::new(false));
+    let ending = has_ended.clone();
     // Not joined: reading standard input cannot be interrupted when the server has ended.
     thread::spawn(move || {
         let copied = copy(&mut io::stdin().lock(), &mut to_server);
+        ending.store(true, Ordering::SeqCst);
         end_sending(&to_server, copied);
     });
-    copy(&mut &stream, &mut io::stdout().lock()).map_err(AgentError::Copy)
+    copy(&mut &stream, &mut io::stdout().lock()).map_err(AgentError::Copy)?;
+    // Once our direction was shut down, the two kinds of end look alike.
+    if was_cut_short(&stream) && !has_ended.load(Ordering::SeqCst) {
+        return Err(AgentError::CutShort);
+    }
+    Ok(())
 }
 
 fn request(args: ConnectArgs) -> ConnectRequest {

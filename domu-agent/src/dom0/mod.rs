@@ -3,7 +3,8 @@
 //! | Module | Holds |
 //! |---|---|
 //! | `link` | [`Link`]: one connection without its socket: frames, sessions, silence |
-//! | `actor` | the task that owns the socket, connects again, and hands messages to sessions |
+//! | `actor` | the task that connects, serves, and connects again |
+//! | `connection` | one connection with its socket: hands messages to those who wait for them |
 //! | `handle` | [`Dom0`] and [`Session`]: what the rest of the agent sees |
 //! | `channel`, `backoff`, `token` | how to connect, when to try again, what to show |
 //! | `error` | [`LinkError`], [`Dom0Error`] |
@@ -14,6 +15,7 @@
 mod actor;
 mod backoff;
 mod channel;
+mod connection;
 mod error;
 mod handle;
 mod link;

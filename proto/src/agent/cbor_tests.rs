@@ -27,8 +27,8 @@ fn same(ours: &Value<'_>, library: &Library) -> bool {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
         }
         (Value::Map(a), Library::Map(b)) => {
-            a.0.len() == b.len()
-                && a.0.iter().all(|(key, value)| {
+            a.pairs().len() == b.len()
+                && a.pairs().iter().all(|(key, value)| {
                     let theirs = b.get(&Library::Text(key.to_string()));
                     theirs.is_some_and(|theirs| same(value, theirs))
                 })
@@ -193,7 +193,7 @@ fn value() -> impl Strategy<Value = Value<'static>> {
 
 fn map_of(values: impl Strategy<Value = Value<'static>>) -> impl Strategy<Value = Map<'static>> {
     prop::collection::btree_map("[a-z_]{1,30}", values, 0..6)
-        .prop_map(|pairs| Map(pairs.into_iter().map(|(k, v)| (k.into(), v)).collect()))
+        .prop_map(|pairs| Map::from_pairs(pairs.into_iter().map(|(k, v)| (k.into(), v)).collect()))
 }
 
 proptest! {

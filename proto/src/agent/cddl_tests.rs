@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cbor::{Map, Value};
 use super::samples::{self, Sender, receive};
+use super::value::{Map, Value};
 use super::{MessageError, RefusalCode};
 
 const GRAMMAR: &str = include_str!("../../../docs/protocol.cddl");

@@ -4,11 +4,11 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::cbor::{Map, Value};
 use super::error::{FieldError, FieldProblem};
 use super::field::not;
 use super::from_agent::protocol_name;
 use super::identity_info::certificates;
+use super::value::{Map, Value};
 use crate::id::SessionId;
 use crate::tls::{
     CipherSuite, Established, KeyBlock, ProtocolVersion, SessionKeys, TrafficSecrets,

@@ -1,7 +1,7 @@
 //! Typed access to the fields of a map: kind, range and length in one place.
 
-use super::cbor::{Map, Value};
 use super::error::{FieldError, FieldProblem};
+use super::value::{Map, Value};
 
 impl<'a> Map<'a> {
     /// The field that must be there.

@@ -4,11 +4,11 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::cbor::{Map, Value};
 use super::error::{FieldError, FieldProblem, MessageError};
 use super::field::not;
 use super::host_name::is_host_name;
 use super::identity_info::identity_name;
+use super::value::{Map, Value};
 use crate::id::SessionId;
 
 /// The one version of these messages.

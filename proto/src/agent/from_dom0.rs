@@ -2,13 +2,13 @@
 
 use zeroize::Zeroizing;
 
-use super::cbor::{Map, Value};
 use super::error::{FieldError, FieldProblem, MessageError};
 use super::established::EstablishedMessage;
 use super::field::not;
 use super::from_agent::{SessionData, in_session, unknown_type};
 use super::identity_info::IdentityInfo;
 use super::refusal::RefusalCode;
+use super::value::{Map, Value};
 use crate::id::{DomainUuid, SessionId};
 
 /// Most identities in a list.

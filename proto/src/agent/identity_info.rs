@@ -1,9 +1,9 @@
 //! What a guest is told about an identity that it may use.
 
-use super::cbor::{Map, Value};
 use super::error::{FieldError, FieldProblem};
 use super::field::not;
 use super::from_agent::MAX_VERSIONS;
+use super::value::{Map, Value};
 use crate::id::IdentityName;
 
 /// Most certificates in a chain.

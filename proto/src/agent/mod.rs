@@ -39,7 +39,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | `frame` | [`FrameReader`], [`encode_frame`]: the length prefix |
-//! | `cbor` | the strict reader, and the writer, of the one map |
+//! | `value`, `cbor` | the values of a message with their writer; the strict reader |
 //! | `field` | typed access to the fields of a map |
 //! | `from_agent`, `from_dom0` | [`AgentMessage`], [`Dom0Message`] and what they carry |
 //! | `established` | [`EstablishedMessage`]: the keys and what is said about them |
@@ -58,9 +58,12 @@ mod from_dom0;
 mod host_name;
 mod identity_info;
 mod refusal;
+mod value;
 
 #[cfg(test)]
 mod cddl_tests;
+#[cfg(test)]
+mod example_tests;
 #[cfg(test)]
 mod samples;
 

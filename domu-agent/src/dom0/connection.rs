@@ -1,0 +1,221 @@
+//! One connection to dom0: its socket, and those who wait for its messages.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto::agent::{IdentityInfo, RefusalCode, Welcome};
+use proto::id::SessionId;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::error::{Dom0Error, LinkError};
+use super::handle::{Command, Opened, SessionGuard, SessionKey};
+use super::link::{Link, LinkEvent, SessionMessage};
+
+/// Messages that wait for one session; it is ended when there are more.
+const MAX_MESSAGES: usize = 64;
+
+/// One connection and those who wait for its messages.
+pub(super) struct Connection {
+    number: u64,
+    closes: mpsc::UnboundedSender<SessionKey>,
+    stream: UnixStream,
+    link: Link,
+    welcome: Option<Welcome>,
+    sessions: HashMap<SessionId, mpsc::Sender<Result<SessionMessage, Dom0Error>>>,
+    identities: Vec<oneshot::Sender<Result<Vec<IdentityInfo>, LinkError>>>,
+    revoked: watch::Sender<Option<RefusalCode>>,
+}
+
+impl Connection {
+    /// Sessions say on `closes` when they are dropped.
+    pub(super) fn new(
+        number: u64,
+        stream: UnixStream,
+        link: Link,
+        closes: mpsc::UnboundedSender<SessionKey>,
+    ) -> Self {
+        Self {
+            number,
+            closes,
+            stream,
+            link,
+            welcome: None,
+            sessions: HashMap::new(),
+            identities: Vec::new(),
+            revoked: watch::Sender::new(None),
+        }
+    }
+
+    /// Whether dom0 has admitted the agent.
+    pub(super) const fn is_welcome(&self) -> bool {
+        self.welcome.is_some()
+    }
+
+    /// Bytes that wait to be sent.
+    pub(super) const fn backlog(&self) -> usize {
+        self.link.backlog()
+    }
+
+    /// When [`Self::on_deadline`] must be called if nothing comes before.
+    pub(super) fn deadline(&self) -> Instant {
+        self.link.deadline()
+    }
+
+    /// Time has passed.
+    pub(super) fn on_deadline(&mut self, now: Instant) -> Result<(), LinkError> {
+        self.link.on_deadline(now)
+    }
+
+    /// What has come, to be given to [`Self::on_event`].
+    pub(super) fn next_event(&mut self) -> Option<LinkEvent> {
+        self.link.next_event()
+    }
+
+    /// Waits until [`Self::transfer`] can do something.
+    pub(super) async fn ready(&self) -> io::Result<()> {
+        let interest = match self.link.to_send() {
+            [] => Interest::READABLE,
+            _ => Interest::READABLE | Interest::WRITABLE,
+        };
+        self.stream.ready(interest).await.map(drop)
+    }
+
+    /// Moves what can be moved in either direction.
+    pub(super) fn transfer(&mut self, buffer: &mut [u8], now: Instant) -> Result<(), LinkError> {
+        let broken = |error| LinkError::Channel(Arc::new(error));
+        while !self.link.to_send().is_empty() {
+            match self.stream.try_write(self.link.to_send()) {
+                Ok(n) => self.link.on_sent(n),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // dom0 may have said why it closed; reading comes to the end by itself.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                Err(error) => return Err(broken(error)),
+            }
+        }
+        match self.stream.try_read(buffer) {
+            Ok(0) => Err(LinkError::Closed),
+            Ok(n) => self.link.on_bytes(buffer.get(..n).unwrap_or_default(), now),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(broken(error)),
+        }
+    }
+
+    /// Hands an event to those who wait for it.
+    pub(super) fn on_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Welcome(welcome) => self.welcome = Some(welcome),
+            LinkEvent::Identities(list) => {
+                for answer in self.identities.drain(..) {
+                    let _gone = answer.send(Ok(list.clone()));
+                }
+            }
+            LinkEvent::Session(session, message) => self.deliver(session, message),
+            LinkEvent::Revoked(code) => self.on_revoked(code),
+        }
+    }
+
+    fn deliver(&mut self, session: SessionId, message: Result<SessionMessage, Dom0Error>) {
+        let Some(messages) = self.sessions.get(&session) else {
+            return;
+        };
+        let is_last = !matches!(
+            message,
+            Ok(SessionMessage::Queued(_) | SessionMessage::ClientRecords(_))
+        );
+        if messages.try_send(message).is_err() {
+            // It is gone, or far behind: the receiver finds its channel closed.
+            self.link.close(session);
+            self.sessions.remove(&session);
+        } else if is_last {
+            self.sessions.remove(&session);
+        }
+    }
+
+    /// Ends all handshakes, and all TLS connections that were made here.
+    fn on_revoked(&mut self, code: RefusalCode) {
+        tracing::warn!(%code, "dom0 ended the right to the card");
+        for (_, messages) in self.sessions.drain() {
+            let _gone = messages.try_send(Err(Dom0Error::Revoked(code)));
+        }
+        self.revoked.send_replace(Some(code));
+        self.revoked = watch::Sender::new(None);
+    }
+
+    /// Does what a session or a request asks.
+    ///
+    /// # Errors
+    /// [`LinkError`] when the connection must end.
+    pub(super) fn on_command(&mut self, command: Command) -> Result<(), LinkError> {
+        match command {
+            Command::Open { wish, answer } => {
+                let Some(welcome) = &self.welcome else {
+                    let _gone = answer.send(Err(LinkError::BeforeWelcome));
+                    return Ok(());
+                };
+                let limits = welcome.limits;
+                let session = match self.link.open(wish) {
+                    Ok(session) => session,
+                    Err(error) => {
+                        let _gone = answer.send(Err(error.clone()));
+                        return Err(error);
+                    }
+                };
+                let (sender, messages) = mpsc::channel(MAX_MESSAGES);
+                let key = SessionKey {
+                    connection: self.number,
+                    session,
+                };
+                let closes = self.closes.clone();
+                let opened = Opened {
+                    guard: SessionGuard { key, closes },
+                    limits,
+                    messages,
+                    revoked: self.revoked.subscribe(),
+                };
+                self.sessions.insert(session, sender);
+                // If nobody waits any more, dropping the guard closes the session.
+                let _gone = answer.send(Ok(opened));
+            }
+            Command::Identities { answer } => {
+                if self.identities.is_empty() {
+                    self.link.ask_identities();
+                }
+                self.identities.push(answer);
+            }
+            Command::ServerRecords { key, data } if key.connection == self.number => {
+                self.link.server_records(key.session, data);
+            }
+            Command::PostHandshake { key, message } if key.connection == self.number => {
+                self.link.post_handshake(key.session, message.to_vec());
+            }
+            Command::ServerRecords { .. } | Command::PostHandshake { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// A session was dropped.
+    pub(super) fn on_close(&mut self, key: SessionKey) {
+        if key.connection == self.number {
+            self.sessions.remove(&key.session);
+            self.link.close(key.session);
+        }
+    }
+
+    /// Tells all who wait why it ends, behind what came before the end.
+    pub(super) fn end(mut self, error: LinkError) -> LinkError {
+        while let Some(event) = self.next_event() {
+            self.on_event(event);
+        }
+        for messages in self.sessions.into_values() {
+            let _gone = messages.try_send(Err(error.clone().into()));
+        }
+        for answer in self.identities {
+            let _gone = answer.send(Err(error.clone()));
+        }
+        error
+    }
+}
