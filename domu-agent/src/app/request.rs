@@ -19,7 +19,7 @@ pub(crate) enum Request {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectRequest {
-    /// `HOST:PORT`; see [`super::Destination`].
+    /// `HOST:PORT`; an IPv6 address stands in brackets.
     pub connect: String,
     /// The name that the server's certificate must carry; the host if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
