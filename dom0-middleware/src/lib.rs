@@ -1,3 +1,10 @@
 //! The dom0 service that runs TLS handshakes on smart cards on behalf of Xen domains.
 
 pub mod card;
+mod exit_code;
+mod limits;
+pub mod mapping;
+pub mod time;
+
+pub use exit_code::ExitCode;
+pub use limits::Limits;
