@@ -16,9 +16,11 @@ pub struct CardProfile {
     pub cla: u8,
     /// How a PIN is sent.
     pub pin_padding: PinPadding,
-    /// The longest piece of an EAP packet in one APDU, 1 to 255 bytes.
+    /// The longest piece of an EAP packet in one APDU, 1 to 255 bytes; others are taken for the
+    /// nearest of these.
     pub segment_len: usize,
-    /// The longest EAP packet sent to the card, in bytes, header included.
+    /// The longest EAP packet sent to the card, in bytes, header included: 11 to 65,535; others
+    /// are taken for the nearest of these.
     pub fragment_len: usize,
     /// INS that fetches the rest of a long answer after 9Fxx.
     pub fetch_ins: u8,
@@ -83,44 +85,30 @@ pub enum PinPadding {
 ///
 /// Source: specs/eap-tls-card.md §9.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExportCommand {
-    /// The instruction.
-    pub ins: u8,
-    /// First parameter.
-    pub p1: u8,
-    /// Second parameter.
-    pub p2: u8,
-    /// Command data, at most 255 bytes; empty for none.
-    pub data: Vec<u8>,
-    /// Expected answer length, 1 to 256; `None` to leave it out.
-    pub le: Option<u16>,
-}
+pub struct ExportCommand(CommandApdu);
 
 impl ExportCommand {
     /// Get-Exported-Parameter with this index: `A0 86 00 00 01 index`.
     #[must_use]
     pub fn index(index: ExportIndex) -> Self {
-        Self {
-            ins: 0x86,
-            p1: 0,
-            p2: 0,
-            data: vec![index.into()],
-            le: None,
-        }
+        let command = CommandApdu::new(0, 0x86, 0x00, 0x00)
+            .with_data(&[index.into()])
+            .expect("one byte fits an APDU");
+        Self(command)
     }
 
-    /// The command as an APDU; data beyond 255 bytes is a mistake of the profile and left out.
+    /// The command with the class byte of the profile.
     #[must_use]
     pub fn to_apdu(&self, cla: u8) -> CommandApdu {
-        let bare = CommandApdu::new(cla, self.ins, self.p1, self.p2);
-        let command = if self.data.is_empty() {
-            bare
-        } else {
-            bare.clone().with_data(&self.data).unwrap_or(bare)
-        };
-        match self.le {
-            Some(le) => command.with_le(le),
-            None => command,
-        }
+        let mut command = self.0.clone();
+        command.cla = cla;
+        command
+    }
+}
+
+/// Any other coding; its class byte is replaced by that of the profile.
+impl From<CommandApdu> for ExportCommand {
+    fn from(command: CommandApdu) -> Self {
+        Self(command)
     }
 }

@@ -48,8 +48,8 @@ impl Sizes {
     pub(super) fn of(profile: &CardProfile, max_flight: usize) -> Self {
         Self {
             cla: profile.cla,
-            segment_len: profile.segment_len,
-            fragment_len: profile.fragment_len,
+            segment_len: profile.segment_len.clamp(1, 255),
+            fragment_len: profile.fragment_len.clamp(MIN_PACKET, MAX_PACKET),
             max_flight,
         }
     }
@@ -250,6 +250,11 @@ impl Talk {
         .into()
     }
 }
+
+/// EAP-TLS header with total length (§6), and one byte behind it.
+const MIN_PACKET: usize = 11;
+/// What the length field of EAP can say.
+const MAX_PACKET: usize = 65_535;
 
 /// EAP packet silently discarded; like success without data.
 const DISCARDED: u16 = 0x7000;
