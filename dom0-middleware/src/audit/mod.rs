@@ -1,0 +1,28 @@
+//! The audit: what happened, in an order that cannot be changed unnoticed.
+//!
+//! One JSON object per line. `prev` is the SHA-256 of the line before it, without its line feed,
+//! so an edit, a reordering or a hole anywhere but at the end breaks the chain:
+//!
+//! ```text
+//! {"seq":0,"time":"2026-11-21T04:07:09.123Z","prev":"0000…","event":"service-started",…}
+//! {"seq":1,"time":"2026-11-21T04:07:11.480Z","prev":"9f2c…","event":"session-established",…}
+//! ```
+//!
+//! A session's record is written before its key leaves; when that fails, the key does not leave.
+//! Records hold names, times and hashes, never a key, a PIN or an APDU.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | `event` | [`AuditEvent`]: everything that is recorded |
+//! | `chain` | the line of a record, bound to the one before |
+//! | `log` | [`AuditLog`]: appends lines to a file, all or nothing |
+//! | `tail` | where an existing file ends |
+
+mod chain;
+mod event;
+mod log;
+mod tail;
+
+pub use self::chain::{Chain, Link};
+pub use self::event::{AuditEvent, Established, Refusals};
+pub use self::log::{AuditError, AuditLog, Storage};

@@ -1,0 +1,52 @@
+//! What the broker wants done.
+
+use proto::agent::{Dom0Message, EstablishedMessage};
+use proto::id::{DomId, Seid};
+
+use super::event::{ConnId, ReadId};
+use crate::audit::AuditEvent;
+use crate::card::WorkerCommand;
+
+/// Something to do outside. Actions are done in the order given.
+#[derive(Debug)]
+pub enum Action {
+    /// Send a message to a guest.
+    Send {
+        /// To whom.
+        conn: ConnId,
+        /// What.
+        message: Dom0Message,
+    },
+    /// End a connection once everything sent before is out. No [`super::Event::Disconnected`] is
+    /// needed for it.
+    Close {
+        /// Which one.
+        conn: ConnId,
+    },
+    /// Find out who is behind a domid and answer with [`super::Event::DomainRead`].
+    ReadDomain {
+        /// The question.
+        read: ReadId,
+        /// Whose domid.
+        domid: DomId,
+    },
+    /// Order something from a worker.
+    Card {
+        /// Whose.
+        seid: Seid,
+        /// What.
+        command: WorkerCommand,
+    },
+    /// Record something.
+    Audit(AuditEvent),
+    /// Record a session and then, only if that succeeded, give its keys to the guest; otherwise
+    /// say [`super::Event::AuditFailed`].
+    Deliver {
+        /// To whom.
+        conn: ConnId,
+        /// The record.
+        record: AuditEvent,
+        /// The keys.
+        message: Box<EstablishedMessage>,
+    },
+}

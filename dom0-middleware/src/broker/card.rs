@@ -1,0 +1,189 @@
+//! What the broker knows of one card.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::apdu::Atr;
+use proto::id::DomainUuid;
+
+use super::pace::Pace;
+use super::plan::Plan;
+use super::queue::{Place, Queue};
+use super::refusal::Refusal;
+use super::session::SessionKey;
+use crate::card::{CardError, CardFeatures, UseId};
+use crate::limits::Limits;
+use crate::mapping::Holding;
+
+/// One card: whether it is there, who has it, who waits for it.
+#[derive(Debug)]
+pub(super) struct Card {
+    pub(super) presence: Presence,
+    /// What it held when it was last opened.
+    pub(super) holdings: Option<Vec<Holding>>,
+    pub(super) queue: Queue<SessionKey>,
+    pub(super) running: Option<Use>,
+    pub(super) pace: Pace,
+    /// The last handshake that left a session on it.
+    last: Option<Arc<Plan>>,
+}
+
+/// Whether a card can be used.
+#[derive(Debug)]
+pub(super) enum Presence {
+    /// It is not there.
+    Absent,
+    /// It is there and cannot be used.
+    Unusable(CardError),
+    /// It is ready.
+    Present {
+        atr: Atr,
+        profile: String,
+        features: CardFeatures,
+    },
+}
+
+/// One use of a card, from the turn of a session until the card is free again.
+#[derive(Debug)]
+pub(super) struct Use {
+    pub(super) id: UseId,
+    pub(super) domain: DomainUuid,
+    pub(super) plan: Arc<Plan>,
+    /// The session it is for; `None` once that is over.
+    pub(super) key: Option<SessionKey>,
+    pub(super) step: UseStep,
+    pub(super) since: Instant,
+    /// How long the session waited for the card.
+    pub(super) waited: Duration,
+    /// Bytes from the server.
+    pub(super) server_bytes: usize,
+    /// Bytes for the server.
+    pub(super) client_bytes: usize,
+    /// Whether a session was resumed, once the handshake succeeded.
+    pub(super) resumed: Option<bool>,
+    /// The worker should have let go of the card long ago.
+    pub(super) stuck: bool,
+}
+
+/// What a use waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UseStep {
+    /// The judgement; the worker knows nothing of it yet.
+    ExpectJudgement,
+    /// The worker.
+    ExpectWorker,
+    /// The server's next flight, through the guest.
+    ExpectGuest { since: Instant },
+}
+
+impl Card {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            presence: Presence::Absent,
+            holdings: None,
+            queue: Queue::new(limits.queue_per_card),
+            running: None,
+            pace: Pace::default(),
+            last: None,
+        }
+    }
+
+    /// What it can carry, or why it cannot be used now.
+    pub(super) fn features(&self) -> Result<&CardFeatures, Refusal> {
+        if self.running.as_ref().is_some_and(|running| running.stuck) {
+            return Err(stuck());
+        }
+        match &self.presence {
+            Presence::Present { features, .. } => Ok(features),
+            Presence::Absent => Err(absent()),
+            Presence::Unusable(why) => Err(Refusal::of_card(why)),
+        }
+    }
+
+    /// Whether the next in the queue can have it.
+    pub(super) fn is_free(&self) -> bool {
+        self.running.is_none() && matches!(self.presence, Presence::Present { .. })
+    }
+
+    /// The use of that number, if it is the one that runs.
+    pub(super) fn running(&mut self, id: UseId) -> Option<&mut Use> {
+        self.running.as_mut().filter(|running| running.id == id)
+    }
+
+    /// The card is free again.
+    pub(super) fn release(&mut self, id: UseId, now: Instant) {
+        let Some(ended) = self.running.take_if(|running| running.id == id) else {
+            return;
+        };
+        let held = now.saturating_duration_since(ended.since);
+        self.queue.charge(ended.domain, held);
+        if let Some(resumed) = ended.resumed {
+            self.pace.learn(resumed, held);
+            self.last = Some(ended.plan);
+        }
+    }
+
+    /// When a running use has gone on for too long, and what for; `None` when it has no limit any
+    /// more.
+    pub(super) fn use_timeout(&self, limits: &Limits) -> Option<Instant> {
+        let running = self.running.as_ref()?;
+        if running.key.is_none() {
+            let lost = running.since + limits.handshake + limits.apdu;
+            return (!running.stuck).then_some(lost);
+        }
+        let whole = running.since + limits.handshake;
+        Some(match running.step {
+            UseStep::ExpectGuest { since } => whole.min(since + self.peer_wait(limits)),
+            UseStep::ExpectJudgement | UseStep::ExpectWorker => whole,
+        })
+    }
+
+    fn peer_wait(&self, limits: &Limits) -> Duration {
+        match self.queue.is_empty() {
+            true => limits.peer_wait_alone,
+            false => limits.peer_wait,
+        }
+    }
+
+    /// When those who wait have their turns; `plan` tells what they want.
+    pub(super) fn forecast<'p>(
+        &self,
+        now: Instant,
+        plan: impl Fn(SessionKey) -> Option<&'p Arc<Plan>>,
+    ) -> Vec<Place<SessionKey>> {
+        let mut before = self.last.as_ref();
+        let running = self.running.as_ref().map(|running| {
+            let whole = self.expected(&running.plan, before);
+            before = Some(&running.plan);
+            let gone = now.saturating_duration_since(running.since);
+            (running.domain, whole.saturating_sub(gone), whole.max(gone))
+        });
+        self.queue.forecast(running, |key| match plan(key) {
+            Some(plan) => {
+                let expected = self.expected(plan, before);
+                before = Some(plan);
+                expected
+            }
+            None => Duration::ZERO,
+        })
+    }
+
+    /// How long a handshake is expected to take after another one.
+    fn expected(&self, plan: &Plan, before: Option<&Arc<Plan>>) -> Duration {
+        let resumes = before.is_some_and(|before| plan.may_resume(before));
+        self.pace.expected(resumes)
+    }
+}
+
+/// The card is not there.
+pub(super) fn absent() -> Refusal {
+    Refusal::new(proto::agent::RefusalCode::NoCard, "the card is not there")
+}
+
+/// The card's worker hangs.
+pub(super) fn stuck() -> Refusal {
+    Refusal::new(
+        proto::agent::RefusalCode::CardFailed,
+        "the card does not return from a command",
+    )
+}

@@ -1,0 +1,138 @@
+//! One connection of a guest.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Instant;
+
+use proto::id::SessionId;
+
+use super::event::Peer;
+use crate::limits::Limits;
+
+/// A connection and how far it is.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) peer: Peer,
+    pub(super) phase: Phase,
+    last_heard: Instant,
+    pinged: bool,
+    /// Sessions that are over.
+    pub(super) past: Past,
+}
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Its `hello`.
+    ExpectHello { until: Instant },
+    /// The judgement over its `hello`.
+    ExpectJudgement { until: Instant },
+    /// Anything.
+    Admitted,
+}
+
+/// What time has brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// No good `hello` came in time.
+    Hello,
+    /// The guest is silent and must be asked for a sign of life.
+    Silent,
+    /// The guest gave no sign of life.
+    Dead,
+}
+
+impl Connection {
+    pub(super) fn new(peer: Peer, limits: &Limits, now: Instant) -> Self {
+        let sessions = limits.sessions_per_domain / limits.connections_per_domain.max(1);
+        Self {
+            peer,
+            phase: Phase::ExpectHello {
+                until: now + limits.hello,
+            },
+            last_heard: now,
+            pinged: false,
+            past: Past::new(sessions),
+        }
+    }
+
+    /// Something came.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.last_heard = now;
+        self.pinged = false;
+    }
+
+    /// When [`Self::overdue`] must be asked.
+    pub(super) fn next_timeout(&self, limits: &Limits) -> Instant {
+        match (self.phase, self.pinged) {
+            (Phase::ExpectHello { until } | Phase::ExpectJudgement { until }, _) => until,
+            (Phase::Admitted, false) => self.last_heard + limits.ping_after,
+            (Phase::Admitted, true) => self.last_heard + limits.ping_after + limits.ping_answer,
+        }
+    }
+
+    /// What time has brought about; said once.
+    pub(super) fn overdue(&mut self, limits: &Limits, now: Instant) -> Option<Overdue> {
+        if now < self.next_timeout(limits) {
+            return None;
+        }
+        Some(match (self.phase, self.pinged) {
+            (Phase::ExpectHello { .. } | Phase::ExpectJudgement { .. }, _) => Overdue::Hello,
+            (Phase::Admitted, false) => {
+                self.pinged = true;
+                Overdue::Silent
+            }
+            (Phase::Admitted, true) => Overdue::Dead,
+        })
+    }
+}
+
+/// The sessions of a connection that are over, as far back as is remembered.
+#[derive(Debug)]
+pub(super) struct Past {
+    capacity: usize,
+    order: VecDeque<SessionId>,
+    known: BTreeSet<SessionId>,
+}
+
+impl Past {
+    fn new(capacity: usize) -> Self {
+        Self {
+            capacity: capacity.max(1),
+            order: VecDeque::new(),
+            known: BTreeSet::new(),
+        }
+    }
+
+    /// A session is over.
+    pub(super) fn insert(&mut self, session: SessionId) {
+        if !self.known.insert(session) {
+            return;
+        }
+        self.order.push_back(session);
+        if self.order.len() > self.capacity
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+
+    /// Whether this session is remembered.
+    pub(super) fn contains(&self, session: SessionId) -> bool {
+        self.known.contains(&session)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_session_is_forgotten_first() {
+        let mut past = Past::new(2);
+        for n in [1, 2, 2, 3] {
+            past.insert(SessionId(n));
+        }
+        let known = [1, 2, 3].map(|n| past.contains(SessionId(n)));
+        assert_eq!(known, [false, true, true]);
+    }
+}

@@ -1,0 +1,166 @@
+//! The broker's state, what it is told, and its timers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto::agent::Dom0Message;
+use proto::id::Seid;
+
+use super::action::Action;
+use super::card::Card;
+use super::connection::Connection;
+use super::event::{ConnId, Event};
+use super::reads::Reads;
+use super::refusal_log::RefusalLog;
+use super::session::{Session, SessionKey};
+use super::snapshot::Counters;
+use crate::audit::AuditEvent;
+use crate::card::{Trust, WorkerCommand};
+use crate::limits::Limits;
+use crate::mapping::{BindingId, DomainFact, Table};
+use crate::time::Now;
+
+/// What a broker starts from.
+#[derive(Debug)]
+pub struct Setup {
+    /// The limits in force.
+    pub limits: Limits,
+    /// Who has which card.
+    pub table: Table,
+    /// Whom each binding believes; a binding without an entry is refused.
+    pub trust: BTreeMap<BindingId, Arc<Trust>>,
+    /// All cards there can be.
+    pub cards: Vec<Seid>,
+}
+
+/// The deciding core; see the module.
+///
+/// Call [`Broker::handle`] with everything that happens, [`Broker::handle_timeout`] when the time
+/// of [`Broker::next_timeout`] has come, and do what they return, in order.
+#[derive(Debug)]
+pub struct Broker {
+    pub(super) limits: Limits,
+    pub(super) table: Table,
+    pub(super) trust: BTreeMap<BindingId, Arc<Trust>>,
+    pub(super) cards: BTreeMap<Seid, Card>,
+    pub(super) connections: BTreeMap<ConnId, Connection>,
+    pub(super) sessions: BTreeMap<SessionKey, Session>,
+    pub(super) reads: Reads,
+    pub(super) refusals: RefusalLog,
+    pub(super) counters: Counters,
+    pub(super) next_use: u64,
+    pub(super) stopping: bool,
+    /// The time of what is being handled.
+    pub(super) now: Now,
+    actions: Vec<Action>,
+}
+
+impl Broker {
+    /// A broker with no card present and no guest connected.
+    #[must_use]
+    pub fn new(setup: Setup, now: Now) -> Self {
+        let card = |seid| (seid, Card::new(&setup.limits));
+        Self {
+            cards: setup.cards.into_iter().map(card).collect(),
+            limits: setup.limits,
+            table: setup.table,
+            trust: setup.trust,
+            connections: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            reads: Reads::default(),
+            refusals: RefusalLog::default(),
+            counters: Counters::default(),
+            next_use: 0,
+            stopping: false,
+            now,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes in what happened and says what to do.
+    #[must_use]
+    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
+        self.now = now;
+        match event {
+            Event::Connected { conn, peer } => self.on_connected(conn, peer),
+            Event::Received { conn, message } => self.on_message(conn, message),
+            Event::Garbled { conn, error } => self.on_garbled(conn, error),
+            Event::Disconnected { conn } => self.forget_connection(conn),
+            Event::DomainRead { read, domain } => self.on_domain_read(read, &domain),
+            Event::Card { seid, report } => self.on_report(&seid, report),
+            Event::AuditFailed { conn, session } => {
+                self.on_audit_failed(SessionKey { conn, session });
+            }
+            Event::Unbound { binding } => self.on_unbound(binding),
+            Event::Stopping => self.on_stopping(),
+        }
+        self.finish()
+    }
+
+    /// When [`Self::handle_timeout`] must be called if nothing happens before.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let connections = self.connections.values();
+        let cards = self.cards.values();
+        connections
+            .map(|connection| connection.next_timeout(&self.limits))
+            .chain(cards.filter_map(|card| card.use_timeout(&self.limits)))
+            .chain(self.reads.next_timeout())
+            .chain(self.refusals.next_timeout())
+            .min()
+    }
+
+    /// Acts on everything whose time has come and says what to do.
+    #[must_use]
+    pub fn handle_timeout(&mut self, now: Now) -> Vec<Action> {
+        self.now = now;
+        for read in self.reads.overdue(now.monotonic) {
+            self.on_domain_read(read, &DomainFact::Unreadable);
+        }
+        self.check_connections();
+        self.check_cards();
+        for record in self.refusals.due(now.monotonic) {
+            self.audit(record);
+        }
+        self.finish()
+    }
+
+    /// Gives free cards to those who wait, and tells the others where they stand.
+    fn finish(&mut self) -> Vec<Action> {
+        self.start_next();
+        self.tell_places();
+        std::mem::take(&mut self.actions)
+    }
+
+    pub(super) fn act(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    pub(super) fn send(&mut self, conn: ConnId, message: Dom0Message) {
+        self.act(Action::Send { conn, message });
+    }
+
+    pub(super) fn order(&mut self, seid: &Seid, command: WorkerCommand) {
+        self.act(Action::Card {
+            seid: seid.clone(),
+            command,
+        });
+    }
+
+    pub(super) fn audit(&mut self, record: AuditEvent) {
+        self.act(Action::Audit(record));
+    }
+
+    /// Everything is given up: sessions first, so that each guest learns why.
+    fn on_stopping(&mut self) {
+        self.stopping = true;
+        let conns: Vec<ConnId> = self.connections.keys().copied().collect();
+        for conn in conns {
+            self.stop_connection(conn);
+        }
+        for record in self.refusals.drain() {
+            self.audit(record);
+        }
+    }
+}

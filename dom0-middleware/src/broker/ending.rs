@@ -1,0 +1,137 @@
+//! How sessions end: refused, closed by the guest, or left behind by it.
+
+use std::collections::BTreeSet;
+
+use proto::agent::{Dom0Message, RefusalCode};
+use proto::id::Seid;
+use tracing::{debug, info};
+
+use super::card::UseStep;
+use super::connection::Phase;
+use super::core::Broker;
+use super::event::{ConnId, Peer};
+use super::refusal::Refusal;
+use super::session::{Session, SessionKey, Stage};
+use crate::audit::{AuditEvent, Refusals};
+use crate::card::WorkerCommand;
+use crate::mapping::{BindingId, Reason};
+
+impl Broker {
+    /// Ends a session with a no. A session that is not known is refused all the same.
+    pub(super) fn refuse(&mut self, key: SessionKey, refusal: Refusal) {
+        let ended = self.end_session(key);
+        let Some(connection) = self.connections.get(&key.conn) else {
+            return;
+        };
+        let peer = connection.peer;
+        let seid = ended.as_ref().and_then(Session::seid);
+        let server_name = ended.as_ref().map(|session| session.server_name.clone());
+        self.note_refusal(peer, &refusal, seid, server_name);
+        let message = refusal.message(Some(key.session));
+        self.send(key.conn, Dom0Message::Refused(message));
+    }
+
+    /// Ends a session the guest does not want any more.
+    pub(super) fn drop_session(&mut self, key: SessionKey) {
+        if self.end_session(key).is_some() {
+            debug!(conn = %key.conn, session = key.session.0, "session given up");
+        }
+    }
+
+    /// Takes a session out of wherever it is. From here on nothing is sent for it, and a key that
+    /// its card may still give is dropped.
+    pub(super) fn end_session(&mut self, key: SessionKey) -> Option<Session> {
+        if let Some(connection) = self.connections.get_mut(&key.conn) {
+            connection.past.insert(key.session);
+        }
+        let session = self.sessions.remove(&key)?;
+        match &session.stage {
+            Stage::ExpectJudgement(_) | Stage::ExpectRelease { .. } => {}
+            Stage::ExpectCard { plan, .. } => {
+                if let Some(card) = self.cards.get_mut(&plan.grant.seid) {
+                    card.queue.remove(key);
+                }
+            }
+            Stage::ExpectKeys { plan } => self.give_up_use(&plan.grant.seid, key),
+        }
+        Some(session)
+    }
+
+    fn give_up_use(&mut self, seid: &Seid, key: SessionKey) {
+        let Some(running) = self.use_of(seid, key) else {
+            return;
+        };
+        let use_id = running.id;
+        running.key = None;
+        if running.step == UseStep::ExpectJudgement {
+            // The worker never heard of it.
+            let now = self.now.monotonic;
+            if let Some(card) = self.cards.get_mut(seid) {
+                card.release(use_id, now);
+            }
+        } else {
+            self.order(seid, WorkerCommand::Cancel { use_id });
+        }
+    }
+
+    /// Counts and records a no.
+    pub(super) fn note_refusal(
+        &mut self,
+        peer: Peer,
+        refusal: &Refusal,
+        seid: Option<&Seid>,
+        server_name: Option<String>,
+    ) {
+        info!(domid = %peer.domid, code = %refusal.code, reason = refusal.reason, "refused");
+        self.counters.refused += 1;
+        let refusals = Refusals {
+            domid: peer.domid,
+            domain: peer.made_for,
+            code: refusal.code,
+            count: 1,
+            reason: refusal.reason.clone(),
+            seid: seid.cloned(),
+            server_name,
+        };
+        if let Some(record) = self.refusals.note(refusals, self.now.monotonic) {
+            self.audit(record);
+        }
+    }
+
+    /// A right ends: nothing that rests on it goes on, and the guest is told.
+    pub(super) fn on_unbound(&mut self, id: BindingId) {
+        self.trust.remove(&id);
+        let Some(binding) = self.table.remove(id) else {
+            return;
+        };
+        self.audit(AuditEvent::BindingRemoved {
+            domain: binding.domain,
+            seid: binding.seid.clone(),
+            identity: binding.identity.clone(),
+        });
+        let told: BTreeSet<ConnId> = self
+            .connections
+            .iter()
+            .filter(|(_, c)| c.peer.made_for == binding.domain && c.phase == Phase::Admitted)
+            .map(|(conn, _)| *conn)
+            .collect();
+        for conn in told {
+            let code = RefusalCode::NotBound;
+            self.send(conn, Dom0Message::Revoked { code });
+        }
+        let rests_on_it = |session: &Session| {
+            let plan = session.plan();
+            plan.is_some_and(|plan| plan.grant.binding == id)
+        };
+        let ended: Vec<SessionKey> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| rests_on_it(session))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in ended {
+            self.refuse(key, Reason::BindingRemoved.into());
+        }
+        self.order(&binding.seid, WorkerCommand::ForgetSession);
+    }
+}

@@ -1,0 +1,121 @@
+//! What the broker is told.
+
+use std::fmt;
+
+use proto::agent::{AgentMessage, FrameError, MessageError};
+use proto::id::{DomId, DomainUuid, Seid, SessionId};
+
+use crate::card::WorkerReport;
+use crate::mapping::{BindingId, DomainFact};
+
+/// One connection of a guest, numbered by the shell, never twice in a run of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+impl fmt::Display for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One question who is behind a domid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReadId(pub u64);
+
+/// The other end of a channel, as the channel itself proves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its domid.
+    pub domid: DomId,
+    /// The domain that had this domid when the channel was made.
+    pub made_for: DomainUuid,
+    /// Whether it must show a token.
+    pub token: TokenRule,
+}
+
+/// Whether a guest must show a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenRule {
+    /// It must.
+    Required,
+    /// The channel is for development: no TLS, no token.
+    SwitchedOff,
+}
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Event {
+    /// A guest connected.
+    Connected {
+        /// The new connection.
+        conn: ConnId,
+        /// Who is there.
+        peer: Peer,
+    },
+    /// A message came.
+    Received {
+        /// From where.
+        conn: ConnId,
+        /// The message.
+        message: AgentMessage,
+    },
+    /// Something came that is no message.
+    Garbled {
+        /// From where.
+        conn: ConnId,
+        /// What is wrong with it.
+        error: BadInput,
+    },
+    /// A connection ended, or is of no more use.
+    Disconnected {
+        /// Which one.
+        conn: ConnId,
+    },
+    /// Who is behind a domid was read.
+    DomainRead {
+        /// The question.
+        read: ReadId,
+        /// The answer.
+        domain: DomainFact,
+    },
+    /// A worker has something to say.
+    Card {
+        /// Its card.
+        seid: Seid,
+        /// What.
+        report: WorkerReport,
+    },
+    /// The record of a session could not be written, so its keys did not leave.
+    AuditFailed {
+        /// The connection it was meant for.
+        conn: ConnId,
+        /// The session.
+        session: SessionId,
+    },
+    /// A binding was taken away.
+    Unbound {
+        /// Which one.
+        binding: BindingId,
+    },
+    /// The service ends: nothing new, and what runs is given up.
+    Stopping,
+}
+
+/// Bytes from a guest that are no message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadInput {
+    /// Not a frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// Longer than the limit in force.
+    #[error("frame of {got} bytes, at most {max} are allowed")]
+    TooLong {
+        /// The limit in force.
+        max: usize,
+        /// Its length in bytes.
+        got: usize,
+    },
+    /// Not a message that can be acted on.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+}

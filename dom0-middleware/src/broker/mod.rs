@@ -1,0 +1,64 @@
+//! The deciding core: who may do what, in which order, and for how long.
+//!
+//! The broker has no socket, no thread and no clock. It is told what happened ([`Event`]) and when
+//! ([`crate::time::Now`]), and says what to do ([`Action`]). One task owns it, so every judgement
+//! and every change of a right has one place in one order: once [`Event::Unbound`] was handled, no
+//! key follows.
+//!
+//! ```text
+//! guest     connection         session                         card
+//!  hello -> ExpectHello        |                               |
+//!           ExpectJudgement    |                               |
+//!  welcome <- Admitted         |                               |
+//!  open ->                     ExpectJudgement                 |
+//!  queued <-                   ExpectCard      its turn ->     Use: ExpectJudgement
+//!  client_records <-           ExpectKeys      Start ->        ExpectWorker | ExpectGuest
+//!  established <-              ExpectRelease   <- Established  (until Free)
+//! ```
+//!
+//! A session is judged when it is opened, when it takes its card, and when its keys are about to
+//! leave. Each judgement waits for one fact that is read fresh ([`Action::ReadDomain`]).
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | `event`, `action` | what goes in and what comes out |
+//! | `core` | [`Broker`]: state, dispatch, timers |
+//! | `guests`, `admission` | connections, `hello`, `identities`, the judgements |
+//! | `opening`, `starting`, `records`, `releasing`, `ending` | the life of a session, in that order |
+//! | `cards` | what workers report; whose turn it is |
+//! | `connection`, `session`, `card`, `plan`, `reads` | the state of each |
+//! | `queue`, `pace` | whose turn it is, and when |
+//! | `refusal`, `refusal_log` | a no for the guest, and in the audit |
+//! | `snapshot` | what the operator sees |
+
+mod action;
+mod admission;
+mod card;
+mod cards;
+mod connection;
+mod core;
+mod ending;
+mod event;
+mod guests;
+mod opening;
+mod pace;
+mod plan;
+mod queue;
+mod reads;
+mod records;
+mod refusal;
+mod refusal_log;
+mod releasing;
+mod session;
+mod snapshot;
+mod starting;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::action::Action;
+pub use self::core::{Broker, Setup};
+pub use self::event::{BadInput, ConnId, Event, Peer, ReadId, TokenRule};
+pub use self::snapshot::{
+    CardState, CardView, ConnectionView, Counters, IdentityView, RunningView, Snapshot,
+};

@@ -1,0 +1,161 @@
+//! The keys of a session: judged once more, recorded, and only then given away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::agent::{Dom0Message, EstablishedFlags, EstablishedMessage, RefusalCode};
+use proto::id::Seid;
+use proto::tls::{Established, ProtocolVersion};
+use sha2::{Digest, Sha256};
+
+use super::action::Action;
+use super::core::Broker;
+use super::event::Peer;
+use super::plan::Plan;
+use super::reads::Question;
+use super::refusal::Refusal;
+use super::session::{Session, SessionKey, Stage};
+use crate::audit::{self, AuditEvent};
+use crate::card::{CardSession, UseId};
+use crate::mapping::{DomainFact, Reason, Wish};
+
+/// The longest certificate chain a guest is given, in bytes; of a longer one only the leaf.
+const MAX_CHAIN: usize = 32 << 10;
+
+impl Broker {
+    /// A handshake succeeded. Its keys go no further until the last judgement.
+    pub(super) fn on_established(&mut self, seid: &Seid, use_id: UseId, keys: Box<CardSession>) {
+        let card = self.cards.get_mut(seid);
+        let Some(running) = card.and_then(|card| card.running(use_id)) else {
+            return;
+        };
+        running.resumed = Some(keys.abbreviated);
+        // Given up meanwhile: the keys are dropped.
+        let Some(key) = running.key.take() else {
+            return;
+        };
+        let stage = Stage::ExpectRelease {
+            plan: Arc::clone(&running.plan),
+            waited: running.waited,
+        };
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.stage = stage;
+            let question = Question::Release { key, session: keys };
+            self.ask(key.conn, question);
+        }
+    }
+
+    /// The domain of a session whose keys are here is known. `Err` ends the channel.
+    pub(super) fn judge_release(
+        &mut self,
+        key: SessionKey,
+        keys: Box<CardSession>,
+        peer: Peer,
+        domain: &DomainFact,
+    ) -> Result<(), Reason> {
+        let Some(Session {
+            stage: Stage::ExpectRelease { plan, waited },
+            ..
+        }) = self.sessions.get(&key)
+        else {
+            return Ok(());
+        };
+        let (plan, waited) = (Arc::clone(plan), *waited);
+        if let Err(reason) = self.judgement(peer, domain, Wish::Same(&plan.grant)) {
+            let refusal = Self::refusal(reason)?;
+            self.refuse(key, refusal);
+            return Ok(());
+        }
+        if !at_the_beginning(&keys.keys) {
+            let no = Refusal::new(RefusalCode::Internal, "wrong sequence numbers");
+            self.refuse(key, no);
+            return Ok(());
+        }
+        self.end_session(key);
+        self.counters.established += 1;
+        let record = record(&plan, &keys, waited);
+        self.act(Action::Deliver {
+            conn: key.conn,
+            record,
+            message: Box::new(message(key, *keys, waited)),
+        });
+        Ok(())
+    }
+
+    /// The record of a session could not be written, so its keys stayed here.
+    pub(super) fn on_audit_failed(&mut self, key: SessionKey) {
+        self.counters.established = self.counters.established.saturating_sub(1);
+        self.counters.refused += 1;
+        let no = Refusal::new(RefusalCode::Internal, "the audit cannot be written");
+        let message = Dom0Message::Refused(no.message(Some(key.session)));
+        if self.connections.contains_key(&key.conn) {
+            self.send(key.conn, message);
+        }
+    }
+}
+
+/// Whether exactly the two Finished messages, and in TLS 1.3 nothing, were sealed before.
+fn at_the_beginning(keys: &Established) -> bool {
+    let sealed = match keys.version {
+        ProtocolVersion::TLS1_3 => 0,
+        _ => 1,
+    };
+    (keys.client_sequence, keys.server_sequence) == (sealed, sealed)
+}
+
+fn message(key: SessionKey, session: CardSession, waited: Duration) -> EstablishedMessage {
+    EstablishedMessage {
+        session: key.session,
+        keys: session.keys,
+        flags: EstablishedFlags {
+            abbreviated: session.abbreviated,
+            extended_master_secret: session.extended_master_secret,
+            encrypt_then_mac: session.encrypt_then_mac,
+        },
+        consumed: session.consumed,
+        // It is one of those the guest offered as text.
+        alpn: session.alpn.and_then(|name| String::from_utf8(name).ok()),
+        peer_certificates: short_chain(session.peer_certificates),
+        card_ms: millis(session.card_time),
+        wait_ms: millis(waited),
+    }
+}
+
+fn record(plan: &Plan, session: &CardSession, waited: Duration) -> AuditEvent {
+    let grant = &plan.grant;
+    let leaf = session.peer_certificates.first();
+    AuditEvent::SessionEstablished(Box::new(audit::Established {
+        domid: grant.admission.domid,
+        domain: grant.admission.domain,
+        name: grant.admission.name.clone(),
+        seid: grant.seid.clone(),
+        identity: grant.identity.clone(),
+        server_name: plan.server_name.clone(),
+        version: session.keys.version.to_string(),
+        cipher_suite: session.keys.cipher_suite.to_string(),
+        abbreviated: session.abbreviated,
+        peer_sha256: leaf.map(|der| hex(&Sha256::digest(der))),
+        card_ms: millis(session.card_time),
+        wait_ms: millis(waited),
+    }))
+}
+
+/// A chain that fits a message: whole, or its leaf, or nothing.
+fn short_chain(mut chain: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let length = |chain: &[Vec<u8>]| chain.iter().map(Vec::len).sum::<usize>();
+    if length(&chain) > MAX_CHAIN {
+        chain.truncate(1);
+    }
+    if length(&chain) > MAX_CHAIN {
+        chain.clear();
+    }
+    chain
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,66 @@
+//! One handshake a guest has asked for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::agent::Open;
+use proto::id::{Seid, SessionId};
+
+use super::event::{ConnId, Peer};
+use super::plan::Plan;
+
+/// Names a session: numbers are the agent's, fresh within a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct SessionKey {
+    pub(super) conn: ConnId,
+    pub(super) session: SessionId,
+}
+
+/// A handshake in progress.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) peer: Peer,
+    pub(super) server_name: String,
+    pub(super) stage: Stage,
+}
+
+/// What a session waits for.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// The judgement over its wish.
+    ExpectJudgement(Box<Open>),
+    /// Its turn.
+    ExpectCard {
+        plan: Arc<Plan>,
+        since: Instant,
+        /// The place the guest was told last.
+        told: Option<u32>,
+    },
+    /// The keys: it has the card.
+    ExpectKeys {
+        plan: Arc<Plan>,
+    },
+    /// The last judgement: the keys exist, the card is no longer needed.
+    ExpectRelease {
+        plan: Arc<Plan>,
+        /// How long it waited for the card.
+        waited: Duration,
+    },
+}
+
+impl Session {
+    /// The card it wants or has, once that is settled.
+    pub(super) fn seid(&self) -> Option<&Seid> {
+        self.plan().map(|plan| &plan.grant.seid)
+    }
+
+    /// What was granted to it, once it was judged.
+    pub(super) fn plan(&self) -> Option<&Arc<Plan>> {
+        match &self.stage {
+            Stage::ExpectJudgement(_) => None,
+            Stage::ExpectCard { plan, .. }
+            | Stage::ExpectKeys { plan }
+            | Stage::ExpectRelease { plan, .. } => Some(plan),
+        }
+    }
+}

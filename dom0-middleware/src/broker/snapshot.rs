@@ -1,0 +1,219 @@
+//! What the operator sees of the broker. No secret is in reach of it.
+
+use std::time::Duration;
+
+use proto::id::{DomId, DomainUuid, IdentityName, Seid};
+use serde::{Deserialize, Serialize};
+
+use super::card::{Card, Presence};
+use super::connection::Phase;
+use super::core::Broker;
+use super::session::Stage;
+
+/// The state of everything at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// All cards, by SEID.
+    pub cards: Vec<CardView>,
+    /// All connections of guests.
+    pub connections: Vec<ConnectionView>,
+    /// Sessions that wait for a card.
+    pub waiting: usize,
+    /// Sessions that have a card.
+    pub running: usize,
+    /// Sums since the start.
+    pub counters: Counters,
+}
+
+/// Sums since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Sessions whose keys a guest got.
+    pub established: u64,
+    /// Refusals, of sessions and of connections.
+    pub refused: u64,
+}
+
+/// One card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardView {
+    /// Its name.
+    pub seid: Seid,
+    /// Whether it can be used.
+    pub state: CardState,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub why: Option<String>,
+    /// Its answer to reset.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub atr: Option<String>,
+    /// Its profile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub profile: Option<String>,
+    /// What it holds.
+    pub identities: Vec<IdentityView>,
+    /// Who has it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub running: Option<RunningView>,
+    /// How many wait for it.
+    pub waiting: usize,
+    /// Expected time of a full handshake, in milliseconds.
+    pub full_ms: u64,
+    /// Expected time of a resumed handshake, in milliseconds.
+    pub resumed_ms: u64,
+}
+
+/// Whether a card can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CardState {
+    /// It is not there.
+    Absent,
+    /// It is there and cannot be used.
+    Unusable,
+    /// It does not return from a command.
+    Stuck,
+    /// It is ready.
+    Present,
+}
+
+/// One identity of a card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityView {
+    /// Its name.
+    pub name: IdentityName,
+    /// SHA-256 of its certificate, if the card lets it be read.
+    pub certificate_sha256: Option<String>,
+    /// The domain it is bound to.
+    pub bound_to: Option<DomainUuid>,
+}
+
+/// A use of a card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningView {
+    /// For whom.
+    pub domain: DomainUuid,
+    /// With which identity.
+    pub identity: IdentityName,
+    /// With which server.
+    pub server_name: String,
+    /// For how long already, in milliseconds.
+    pub since_ms: u64,
+    /// Whether it was given up and only has to end.
+    pub given_up: bool,
+}
+
+/// One connection of a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionView {
+    /// The guest's domid.
+    pub domid: DomId,
+    /// The domain the channel was made for.
+    pub domain: DomainUuid,
+    /// Whether it was admitted.
+    pub admitted: bool,
+    /// Handshakes in progress.
+    pub handshakes: usize,
+}
+
+impl Broker {
+    /// The state of everything, as of the last event.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let is_waiting = |stage: &Stage| matches!(stage, Stage::ExpectCard { .. });
+        let is_running = |stage: &Stage| matches!(stage, Stage::ExpectKeys { .. });
+        let stages = || self.sessions.values().map(|session| &session.stage);
+        Snapshot {
+            cards: self.cards.iter().map(|(seid, card)| self.card(seid, card)).collect(),
+            connections: self.connection_views(),
+            waiting: stages().filter(|stage| is_waiting(stage)).count(),
+            running: stages().filter(|stage| is_running(stage)).count(),
+            counters: self.counters,
+        }
+    }
+
+    fn connection_views(&self) -> Vec<ConnectionView> {
+        let of = |conn| self.sessions.keys().filter(|key| key.conn == conn).count();
+        let connections = self.connections.iter();
+        connections
+            .map(|(conn, connection)| ConnectionView {
+                domid: connection.peer.domid,
+                domain: connection.peer.made_for,
+                admitted: connection.phase == Phase::Admitted,
+                handshakes: of(*conn),
+            })
+            .collect()
+    }
+
+    fn card(&self, seid: &Seid, card: &Card) -> CardView {
+        let stuck = card.running.as_ref().is_some_and(|running| running.stuck);
+        let mut view = CardView {
+            seid: seid.clone(),
+            state: CardState::Absent,
+            why: None,
+            atr: None,
+            profile: None,
+            identities: Vec::new(),
+            running: self.running(card),
+            waiting: card.queue.len(),
+            full_ms: millis(card.pace.expected(false)),
+            resumed_ms: millis(card.pace.expected(true)),
+        };
+        match &card.presence {
+            Presence::Absent => {}
+            Presence::Unusable(why) => {
+                view.state = CardState::Unusable;
+                view.why = Some(why.to_string());
+            }
+            Presence::Present { atr, profile, .. } => {
+                view.state = CardState::Present;
+                view.atr = Some(atr.to_string());
+                view.profile = Some(profile.clone());
+                view.identities = self.identity_views(seid, card);
+            }
+        }
+        if stuck {
+            view.state = CardState::Stuck;
+        }
+        view
+    }
+
+    fn identity_views(&self, seid: &Seid, card: &Card) -> Vec<IdentityView> {
+        let held = card.holdings.as_deref().unwrap_or_default();
+        let bound_to = |name: &IdentityName| {
+            let means = |identity: &Option<IdentityName>| match identity {
+                Some(bound) => bound == name,
+                None => held.len() == 1,
+            };
+            let mut bindings = self.table.on_card(seid);
+            bindings.find(|(_, b)| means(&b.identity)).map(|(_, b)| b.domain)
+        };
+        held.iter()
+            .map(|holding| IdentityView {
+                name: holding.name.clone(),
+                certificate_sha256: holding.certificate.as_ref().map(|c| hex(&c.sha256())),
+                bound_to: bound_to(&holding.name),
+            })
+            .collect()
+    }
+
+    fn running(&self, card: &Card) -> Option<RunningView> {
+        let running = card.running.as_ref()?;
+        let since = self.now.monotonic.saturating_duration_since(running.since);
+        Some(RunningView {
+            domain: running.domain,
+            identity: running.plan.grant.identity.clone(),
+            server_name: running.plan.server_name.clone(),
+            since_ms: millis(since),
+            given_up: running.key.is_none(),
+        })
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
