@@ -1,0 +1,30 @@
+//! ISO 7816-4 commands and responses, short form, and what names a card.
+//!
+//! ```text
+//! command    CLA INS P1 P2            case 1: nothing in, nothing out
+//!            CLA INS P1 P2 Le         case 2: data out
+//!            CLA INS P1 P2 Lc data    case 3: data in
+//!            CLA INS P1 P2 Lc data Le case 4: both
+//! response   data SW1 SW2
+//! ```
+//!
+//! Lc is 1 to 255. Le is 1 to 256, where 00 stands for 256.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | `command` | [`CommandApdu`] |
+//! | `response` | [`ResponseApdu`] |
+//! | `status` | [`StatusWord`], [`PinStatus`] |
+//! | `aid`, `atr` | [`Aid`], [`Atr`] |
+
+mod aid;
+mod atr;
+mod command;
+mod response;
+mod status;
+
+pub use self::aid::{Aid, AidError};
+pub use self::atr::Atr;
+pub use self::command::{ApduError, CommandApdu};
+pub use self::response::ResponseApdu;
+pub use self::status::{PinStatus, StatusWord};
