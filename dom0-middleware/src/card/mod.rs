@@ -35,7 +35,7 @@ pub use self::fault::{CardFault, CardStep, EapProblem};
 pub use self::handle::{CardHandle, SendError, spawn_worker};
 pub use self::job::{Job, UseId};
 pub use self::pin::{MemoryPinLedger, PinLedger, PinLedgerError, PinSource, PinSourceError};
-pub use self::profile::{CardProfile, ExportCommand, PinPadding};
+pub use self::profile::{CardProfile, ExportCommand};
 pub use self::report::{
     CardFeatures, CardIdentity, CardSession, Reporter, WorkerCommand, WorkerReport,
 };

@@ -1,7 +1,7 @@
 //! What differs between EAP-TLS cards, as a table.
 
 use proto::apdu::{Aid, CommandApdu};
-use proto::card::ExportIndex;
+use proto::card::{ExportIndex, PinForm};
 
 /// How to speak to one kind of card. Nothing of this is guessed at run time.
 ///
@@ -15,7 +15,7 @@ pub struct CardProfile {
     /// The class byte of every command but SELECT.
     pub cla: u8,
     /// How a PIN is sent.
-    pub pin_padding: PinPadding,
+    pub pin_form: PinForm,
     /// The longest piece of an EAP packet in one APDU, 1 to 255 bytes; others are taken for the
     /// nearest of these.
     pub segment_len: usize,
@@ -50,7 +50,7 @@ impl CardProfile {
             name: "eap-tls".to_owned(),
             aid: Aid::EAP_TLS,
             cla: 0xA0,
-            pin_padding: PinPadding::None,
+            pin_form: PinForm::Digits,
             segment_len: 240,
             fragment_len: 1494,
             fetch_ins: 0x12,
@@ -70,15 +70,6 @@ impl CardProfile {
     pub fn builtin(name: &str) -> Option<Self> {
         (name == "eap-tls").then(Self::eap_tls)
     }
-}
-
-/// How a PIN is laid out in VERIFY.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PinPadding {
-    /// The digits alone.
-    None,
-    /// Eight bytes, filled up with FF.
-    Filled,
 }
 
 /// One of the two commands that export what a handshake made; no public document fixes them.

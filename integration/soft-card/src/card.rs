@@ -81,7 +81,7 @@ impl Card {
             Ok(apdu) => self.dispatch(&apdu),
             Err(_) => Reply::status(status::WRONG_LENGTH),
         };
-        let response = Zeroizing::new(ResponseApdu::new(reply.data, reply.sw).encode());
+        let response = ResponseApdu::new(reply.data, reply.sw).encode();
         let mut cost = vec![Operation::Bytes(command.len() + response.len())];
         cost.extend(self.machine.take_work());
         Answer { response, cost }

@@ -140,8 +140,10 @@ impl TryFrom<&CommandApdu> for EapCardCommand {
             },
             (INS_NEXT_HANDSHAKE, 0x00, 0x00) => Self::NextHandshake(NextHandshake::decode(data)?),
             // Bit 40 starts reading from the beginning; the first answer does so anyway.
-            (INS_METHOD_FUNCTION, P1_READ_CERTIFICATE | 0x40, 0x00) => Self::ReadCertificate,
-            (INS_METHOD_FUNCTION, P1_STORE_SESSION_ID, 0x00) => {
+            (INS_METHOD_FUNCTION, P1_READ_CERTIFICATE | 0x40, P2_METHOD | 0x00) => {
+                Self::ReadCertificate
+            }
+            (INS_METHOD_FUNCTION, P1_STORE_SESSION_ID, P2_METHOD | 0x00) => {
                 Self::StoreSessionId(session_id(data)?.to_vec())
             }
             (INS_FETCH, 0x00, 0x00) => Self::Fetch,
@@ -234,6 +236,8 @@ const P1_GET: u8 = 0x00;
 const P1_RESET: u8 = 0x10;
 const P1_READ_CERTIFICATE: u8 = 0x00;
 const P1_STORE_SESSION_ID: u8 = 0xC2;
+/// Draft 26 writes P2 of method functions so as well.
+const P2_METHOD: u8 = 0x82;
 /// Le of 00: whatever there is.
 const LE_ALL: u16 = 256;
 /// The longest session id a card stores, in bytes.

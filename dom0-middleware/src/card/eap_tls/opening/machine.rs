@@ -120,7 +120,7 @@ impl AwaitPin {
     /// [`CardError`] when the opening has used up its commands.
     pub fn with_pin(self, pin: &Pin) -> Result<Step, CardError> {
         let mut context = self.0;
-        let command = verify_command(&context.parameters.profile, pin);
+        let command = verify_command(&context.parameters.profile, pin.clone());
         // Repeated for a 6Cxx it could cost a second try.
         let pending = Pending::start_once(CardStep::VerifyPin, &mut context.counter)?;
         let state = State::PinVerified(ExpectPinVerified);

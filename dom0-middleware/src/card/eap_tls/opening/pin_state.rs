@@ -1,14 +1,14 @@
 //! SELECT, the look at the PIN state, and the one VERIFY.
 
 use proto::apdu::CommandApdu;
-use proto::card::{EapCardCommand, Pin, PinStatus};
+use proto::card::{EapCardCommand, Pin, PinHolder, PinStatus};
 
 use super::inventory::list;
 use super::machine::{Context, Next, State};
 use crate::card::eap_tls::answer::Answer;
 use crate::card::error::CardError;
 use crate::card::fault::CardStep;
-use crate::card::profile::{CardProfile, PinPadding};
+use crate::card::profile::CardProfile;
 
 /// Awaits the answer to SELECT.
 pub(super) struct ExpectSelected;
@@ -85,17 +85,10 @@ impl ExpectPinVerified {
     }
 }
 
-/// VERIFY of the user PIN, P2 = 00: 01 is the operator's.
-pub(super) fn verify_command(profile: &CardProfile, pin: &Pin) -> CommandApdu {
-    let padded;
-    let bytes: &[u8] = match profile.pin_padding {
-        PinPadding::None => pin.as_bytes(),
-        PinPadding::Filled => {
-            padded = pin.padded();
-            &padded[..]
-        }
-    };
-    CommandApdu::new(profile.cla, 0x20, 0x00, 0x00)
-        .with_data(bytes)
-        .expect("a PIN is at most eight bytes")
+/// VERIFY of the user PIN.
+pub(super) fn verify_command(profile: &CardProfile, pin: Pin) -> CommandApdu {
+    let (holder, form) = (PinHolder::User, profile.pin_form);
+    EapCardCommand::VerifyPin { holder, pin, form }
+        .to_apdu(profile.cla)
+        .expect("a PIN fits an APDU")
 }

@@ -150,7 +150,7 @@ fn a_card_that_asks_again_after_accepting_gets_no_second_verify() {
 #[test]
 fn a_padded_pin_is_eight_bytes() {
     let mut padded = parameters();
-    padded.profile.pin_padding = crate::card::profile::PinPadding::Filled;
+    padded.profile.pin_form = proto::card::PinForm::Padded;
     let mut card = FakeCard {
         pin: b"0000\xFF\xFF\xFF\xFF".to_vec(),
         ..FakeCard::default()
