@@ -1,1 +1,55 @@
-//! See README.
+//! Everything at once: what the tests over the whole chain, the demo and the bench share.
+//!
+//! # Primer
+//!
+//! A *chain* is every program of the project as an operator would start it, and a real server
+//! behind it. Nothing is simulated but the card, which is a program of its own:
+//!
+//! ```text
+//! application ── domu-agent ──unix── dom0-middleware ──vicc── soft-card
+//!      test           │
+//!                     └──TCP── [meddler] ──TCP── openssl s_server -Verify
+//! ```
+//!
+//! All files and sockets of a chain lie in one temporary folder, and every port is given by the
+//! system, so chains run side by side. Processes end with the value that started them; when a
+//! test fails, the end of what each of them said on stderr is printed.
+//!
+//! The functions here panic when something is not as it must be: a test wants to know at once,
+//! and there is nothing sensible to go on with.
+//!
+//! ```no_run
+//! use integration::chain::{Chain, ChainPlan};
+//! use integration::openssl::{OpensslServer, ServerPlan};
+//! use integration::pki::{KeyKind, Pki};
+//!
+//! let pki = Pki::new();
+//! let chain = Chain::start(&pki, &ChainPlan::single(KeyKind::P256));
+//! let server = OpensslServer::start(&pki, &ServerPlan::new(&pki.server("www.example", KeyKind::P256)));
+//! let session = chain.guest("web01").connect(server.port(), "www.example").expect("a session");
+//! println!("{}", session.established.cipher_suite);
+//! ```
+//!
+//! # Map
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`chain`] | all programs of a host and its guests, started and ready |
+//! | [`openssl`] | `openssl s_server`, which demands a client certificate, and what it reports |
+//! | [`meddler`] | a TCP proxy that delivers the server's bytes in awkward portions |
+//! | [`pki`] | throw-away CAs, server and card certificates |
+//! | [`audit`] | the middleware's audit file, its chain checked |
+//! | [`payload`] | test data that the server's own words cannot be mistaken for |
+//! | [`binaries`] | where the programs are |
+//! | [`process`] | a child process that ends with its value |
+//! | [`wait`] | waiting for something that must happen soon |
+
+pub mod audit;
+pub mod binaries;
+pub mod chain;
+pub mod meddler;
+pub mod openssl;
+pub mod payload;
+pub mod pki;
+pub mod process;
+pub mod wait;

@@ -1,0 +1,55 @@
+//! Where the programs are: beside the running test, in `target/<profile>/`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// `dom0-middleware`, ready to take its arguments.
+#[must_use]
+pub fn middleware() -> Command {
+    program("dom0-middleware")
+}
+
+/// `domu-agent`, ready to take its arguments.
+#[must_use]
+pub fn agent() -> Command {
+    program("domu-agent")
+}
+
+/// `soft-card`, ready to take its arguments.
+#[must_use]
+pub fn soft_card() -> Command {
+    program("soft-card")
+}
+
+fn program(name: &str) -> Command {
+    let folder = folder();
+    let path = folder.join(name);
+    assert!(
+        path.is_file(),
+        "{} is not there; build the programs first: cargo build {}-p dom0-middleware \
+         -p domu-agent -p soft-card (make test does)",
+        path.display(),
+        if folder.ends_with("release") {
+            "--release "
+        } else {
+            ""
+        },
+    );
+    let mut command = Command::new(path);
+    // What a developer wants to see of one program changes no test.
+    command.env_remove("RUST_LOG");
+    command
+}
+
+/// `target/<profile>`: tests run in `deps` below it, examples in `examples`.
+fn folder() -> PathBuf {
+    let executable = std::env::current_exe().expect("a running program has a path");
+    let mut folder = executable
+        .parent()
+        .expect("a file lies in a folder")
+        .to_owned();
+    if folder.ends_with("deps") || folder.ends_with("examples") {
+        folder.pop();
+    }
+    folder
+}

@@ -1,0 +1,140 @@
+//! A guest: its agent, and what its applications do.
+
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use domu_agent::client::{AppError, Client, ClientError, ConnectRequest, EstablishedAnswer};
+
+use crate::binaries;
+use crate::pki;
+use crate::process::Process;
+use crate::wait::PATIENCE;
+
+/// A guest with its running agent.
+#[derive(Debug)]
+pub struct Guest {
+    name: String,
+    agent: Process,
+    socket: PathBuf,
+    client: Client,
+}
+
+/// A TLS connection that an application has.
+#[derive(Debug)]
+pub struct Session {
+    /// What the agent said of it.
+    pub established: EstablishedAnswer,
+    /// Its plaintext.
+    pub stream: UnixStream,
+}
+
+/// A request for a connection to a port of this machine.
+#[must_use]
+pub fn request(port: u16, server_name: &str) -> ConnectRequest {
+    ConnectRequest {
+        connect: format!("127.0.0.1:{port}"),
+        server_name: Some(server_name.to_owned()),
+        ..ConnectRequest::default()
+    }
+}
+
+impl Guest {
+    /// Starts the agent of a guest whose channel is at `channel`.
+    pub(super) fn start(name: &str, channel: &Path, folder: &Path) -> Self {
+        let socket = folder.join(format!("{name}.agent.sock"));
+        let config = pki::write(
+            folder,
+            &format!("{name}.agent.toml"),
+            &format!("[dom0]\nkind = \"unix\"\npath = {channel:?}\n[agent]\nsocket = {socket:?}\n"),
+        );
+        let mut command = binaries::agent();
+        command.arg("serve").arg("--config").arg(config);
+        Self {
+            name: name.to_owned(),
+            agent: Process::start_silent(&format!("domu-agent-{name}"), &mut command, folder),
+            client: Client::new(&socket),
+            socket,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The way to its agent.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The agent's socket for applications.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The agent.
+    pub fn agent(&mut self) -> &mut Process {
+        &mut self.agent
+    }
+
+    /// Connects to a server on this machine.
+    ///
+    /// # Errors
+    /// The agent's no.
+    pub fn connect(&self, port: u16, server_name: &str) -> Result<Session, AppError> {
+        self.ask(request(port, server_name))
+    }
+
+    /// Asks for a connection.
+    ///
+    /// # Errors
+    /// The agent's no.
+    ///
+    /// # Panics
+    /// When the agent does not answer.
+    pub fn ask(&self, request: ConnectRequest) -> Result<Session, AppError> {
+        match self.client.connect(request) {
+            Ok((established, stream)) => {
+                stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+                Ok(Session {
+                    established,
+                    stream,
+                })
+            }
+            Err(ClientError::Refused(error)) => Err(error),
+            Err(error) => panic!("{}: {error}", self.name),
+        }
+    }
+}
+
+impl Session {
+    /// Reads exactly `length` bytes.
+    ///
+    /// # Panics
+    /// When they do not come.
+    #[must_use]
+    pub fn read(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.stream
+            .read_exact(&mut bytes)
+            .expect("the server sends");
+        bytes
+    }
+
+    /// Reads to the end.
+    ///
+    /// # Panics
+    /// When it does not come.
+    #[must_use]
+    pub fn read_to_end(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.stream
+            .read_to_end(&mut bytes)
+            .expect("the server ends");
+        bytes
+    }
+}

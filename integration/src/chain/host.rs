@@ -1,0 +1,198 @@
+//! The host: the middleware with its cards, and the guests on it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::guest::Guest;
+use super::plan::{ChainPlan, GuestPlan};
+use super::soft_card::{self, CA_FILE};
+use crate::pki::{self, Pki};
+use crate::process::Process;
+use crate::{audit, binaries, wait};
+
+/// A host with its guests, all running. They end when this is dropped.
+#[derive(Debug)]
+pub struct Chain {
+    // Before the folder, so that all end before their files go.
+    guests: Vec<Guest>,
+    cards: Vec<Process>,
+    middleware: Process,
+    folder: TempDir,
+}
+
+impl Chain {
+    /// Starts everything and waits until each guest sees all the identities it is bound to.
+    ///
+    /// # Panics
+    /// When something does not start.
+    #[must_use]
+    pub fn start(pki: &Pki, plan: &ChainPlan) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path();
+        pki::write(path, CA_FILE, &pki.ca.pem());
+        let config = pki::write(path, "dom0-middleware.toml", &config(plan, path));
+        let cards = plan
+            .cards
+            .iter()
+            .map(|card| soft_card::start(pki, card, path))
+            .collect();
+        let mut command = binaries::middleware();
+        command.arg("serve").arg("--config").arg(config);
+        let middleware = Process::start_silent("dom0-middleware", &mut command, path);
+        let mut chain = Self {
+            guests: Vec::new(),
+            cards,
+            middleware,
+            folder,
+        };
+        chain.start_guests(&plan.guests);
+        chain
+    }
+
+    fn start_guests(&mut self, plans: &[GuestPlan]) {
+        let folder = self.folder.path();
+        for plan in plans {
+            let channel = folder.join(channel(&plan.name));
+            // The agent comes back to a channel that is not there only after a while.
+            wait::until("the channel of a guest", || {
+                self.middleware.expect_running();
+                channel.exists().then_some(())
+            });
+            self.guests.push(Guest::start(&plan.name, &channel, folder));
+        }
+        for (guest, plan) in self.guests.iter_mut().zip(plans) {
+            wait::until("a guest sees its identities", || {
+                guest.agent().expect_running();
+                let identities = guest.client().identities().ok()?;
+                (identities.len() == plan.bindings.len()).then_some(())
+            });
+        }
+    }
+
+    /// The guest of that name.
+    ///
+    /// # Panics
+    /// When the plan had none.
+    #[must_use]
+    pub fn guest(&self, name: &str) -> &Guest {
+        let found = self.guests.iter().find(|guest| guest.name() == name);
+        found.unwrap_or_else(|| panic!("no guest {name}"))
+    }
+
+    /// The middleware.
+    pub fn middleware(&mut self) -> &mut Process {
+        &mut self.middleware
+    }
+
+    /// The cards, in the order of the plan.
+    pub fn cards(&mut self) -> &mut [Process] {
+        &mut self.cards
+    }
+
+    /// The folder with all files of this chain.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The audit so far, its chain checked.
+    ///
+    /// # Panics
+    /// When the chain is broken.
+    #[must_use]
+    pub fn audit(&self) -> Vec<Value> {
+        audit::read(&self.audit_file()).expect("the audit's chain holds")
+    }
+
+    /// The records of one kind in the audit so far.
+    ///
+    /// # Panics
+    /// When the chain is broken.
+    #[must_use]
+    pub fn audited(&self, event: &str) -> Vec<Value> {
+        self.audit()
+            .into_iter()
+            .filter(|record| record["event"] == event)
+            .collect()
+    }
+
+    /// The audit file.
+    #[must_use]
+    pub fn audit_file(&self) -> PathBuf {
+        self.folder.path().join(AUDIT_FILE)
+    }
+
+    /// The configuration that the middleware runs with.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("dom0-middleware.toml")
+    }
+
+    /// Runs an administrator's command, as `card list`, and waits for its end.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn admin(&self, arguments: &[&str]) -> Output {
+        let mut command = binaries::middleware();
+        command
+            .args(arguments)
+            .arg("--admin")
+            .arg(self.folder.path().join(ADMIN_SOCKET));
+        command.output().expect("it is there")
+    }
+}
+
+/// The domain UUID of the guest that is `position` in the plan.
+#[must_use]
+fn uuid(position: usize) -> String {
+    format!("7e55e2a0-0000-4000-8000-{:012x}", position + 1)
+}
+
+fn channel(guest: &str) -> String {
+    format!("{guest}.channel.sock")
+}
+
+fn config(plan: &ChainPlan, folder: &Path) -> String {
+    let at = |name: &str| format!("{:?}", folder.join(name));
+    let mut text = format!(
+        "[service]\nadmin_socket = {}\naudit_file = {}\ninsecure_development = true\n",
+        at(ADMIN_SOCKET),
+        at(AUDIT_FILE)
+    );
+    for card in &plan.cards {
+        let seid = &card.seid;
+        let (reader, pin) = (at(&soft_card::reader(seid)), at(&soft_card::pin_file(seid)));
+        let _ = write!(
+            text,
+            "[[card_source]]\nkind = \"vicc\"\nsocket = {reader}\nseid = \"{seid}\"\n\
+             [[card]]\nseid = \"{seid}\"\nprofile = \"eap-tls\"\npin_file = {pin}\n"
+        );
+    }
+    for (position, guest) in plan.guests.iter().enumerate() {
+        let (name, domid, uuid) = (&guest.name, position + 1, uuid(position));
+        let _ = write!(
+            text,
+            "[[domain]]\ndomid = {domid}\nuuid = \"{uuid}\"\nname = \"{name}\"\n\
+             [[channel]]\nkind = \"unix\"\npath = {}\ndomid = {domid}\n\
+             insecure_development = true\n",
+            at(&channel(name))
+        );
+        for (seid, identity) in &guest.bindings {
+            let _ = write!(
+                text,
+                "[[binding]]\nvm = \"{uuid}\"\ncard = \"{seid}\"\nidentity = \"{identity}\"\n\
+                 trust = {}\n",
+                at(CA_FILE)
+            );
+        }
+    }
+    text
+}
+
+const ADMIN_SOCKET: &str = "admin.sock";
+const AUDIT_FILE: &str = "audit.jsonl";

@@ -1,0 +1,10 @@
+//! All programs of a host and its guests, started and ready.
+
+mod guest;
+mod host;
+mod plan;
+mod soft_card;
+
+pub use self::guest::{Guest, Session, request};
+pub use self::host::Chain;
+pub use self::plan::{CardPlan, ChainPlan, GuestPlan};

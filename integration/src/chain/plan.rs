@@ -1,0 +1,101 @@
+//! What a chain is to be made of.
+
+use crate::pki::KeyKind;
+
+/// The cards of a host and its guests.
+#[derive(Debug, Clone, Default)]
+pub struct ChainPlan {
+    pub(super) cards: Vec<CardPlan>,
+    pub(super) guests: Vec<GuestPlan>,
+}
+
+/// One card.
+#[derive(Debug, Clone)]
+pub struct CardPlan {
+    pub(super) seid: String,
+    pub(super) identities: Vec<(String, KeyKind)>,
+    pub(super) options: Vec<String>,
+}
+
+/// One guest.
+#[derive(Debug, Clone)]
+pub struct GuestPlan {
+    pub(super) name: String,
+    /// SEID and identity.
+    pub(super) bindings: Vec<(String, String)>,
+}
+
+impl ChainPlan {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The smallest useful one: the guest `web01`, bound to the identity `web01` of one card.
+    #[must_use]
+    pub fn single(key: KeyKind) -> Self {
+        Self::new()
+            .card(CardPlan::new("se-00").identity("web01", key))
+            .guest(GuestPlan::new("web01").bound("se-00", "web01"))
+    }
+
+    /// One more card.
+    #[must_use]
+    pub fn card(mut self, card: CardPlan) -> Self {
+        self.cards.push(card);
+        self
+    }
+
+    /// One more guest.
+    #[must_use]
+    pub fn guest(mut self, guest: GuestPlan) -> Self {
+        self.guests.push(guest);
+        self
+    }
+}
+
+impl CardPlan {
+    /// A card without identities.
+    #[must_use]
+    pub fn new(seid: &str) -> Self {
+        Self {
+            seid: seid.to_owned(),
+            identities: Vec::new(),
+            options: Vec::new(),
+        }
+    }
+
+    /// One more identity.
+    #[must_use]
+    pub fn identity(mut self, name: &str, key: KeyKind) -> Self {
+        self.identities.push((name.to_owned(), key));
+        self
+    }
+
+    /// More arguments for `soft-card serve`: `--timing paper`, `--fault mute@20`.
+    #[must_use]
+    pub fn options(mut self, options: &[&str]) -> Self {
+        self.options
+            .extend(options.iter().map(|option| (*option).to_owned()));
+        self
+    }
+}
+
+impl GuestPlan {
+    /// A guest that is bound to nothing.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            bindings: Vec::new(),
+        }
+    }
+
+    /// One more binding. (SEID, identity) belongs to one guest.
+    #[must_use]
+    pub fn bound(mut self, seid: &str, identity: &str) -> Self {
+        self.bindings.push((seid.to_owned(), identity.to_owned()));
+        self
+    }
+}

@@ -1,0 +1,57 @@
+//! A card: personalised, then put into its reader.
+
+use std::path::Path;
+
+use super::plan::CardPlan;
+use crate::binaries;
+use crate::pki::{self, Pki};
+use crate::process::Process;
+
+/// Where the reader of a card listens.
+pub(super) fn reader(seid: &str) -> String {
+    format!("{seid}.vicc.sock")
+}
+
+/// The file with a card's PIN.
+pub(super) fn pin_file(seid: &str) -> String {
+    format!("{seid}.pin")
+}
+
+/// Makes the card and starts it; it waits for its reader if it has to.
+pub(super) fn start(pki: &Pki, plan: &CardPlan, folder: &Path) -> Process {
+    let seid = &plan.seid;
+    let card = folder.join(format!("{seid}.card"));
+    let ca = folder.join(CA_FILE);
+    let pin = pki::write(folder, &pin_file(seid), PIN);
+    for (name, key) in &plan.identities {
+        let files = pki
+            .identity(name, *key)
+            .write(folder, &format!("{seid}.{name}"));
+        let mut command = binaries::soft_card();
+        command
+            .arg("personalise")
+            .arg("--dir")
+            .arg(&card)
+            .args(["--name", name]);
+        command
+            .arg("--key")
+            .arg(&files.key)
+            .arg("--cert")
+            .arg(&files.certificate);
+        command.arg("--ca").arg(&ca).arg("--pin-file").arg(&pin);
+        let output = command.output().expect("it is there");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "soft-card personalise: {said}");
+    }
+    let mut command = binaries::soft_card();
+    command.arg("serve").arg("--dir").arg(&card);
+    command
+        .arg("--connect")
+        .arg(folder.join(reader(seid)))
+        .args(&plan.options);
+    Process::start_silent(&format!("soft-card-{seid}"), &mut command, folder)
+}
+
+/// The CA that cards and bindings trust.
+pub(super) const CA_FILE: &str = "ca.pem";
+const PIN: &str = "1234\n";

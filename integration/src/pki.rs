@@ -1,0 +1,214 @@
+//! Throw-away CAs, server and card certificates.
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, PKCS_RSA_SHA256,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// A key that a card or a server can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// RSA with 2,048 bits, from the files in `keys/`: one for cards, one for servers.
+    Rsa2048,
+    /// ECDSA on P-256, made anew.
+    P256,
+}
+
+/// The CA that everybody in a test trusts, and one that nobody does.
+#[derive(Debug)]
+pub struct Pki {
+    /// Issues servers and cards.
+    pub ca: Authority,
+    /// Issues servers that nobody should trust.
+    pub foreign: Authority,
+}
+
+/// A certification authority.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate with its key.
+#[derive(Clone)]
+pub struct Credential {
+    /// The certificate, DER.
+    pub certificate: CertificateDer<'static>,
+    certificate_pem: String,
+    key_pem: String,
+    key_der: Vec<u8>,
+}
+
+/// A credential as files.
+#[derive(Debug, Clone)]
+pub struct CredentialFiles {
+    /// The certificate, PEM.
+    pub certificate: PathBuf,
+    /// The private key, PKCS#8 PEM.
+    pub key: PathBuf,
+}
+
+impl Pki {
+    /// Makes both CAs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            ca: Authority::new("Tessera Test CA"),
+            foreign: Authority::new("Foreign CA"),
+        }
+    }
+
+    /// A good server certificate for `name`.
+    #[must_use]
+    pub fn server(&self, name: &str, key: KeyKind) -> Credential {
+        self.ca.server(&[name], key, VALID)
+    }
+
+    /// A server certificate for `name` that has expired.
+    #[must_use]
+    pub fn expired_server(&self, name: &str, key: KeyKind) -> Credential {
+        self.ca.server(&[name], key, EXPIRED)
+    }
+
+    /// A server certificate for `name` of the CA that nobody trusts.
+    #[must_use]
+    pub fn foreign_server(&self, name: &str, key: KeyKind) -> Credential {
+        self.foreign.server(&[name], key, VALID)
+    }
+
+    /// A client certificate for the card identity `name`; its subject is `CN=name`.
+    #[must_use]
+    pub fn identity(&self, name: &str, key: KeyKind) -> Credential {
+        let usage = ExtendedKeyUsagePurpose::ClientAuth;
+        let host = format!("{name}.guest.example");
+        self.ca
+            .issue(name, &[&host], key_pair(key, RSA_CARD), VALID, usage)
+    }
+}
+
+impl Default for Pki {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Authority {
+    /// Makes a CA with a P-256 key.
+    ///
+    /// # Panics
+    /// Never with sound libraries.
+    #[must_use]
+    pub fn new(common_name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
+        let key = KeyPair::generate().expect("P-256 is always there");
+        Self(CertifiedIssuer::self_signed(params, key).expect("fixed parameters"))
+    }
+
+    /// Its certificate, PEM.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// Its certificate, DER.
+    #[must_use]
+    pub fn certificate(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
+    /// A server certificate for all of `names`, the first of which is its subject.
+    ///
+    /// # Panics
+    /// When a name is no DNS name, or there is none.
+    #[must_use]
+    pub fn server(&self, names: &[&str], key: KeyKind, years: Years) -> Credential {
+        let subject = names.first().expect("a server has a name");
+        let usage = ExtendedKeyUsagePurpose::ServerAuth;
+        self.issue(subject, names, key_pair(key, RSA_SERVER), years, usage)
+    }
+
+    fn issue(
+        &self,
+        subject: &str,
+        names: &[&str],
+        key: KeyPair,
+        years: Years,
+        usage: ExtendedKeyUsagePurpose,
+    ) -> Credential {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("DNS names");
+        params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+        params.distinguished_name.push(DnType::CommonName, subject);
+        params.extended_key_usages.push(usage);
+        let certificate = params.signed_by(&key, &self.0).expect("fixed parameters");
+        Credential {
+            certificate: certificate.der().clone(),
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+            key_der: key.serialize_der(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Authority")
+    }
+}
+
+impl Credential {
+    /// The private key.
+    #[must_use]
+    pub fn key(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key_der.clone()).into()
+    }
+
+    /// Writes `STEM.cert.pem` and `STEM.key.pem` into `folder`.
+    ///
+    /// # Panics
+    /// When the folder cannot be written.
+    #[must_use]
+    pub fn write(&self, folder: &Path, stem: &str) -> CredentialFiles {
+        CredentialFiles {
+            certificate: write(folder, &format!("{stem}.cert.pem"), &self.certificate_pem),
+            key: write(folder, &format!("{stem}.key.pem"), &self.key_pem),
+        }
+    }
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credential")
+    }
+}
+
+/// Writes a file and says where it is.
+pub(crate) fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("a writable folder");
+    path
+}
+
+fn key_pair(kind: KeyKind, rsa: &str) -> KeyPair {
+    match kind {
+        KeyKind::P256 => KeyPair::generate().expect("P-256 is always there"),
+        KeyKind::Rsa2048 => KeyPair::from_pkcs8_pem_and_sign_algo(rsa, &PKCS_RSA_SHA256)
+            .expect("the files hold PKCS#8 RSA keys"),
+    }
+}
+
+/// From the first day of one year to the first day of another.
+pub type Years = (i32, i32);
+
+/// Good today.
+pub const VALID: Years = (2020, 2100);
+/// Good no more.
+pub const EXPIRED: Years = (2020, 2021);
+
+const RSA_CARD: &str = include_str!("../keys/rsa2048-card.key.pem");
+const RSA_SERVER: &str = include_str!("../keys/rsa2048-server.key.pem");
