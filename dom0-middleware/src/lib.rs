@@ -6,6 +6,7 @@ pub mod card;
 mod exit_code;
 mod limits;
 pub mod mapping;
+pub mod socket;
 pub mod time;
 
 pub use exit_code::ExitCode;

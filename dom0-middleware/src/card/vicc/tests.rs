@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use proto::apdu::{CommandApdu, StatusWord};
 
 use super::{ListenError, ViccListener};
+use crate::socket::SocketError;
 use crate::card::transport::{CardSource, CardTransport, TransportError};
 
 const ATR: &[u8] = &[0x3B, 0x80, 0x01, 0x81];
@@ -135,14 +136,14 @@ fn a_stale_socket_is_replaced_and_nothing_else() {
     let listener = place.listen();
     assert!(matches!(
         ViccListener::bind_unix(&place.path),
-        Err(ListenError::Occupied(_))
+        Err(ListenError::Socket(SocketError::Occupied(_)))
     ));
     drop(listener);
 
     std::fs::write(&place.path, "precious").expect("written");
     assert!(matches!(
         ViccListener::bind_unix(&place.path),
-        Err(ListenError::Occupied(_))
+        Err(ListenError::Socket(SocketError::Occupied(_)))
     ));
     assert_eq!(
         std::fs::read(&place.path).expect("still there"),
