@@ -1,6 +1,7 @@
 //! A guest: its agent, and what its applications do.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -112,6 +113,14 @@ impl Guest {
 }
 
 impl Session {
+    /// Sends all of `data`.
+    ///
+    /// # Panics
+    /// When the agent does not take it.
+    pub fn send(&mut self, data: &[u8]) {
+        self.stream.write_all(data).expect("the agent takes it");
+    }
+
     /// Reads exactly `length` bytes.
     ///
     /// # Panics
@@ -123,6 +132,20 @@ impl Session {
             .read_exact(&mut bytes)
             .expect("the server sends");
         bytes
+    }
+
+    /// Ends the connection in order, and waits until the server has as well.
+    ///
+    /// # Panics
+    /// When it sends data instead, or does not end.
+    pub fn close(mut self) {
+        self.stream.shutdown(Shutdown::Write).expect("it stands");
+        let more = self.read_to_end();
+        assert!(
+            more.is_empty(),
+            "nothing more was to come: {} bytes",
+            more.len()
+        );
     }
 
     /// Reads to the end.

@@ -18,7 +18,7 @@ pub(super) struct Output(Arc<Shared>);
 pub(super) struct Printed {
     /// The server's own words.
     pub(super) text: String,
-    /// What clients sent.
+    /// What clients sent and nobody has taken yet.
     pub(super) data: Vec<u8>,
     ended: bool,
 }
@@ -56,11 +56,15 @@ impl Output {
     }
 
     /// Waits until `probe` sees what it waits for.
-    pub(super) fn until<T>(&self, what: &str, mut probe: impl FnMut(&Printed) -> Option<T>) -> T {
+    pub(super) fn until<T>(
+        &self,
+        what: &str,
+        mut probe: impl FnMut(&mut Printed) -> Option<T>,
+    ) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut printed = self.0.lock();
         loop {
-            if let Some(seen) = probe(&printed) {
+            if let Some(seen) = probe(&mut printed) {
                 return seen;
             }
             let left = deadline.saturating_duration_since(Instant::now());

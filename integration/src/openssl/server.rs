@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::output::Output;
 use super::report::{self, ConnectionReport};
-use crate::pki::{self, Credential, Pki};
+use crate::pki::{self, Authority, Credential, Pki};
 use crate::process::Process;
 
 /// What a server does with a connection.
@@ -26,6 +26,7 @@ pub enum Mode {
 #[derive(Debug, Clone)]
 pub struct ServerPlan<'a> {
     credential: &'a Credential,
+    clients: Option<&'a Authority>,
     cipher: Option<String>,
     mode: Mode,
     options: Vec<String>,
@@ -37,10 +38,18 @@ impl<'a> ServerPlan<'a> {
     pub fn new(credential: &'a Credential) -> Self {
         Self {
             credential,
+            clients: None,
             cipher: None,
             mode: Mode::default(),
             options: Vec::new(),
         }
+    }
+
+    /// Takes only clients of this CA, instead of those of the PKI's.
+    #[must_use]
+    pub fn clients_of(mut self, authority: &'a Authority) -> Self {
+        self.clients = Some(authority);
+        self
     }
 
     /// Only this suite, by OpenSSL's name.
@@ -88,7 +97,11 @@ impl OpensslServer {
     pub fn start(pki: &Pki, plan: &ServerPlan<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = plan.credential.write(folder.path(), "server");
-        let ca = pki::write(folder.path(), "ca.pem", &pki.ca.pem());
+        let ca = pki::write(
+            folder.path(),
+            "ca.pem",
+            &plan.clients.unwrap_or(&pki.ca).pem(),
+        );
         let mut command = Command::new("openssl");
         command
             .args(["s_server", "-accept", "127.0.0.1:0", "-tls1_2"])
@@ -143,20 +156,21 @@ impl OpensslServer {
         stdin.write_all(data).expect("the server runs");
     }
 
-    /// Waits for the first `length` bytes of payload from all clients together.
+    /// Waits for `length` more bytes of payload from clients, and takes them.
     ///
     /// # Panics
     /// When they do not come.
     #[must_use]
-    pub fn received(&self, length: usize) -> Vec<u8> {
+    pub fn receive(&self, length: usize) -> Vec<u8> {
         self.output.until("data of a client", |printed| {
-            printed.data.get(..length).map(<[u8]>::to_vec)
+            let is_there = printed.data.len() >= length;
+            is_there.then(|| printed.data.drain(..length).collect())
         })
     }
 
-    /// How many bytes of payload came from all clients so far.
+    /// How many bytes of payload came that nobody has taken yet.
     #[must_use]
-    pub fn received_len(&self) -> usize {
+    pub fn unreceived(&self) -> usize {
         self.output.look(|printed| printed.data.len())
     }
 
