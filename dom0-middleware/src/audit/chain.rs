@@ -85,7 +85,9 @@ mod tests {
                 "0".repeat(64)
             )
         );
-        let second = first.next.link(&AuditEvent::ServiceStopped, UnixTime::from_secs(2));
+        let second = first
+            .next
+            .link(&AuditEvent::ServiceStopped, UnixTime::from_secs(2));
         let without_feed = first.line.strip_suffix(b"\n").expect("a line");
         let expected = hex(&Sha256::digest(without_feed));
         let text = String::from_utf8_lossy(&second.line).into_owned();

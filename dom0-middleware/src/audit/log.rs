@@ -168,7 +168,10 @@ mod tests {
             let value: Value = serde_json::from_str(line).expect("JSON");
             assert_eq!(value["prev"], prev.as_str(), "line {n}");
             assert_eq!(value["seq"], n, "line {n}");
-            prev = Sha256::digest(line).iter().map(|b| format!("{b:02x}")).collect();
+            prev = Sha256::digest(line)
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect();
             lines.push(value);
         }
         lines
@@ -180,8 +183,10 @@ mod tests {
         let path = dir.path().join("audit.jsonl");
         for _ in 0..3 {
             let mut log = AuditLog::open(&path, now()).expect("opened");
-            log.append(&AuditEvent::ServiceStopped, now()).expect("written");
-            log.append(&AuditEvent::ServiceStopped, now()).expect("written");
+            log.append(&AuditEvent::ServiceStopped, now())
+                .expect("written");
+            log.append(&AuditEvent::ServiceStopped, now())
+                .expect("written");
             log.sync().expect("synced");
         }
         assert_eq!(lines(&path).len(), 6);
@@ -194,7 +199,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("audit.jsonl");
         let mut log = AuditLog::open(&path, now()).expect("opened");
-        log.append(&AuditEvent::ServiceStopped, now()).expect("written");
+        log.append(&AuditEvent::ServiceStopped, now())
+            .expect("written");
         drop(log);
         let mut file = OpenOptions::new().append(true).open(&path).expect("opened");
         file.write_all(b"{\"seq\":1,\"ti").expect("written");
@@ -228,7 +234,10 @@ mod tests {
             AuditLog::open(&path, now()),
             Err(AuditError::NotAnAudit(_))
         ));
-        assert_eq!(fs::read_to_string(&path).expect("there"), "remember the milk\n");
+        assert_eq!(
+            fs::read_to_string(&path).expect("there"),
+            "remember the milk\n"
+        );
     }
 
     /// Takes as many lines as it has room for.
@@ -255,9 +264,11 @@ mod tests {
             room: 1,
             lines: sender,
         }));
-        log.append(&AuditEvent::ServiceStopped, now()).expect("room");
+        log.append(&AuditEvent::ServiceStopped, now())
+            .expect("room");
         assert!(log.append(&AuditEvent::ServiceStopped, now()).is_err());
-        log.append(&AuditEvent::ServiceStopped, now()).expect("room again");
+        log.append(&AuditEvent::ServiceStopped, now())
+            .expect("room again");
         let numbers: Vec<Value> = receiver
             .try_iter()
             .map(|line| serde_json::from_slice::<Value>(&line).expect("JSON")["seq"].clone())

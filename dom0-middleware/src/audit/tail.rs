@@ -97,7 +97,13 @@ mod tests {
 
     #[test]
     fn a_file_of_something_else_is_left_alone() {
-        for bytes in [&b"PIN 1234"[..], b"hello\n", b"{}\n", b"\n", b"{\"seq\":0}\nx\n"] {
+        for bytes in [
+            &b"PIN 1234"[..],
+            b"hello\n",
+            b"{}\n",
+            b"\n",
+            b"{\"seq\":0}\nx\n",
+        ] {
             assert_eq!(parse(0, bytes), None, "{bytes:?}");
         }
         assert_eq!(parse(1_000, b"no line feed"), None);

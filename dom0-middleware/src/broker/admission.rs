@@ -52,12 +52,7 @@ impl Broker {
     }
 
     /// The guest's `hello`. `Err` ends the channel.
-    fn judge_hello(
-        &mut self,
-        conn: ConnId,
-        peer: Peer,
-        domain: &DomainFact,
-    ) -> Result<(), Reason> {
+    fn judge_hello(&mut self, conn: ConnId, peer: Peer, domain: &DomainFact) -> Result<(), Reason> {
         let admission = match self.admission(peer, domain) {
             Decision::Allow(admission) => admission,
             Decision::Refuse(reason) => {

@@ -108,7 +108,10 @@ impl<K: Copy + Eq> Queue<K> {
     /// becomes.
     fn displace(&mut self, domain: DomainUuid) -> Option<K> {
         let own = self.lanes.get(&domain).map_or(0, |lane| lane.waiting.len());
-        let longest = self.lanes.values_mut().max_by_key(|lane| lane.waiting.len())?;
+        let longest = self
+            .lanes
+            .values_mut()
+            .max_by_key(|lane| lane.waiting.len())?;
         match longest.waiting.len() > own + 1 {
             true => longest.waiting.pop_back(),
             false => None,

@@ -78,7 +78,11 @@ impl Reads {
     /// Judgements whose domain was not read in time.
     pub(super) fn overdue(&self, now: Instant) -> Vec<ReadId> {
         let is_late = |(_, pending): &(&ReadId, &Pending)| pending.until <= now;
-        self.pending.iter().filter(is_late).map(|(read, _)| *read).collect()
+        self.pending
+            .iter()
+            .filter(is_late)
+            .map(|(read, _)| *read)
+            .collect()
     }
 
     /// When [`Self::overdue`] must be asked.

@@ -159,8 +159,14 @@ mod tests {
     #[test]
     fn a_short_flight_is_one_piece_and_nothing_is_none() {
         let flight = [record(10), record(20)].concat();
-        assert_eq!(whole_records(&flight).collect::<Vec<_>>(), [flight.as_slice()]);
+        assert_eq!(
+            whole_records(&flight).collect::<Vec<_>>(),
+            [flight.as_slice()]
+        );
         assert_eq!(whole_records(&[]).count(), 0);
-        assert_eq!(whole_records(&[22, 3, 3]).collect::<Vec<_>>(), [&[22, 3, 3]]);
+        assert_eq!(
+            whole_records(&[22, 3, 3]).collect::<Vec<_>>(),
+            [&[22, 3, 3]]
+        );
     }
 }

@@ -37,9 +37,7 @@ pub(super) enum Stage {
         told: Option<u32>,
     },
     /// The keys: it has the card.
-    ExpectKeys {
-        plan: Arc<Plan>,
-    },
+    ExpectKeys { plan: Arc<Plan> },
     /// The last judgement: the keys exist, the card is no longer needed.
     ExpectRelease {
         plan: Arc<Plan>,

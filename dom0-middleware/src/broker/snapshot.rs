@@ -124,7 +124,11 @@ impl Broker {
         let is_running = |stage: &Stage| matches!(stage, Stage::ExpectKeys { .. });
         let stages = || self.sessions.values().map(|session| &session.stage);
         Snapshot {
-            cards: self.cards.iter().map(|(seid, card)| self.card(seid, card)).collect(),
+            cards: self
+                .cards
+                .iter()
+                .map(|(seid, card)| self.card(seid, card))
+                .collect(),
             connections: self.connection_views(),
             waiting: stages().filter(|stage| is_waiting(stage)).count(),
             running: stages().filter(|stage| is_running(stage)).count(),
@@ -186,7 +190,9 @@ impl Broker {
                 None => held.len() == 1,
             };
             let mut bindings = self.table.on_card(seid);
-            bindings.find(|(_, b)| means(&b.identity)).map(|(_, b)| b.domain)
+            bindings
+                .find(|(_, b)| means(&b.identity))
+                .map(|(_, b)| b.domain)
         };
         held.iter()
             .map(|holding| IdentityView {

@@ -83,9 +83,15 @@ fn the_certificate_comes_from_the_card_or_the_operator_and_must_be_one() {
 #[test]
 fn an_identity_of_a_card_belongs_to_one_binding() {
     let mut table = Table::default();
-    table.insert(binding('1', "se-00", Some("web01"))).expect("free");
-    table.insert(binding('2', "se-00", Some("web02"))).expect("free");
-    table.insert(binding('2', "se-01", Some("web01"))).expect("another card");
+    table
+        .insert(binding('1', "se-00", Some("web01")))
+        .expect("free");
+    table
+        .insert(binding('2', "se-00", Some("web02")))
+        .expect("free");
+    table
+        .insert(binding('2', "se-01", Some("web01")))
+        .expect("another card");
     assert_eq!(
         table.insert(binding('2', "se-00", Some("web01"))),
         Err(TableError::IdentityTaken { domain: uuid('1') })
@@ -107,7 +113,9 @@ fn a_binding_made_again_is_another_one() {
     let mut table = Table::default();
     let first = table.insert(binding('1', "se-00", None)).expect("free");
     assert!(table.remove(first).is_some());
-    let second = table.insert(binding('1', "se-00", None)).expect("free again");
+    let second = table
+        .insert(binding('1', "se-00", None))
+        .expect("free again");
     assert_ne!(first, second);
     assert!(table.binding(first).is_none());
 }

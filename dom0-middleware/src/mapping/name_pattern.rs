@@ -65,7 +65,12 @@ mod tests {
         let pattern: NamePattern = "*.Example.org".parse().expect("a pattern");
         assert!(pattern.fits("www.example.org"));
         assert!(pattern.fits("WWW.EXAMPLE.ORG"));
-        for other in ["example.org", "a.b.example.org", "wwwexample.org", "www.example.com"] {
+        for other in [
+            "example.org",
+            "a.b.example.org",
+            "wwwexample.org",
+            "www.example.com",
+        ] {
             assert!(!pattern.fits(other), "{other}");
         }
         assert_eq!(pattern.to_string(), "*.example.org");
@@ -81,7 +86,11 @@ mod tests {
     #[test]
     fn stars_elsewhere_are_refused() {
         for text in ["*", "*.", "a.*", "*a.example", "*.*.example", "a b", ""] {
-            assert_eq!(text.parse::<NamePattern>(), Err(ParsePatternError), "{text}");
+            assert_eq!(
+                text.parse::<NamePattern>(),
+                Err(ParsePatternError),
+                "{text}"
+            );
         }
     }
 }

@@ -66,7 +66,11 @@ fn domains() -> Vec<Case<DomainFact>> {
         case("unreadable", DomainFact::Unreadable, RefusalCode::Internal),
         case("another UUID", known(stranger()), RefusalCode::NotBound),
         case("UUID twice", shared(domain()), RefusalCode::NotBound),
-        case("another UUID twice", shared(stranger()), RefusalCode::NotBound),
+        case(
+            "another UUID twice",
+            shared(stranger()),
+            RefusalCode::NotBound,
+        ),
     ]
 }
 
@@ -120,21 +124,65 @@ fn tokens() -> Vec<Case<Shown>> {
     vec![
         case("a good token", Shown::Verified(good_token()), None),
         case("no token wanted", Shown::SwitchedOff, None),
-        case("valid from now on", token_with(|t| t.nbf = Some(at(NOW))), None),
-        case("a former key in its time", token_with(|t| t.iss = FORMER_HOST), None),
+        case(
+            "valid from now on",
+            token_with(|t| t.nbf = Some(at(NOW))),
+            None,
+        ),
+        case(
+            "a former key in its time",
+            token_with(|t| t.iss = FORMER_HOST),
+            None,
+        ),
         case("none", Shown::Missing, BadToken),
         case("not verified", Shown::Rejected, BadToken),
         case("revoked", Shown::Revoked(good_token()), TokenRevoked),
-        case("another host", token_with(|t| t.iss = HostId([1; 32])), BadToken),
-        case("another domain", token_with(|t| t.sub = stranger()), BadToken),
-        case("another key", token_with(|t| t.cnf_matches_channel = false), BadToken),
+        case(
+            "another host",
+            token_with(|t| t.iss = HostId([1; 32])),
+            BadToken,
+        ),
+        case(
+            "another domain",
+            token_with(|t| t.sub = stranger()),
+            BadToken,
+        ),
+        case(
+            "another key",
+            token_with(|t| t.cnf_matches_channel = false),
+            BadToken,
+        ),
         case("expired now", token_with(|t| t.exp = at(NOW)), TokenExpired),
-        case("expired long ago", token_with(|t| t.exp = at(1)), TokenExpired),
-        case("not yet valid", token_with(|t| t.nbf = Some(at(NOW + 1))), TokenExpired),
-        case("not yet issued", token_with(|t| t.iat = at(NOW + 1)), TokenExpired),
-        case("too old", token_with(|t| t.iat = at(NOW - 501)), TokenRevoked),
-        case("another certificate", token_with(|t| t.vm_cert_sha256.truncate(1)), BadToken),
-        case("no certificate", token_with(|t| t.vm_cert_sha256.clear()), BadToken),
+        case(
+            "expired long ago",
+            token_with(|t| t.exp = at(1)),
+            TokenExpired,
+        ),
+        case(
+            "not yet valid",
+            token_with(|t| t.nbf = Some(at(NOW + 1))),
+            TokenExpired,
+        ),
+        case(
+            "not yet issued",
+            token_with(|t| t.iat = at(NOW + 1)),
+            TokenExpired,
+        ),
+        case(
+            "too old",
+            token_with(|t| t.iat = at(NOW - 501)),
+            TokenRevoked,
+        ),
+        case(
+            "another certificate",
+            token_with(|t| t.vm_cert_sha256.truncate(1)),
+            BadToken,
+        ),
+        case(
+            "no certificate",
+            token_with(|t| t.vm_cert_sha256.clear()),
+            BadToken,
+        ),
     ]
 }
 
@@ -333,7 +381,10 @@ fn a_hello_needs_one_good_binding_and_three_good_facts() {
     let mut foreign = good_binding();
     foreign.certificate = CertificateFact::Known([9; 32]);
     let two = [foreign, good_binding()];
-    assert_eq!(verdict(admit(&facts(domain_fact, &shown, &two), at(NOW))), None);
+    assert_eq!(
+        verdict(admit(&facts(domain_fact, &shown, &two), at(NOW))),
+        None
+    );
 }
 
 #[test]
@@ -390,9 +441,8 @@ fn what_was_granted_once_is_not_granted_again_when_it_changed() {
 fn only_a_domain_that_is_no_more_ends_its_channel() {
     let shown = Shown::SwitchedOff;
     let bound = [good_binding()];
-    let ends = |fact: &DomainFact| {
-        refused(admit(&facts(fact, &shown, &bound), at(NOW))).ends_channel()
-    };
+    let ends =
+        |fact: &DomainFact| refused(admit(&facts(fact, &shown, &bound), at(NOW))).ends_channel();
     let verdicts: Vec<_> = domains().iter().skip(1).map(|c| ends(&c.value)).collect();
     assert_eq!(verdicts, [true, false, true, false, true]);
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use proto::apdu::{CommandApdu, StatusWord};
 
 use super::{ListenError, ViccListener};
-use crate::socket::SocketError;
 use crate::card::transport::{CardSource, CardTransport, TransportError};
+use crate::socket::SocketError;
 
 const ATR: &[u8] = &[0x3B, 0x80, 0x01, 0x81];
 

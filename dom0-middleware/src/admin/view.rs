@@ -1,0 +1,96 @@
+//! What `status` says.
+
+use proto::id::{DomId, DomainUuid, IdentityName, Seid};
+use serde::{Deserialize, Serialize};
+
+use crate::broker::Snapshot;
+use crate::config::Config;
+use crate::mapping::Table;
+
+/// Everything at a glance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// What does not change while the service runs.
+    #[serde(flatten)]
+    pub service: ServiceView,
+    /// Seconds since the start.
+    pub uptime_s: u64,
+    /// Cards, connections, handshakes.
+    #[serde(flatten)]
+    pub state: Snapshot,
+}
+
+/// What does not change while the service runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// Its version.
+    pub version: String,
+    /// The configuration file.
+    pub config: String,
+    /// The audit file.
+    pub audit_file: String,
+    /// Channels to guests.
+    pub channels: Vec<ChannelView>,
+    /// Who is bound to what.
+    pub bindings: Vec<BindingView>,
+}
+
+/// One channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelView {
+    /// `unix`.
+    pub kind: String,
+    /// Its path.
+    pub path: String,
+    /// The domid behind it.
+    pub domid: DomId,
+    /// The domain behind it.
+    pub domain: DomainUuid,
+    /// Whether it has neither TLS nor token.
+    pub insecure_development: bool,
+}
+
+/// One binding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingView {
+    /// The domain.
+    pub domain: DomainUuid,
+    /// Its name, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
+    /// The card.
+    pub seid: Seid,
+    /// The identity; absent for the only one the card holds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub identity: Option<IdentityName>,
+}
+
+impl ServiceView {
+    /// What can be said of a service with this configuration.
+    #[must_use]
+    pub fn of(config: &Config, table: &Table) -> Self {
+        let channels = config.channels.iter().map(|channel| ChannelView {
+            kind: "unix".to_owned(),
+            path: channel.path.display().to_string(),
+            domid: channel.domid,
+            domain: channel.domain,
+            insecure_development: true,
+        });
+        let bindings = table.iter().map(|(_, binding)| BindingView {
+            domain: binding.domain,
+            name: config
+                .domains
+                .by_uuid(binding.domain)
+                .map(|domain| domain.name.clone()),
+            seid: binding.seid.clone(),
+            identity: binding.identity.clone(),
+        });
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            config: config.path.display().to_string(),
+            audit_file: config.audit_file.display().to_string(),
+            channels: channels.collect(),
+            bindings: bindings.collect(),
+        }
+    }
+}

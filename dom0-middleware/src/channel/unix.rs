@@ -1,0 +1,65 @@
+//! A Unix socket that stands for one domain.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tracing::error;
+
+use crate::broker::{Peer, TokenRule};
+use crate::config::UnixChannelConfig;
+use crate::socket::{self, SocketError, SocketFile};
+
+/// Pause after a failed accept: out of descriptors, most likely, so let others end first.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Listens for the agent of one domain. The socket's file goes when this is dropped.
+#[derive(Debug)]
+pub struct UnixChannel {
+    listener: UnixListener,
+    peer: Peer,
+    _file: SocketFile,
+}
+
+impl UnixChannel {
+    /// Listens where `config` says, mode 0600.
+    ///
+    /// # Errors
+    /// [`SocketError`] when the path cannot be had.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn bind(config: &UnixChannelConfig) -> Result<Self, SocketError> {
+        let (listener, file) = socket::bind(&config.path)?;
+        let listener =
+            UnixListener::from_std(listener).map_err(|source| at(&config.path, source))?;
+        Ok(Self {
+            listener,
+            peer: Peer {
+                domid: config.domid,
+                made_for: config.domain,
+                token: TokenRule::SwitchedOff,
+            },
+            _file: file,
+        })
+    }
+
+    /// The next connection, with who is there.
+    pub async fn accept(&self) -> (UnixStream, Peer) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => return (stream, self.peer),
+                Err(error) => {
+                    error!(domid = %self.peer.domid, %error, "cannot accept a guest");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+fn at(path: &Path, source: io::Error) -> SocketError {
+    let path = path.to_owned();
+    SocketError::Io { path, source }
+}

@@ -1,0 +1,105 @@
+//! `dom0-middleware card list`.
+
+use std::io::{self, Write};
+
+use super::table;
+use crate::admin::{AdminAnswer, AdminError, AdminRequest, ask};
+use crate::broker::{CardState, CardView, IdentityView};
+use crate::cli::ReportArgs;
+use crate::error::MiddlewareError;
+
+/// Prints all cards.
+pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
+    let AdminAnswer::CardList(cards) = ask(&args.admin, AdminRequest::CardList {})? else {
+        return Err(AdminError::OtherAnswer.into());
+    };
+    if args.json {
+        let json = serde_json::to_string_pretty(&cards);
+        writeln!(out, "{}", json.expect("texts and numbers are always JSON"))?;
+    } else {
+        print(&cards, out)?;
+    }
+    Ok(())
+}
+
+/// Prints cards as a table, and why those that cannot be used cannot.
+pub(super) fn print(cards: &[CardView], out: &mut impl Write) -> io::Result<()> {
+    let rows: Vec<[String; 6]> = cards
+        .iter()
+        .map(|card| {
+            let identities: Vec<String> = card.identities.iter().map(identity).collect();
+            [
+                card.seid.to_string(),
+                state(card.state).to_owned(),
+                card.profile.clone().unwrap_or_default(),
+                identities.join(", "),
+                in_use(card),
+                card.atr.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let headings = ["seid", "state", "profile", "identities", "in use", "atr"];
+    table::print(out, headings, &rows)?;
+    for card in cards {
+        if let Some(why) = &card.why {
+            writeln!(out, "{}: {why}", card.seid)?;
+        }
+    }
+    Ok(())
+}
+
+fn state(state: CardState) -> &'static str {
+    match state {
+        CardState::Absent => "absent",
+        CardState::Unusable => "unusable",
+        CardState::Stuck => "stuck",
+        CardState::Present => "present",
+    }
+}
+
+fn identity(identity: &IdentityView) -> String {
+    match identity.bound_to {
+        Some(domain) => format!("{} -> {domain}", identity.name),
+        None => format!("{} (not bound)", identity.name),
+    }
+}
+
+fn in_use(card: &CardView) -> String {
+    let waiting = match card.waiting {
+        0 => String::new(),
+        waiting => format!(", {waiting} waiting"),
+    };
+    match &card.running {
+        Some(running) => format!("{} {} ms{waiting}", running.server_name, running.since_ms),
+        None => format!("no{waiting}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_cannot_be_used_says_why() {
+        let card = CardView {
+            seid: "se-00".parse().expect("a SEID"),
+            state: CardState::Unusable,
+            why: Some("PIN file /x does not hold 4 to 8 digits".to_owned()),
+            atr: None,
+            profile: None,
+            identities: Vec::new(),
+            running: None,
+            waiting: 0,
+            full_ms: 1,
+            resumed_ms: 1,
+        };
+        let mut out = Vec::new();
+        print(&[card], &mut out).expect("memory");
+        let expected = "\
+SEID   STATE     PROFILE  IDENTITIES  IN USE  ATR
+se-00  unusable                       no
+se-00: PIN file /x does not hold 4 to 8 digits
+";
+        assert_eq!(String::from_utf8(out).expect("text"), expected);
+    }
+}

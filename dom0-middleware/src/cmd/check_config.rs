@@ -1,0 +1,24 @@
+//! `dom0-middleware check-config`.
+
+use std::io::Write;
+
+use crate::cli::CheckConfigArgs;
+use crate::config::Config;
+use crate::error::MiddlewareError;
+
+/// Checks a configuration and what it names; says in one line what it amounts to.
+pub(super) fn run(args: &CheckConfigArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
+    let config = Config::load(&args.file)?;
+    for missing in config.check_files()? {
+        eprintln!("warning: {missing}");
+    }
+    writeln!(
+        out,
+        "{}: good: {} cards, {} channels, {} bindings",
+        args.file.display(),
+        config.readers.len(),
+        config.channels.len(),
+        config.bindings.len()
+    )?;
+    Ok(())
+}

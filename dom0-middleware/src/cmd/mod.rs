@@ -1,0 +1,21 @@
+//! One file per command.
+
+mod card_list;
+mod check_config;
+mod serve;
+mod status;
+mod table;
+
+use crate::cli::{CardCommand, Cli, Command};
+use crate::error::MiddlewareError;
+
+/// Runs the command of the command line.
+pub(crate) fn run(cli: Cli) -> Result<(), MiddlewareError> {
+    let out = &mut std::io::stdout();
+    match cli.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::CheckConfig(args) => check_config::run(&args, out),
+        Command::Card(CardCommand::List(args)) => card_list::run(&args, out),
+        Command::Status(args) => status::run(&args, out),
+    }
+}

@@ -1,0 +1,84 @@
+//! `dom0-middleware status`.
+
+use std::io::{self, Write};
+
+use super::{card_list, table};
+use crate::admin::{AdminAnswer, AdminError, AdminRequest, ServiceView, StatusView, ask};
+use crate::broker::ConnectionView;
+use crate::cli::ReportArgs;
+use crate::error::MiddlewareError;
+
+/// Prints how the service is doing.
+pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
+    let AdminAnswer::Status(status) = ask(&args.admin, AdminRequest::Status {})? else {
+        return Err(AdminError::OtherAnswer.into());
+    };
+    if args.json {
+        let json = serde_json::to_string_pretty(&status);
+        writeln!(out, "{}", json.expect("texts and numbers are always JSON"))?;
+    } else {
+        print(&status, out)?;
+    }
+    Ok(())
+}
+
+fn print(status: &StatusView, out: &mut impl Write) -> io::Result<()> {
+    let (service, state) = (&status.service, &status.state);
+    writeln!(out, "version     {}", service.version)?;
+    writeln!(out, "uptime      {} s", status.uptime_s)?;
+    writeln!(out, "config      {}", service.config)?;
+    writeln!(out, "audit       {}", service.audit_file)?;
+    writeln!(
+        out,
+        "handshakes  {} running, {} waiting, {} established and {} refused since start",
+        state.running, state.waiting, state.counters.established, state.counters.refused
+    )?;
+    writeln!(out)?;
+    card_list::print(&state.cards, out)?;
+    writeln!(out)?;
+    print_channels(service, &state.connections, out)?;
+    writeln!(out)?;
+    print_bindings(service, out)
+}
+
+fn print_channels(
+    service: &ServiceView,
+    connections: &[ConnectionView],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let rows: Vec<[String; 4]> = service
+        .channels
+        .iter()
+        .map(|channel| {
+            let of_domain = connections.iter().filter(|c| c.domid == channel.domid);
+            let security = match channel.insecure_development {
+                true => "NONE (insecure_development)",
+                false => "TLS, token",
+            };
+            [
+                format!("{} {}", channel.kind, channel.path),
+                format!("{} {}", channel.domid, channel.domain),
+                of_domain.count().to_string(),
+                security.to_owned(),
+            ]
+        })
+        .collect();
+    table::print(out, ["channel", "domain", "connected", "security"], &rows)
+}
+
+fn print_bindings(service: &ServiceView, out: &mut impl Write) -> io::Result<()> {
+    let rows: Vec<[String; 4]> = service
+        .bindings
+        .iter()
+        .map(|binding| {
+            let identity = binding.identity.as_ref();
+            [
+                binding.name.clone().unwrap_or_default(),
+                binding.domain.to_string(),
+                binding.seid.to_string(),
+                identity.map_or_else(|| "(the only one)".to_owned(), ToString::to_string),
+            ]
+        })
+        .collect();
+    table::print(out, ["vm", "uuid", "card", "identity"], &rows)
+}

@@ -1,0 +1,78 @@
+//! Why a configuration cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::card::TrustSetupError;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}", path.display())]
+    Read {
+        /// The configuration file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong kind.
+    #[error("{}", path.display())]
+    Parse {
+        /// The configuration file.
+        path: PathBuf,
+        /// Line, key and reason.
+        source: Box<toml::de::Error>,
+    },
+    /// A value that does not fit the others.
+    #[error("{}:{line}: {key}: {problem}", path.display())]
+    Value {
+        /// The configuration file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key, with the table it is in.
+        key: &'static str,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// A file that the configuration names.
+    #[error("{}:{line}: {key}: {}", path.display(), file.display())]
+    File {
+        /// The configuration file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key, with the table it is in.
+        key: &'static str,
+        /// The file that it names.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: FileProblem,
+    },
+}
+
+/// What is wrong with a file that the configuration names.
+#[derive(Debug, Error)]
+pub enum FileProblem {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    /// Not PEM, or without a certificate.
+    #[error("holds no certificate in PEM: {0}")]
+    NoCertificate(String),
+    /// More than one certificate where one is meant.
+    #[error("holds more than one certificate, only the identity's own is meant")]
+    SeveralCertificates,
+    /// A CA that cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustSetupError),
+    /// A secret that others can read.
+    #[error("can be read by others than its owner (mode {mode:03o}); run chmod 600 on it")]
+    Exposed {
+        /// Its permission bits.
+        mode: u32,
+    },
+}

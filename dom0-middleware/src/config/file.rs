@@ -1,0 +1,192 @@
+//! The file as it is written: names of keys, kinds of values, defaults.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proto::id::{DomId, DomainUuid, IdentityName, Seid};
+use proto::tls::ProtocolVersion;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::value::{Count, Millis, Sha256Hex, Text};
+use crate::limits::Limits;
+use crate::mapping::NamePattern;
+
+/// All of `dom0-middleware.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfigFile {
+    #[serde(default)]
+    pub(super) service: ServiceTable,
+    #[serde(default)]
+    pub(super) limits: LimitsTable,
+    #[serde(default)]
+    pub(super) card_source: Vec<CardSourceTable>,
+    #[serde(default)]
+    pub(super) card: Vec<CardTable>,
+    #[serde(default)]
+    pub(super) domain: Vec<DomainTable>,
+    #[serde(default)]
+    pub(super) channel: Vec<ChannelTable>,
+    #[serde(default)]
+    pub(super) binding: Vec<BindingTable>,
+}
+
+/// The table `[service]`.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ServiceTable {
+    pub(super) admin_socket: PathBuf,
+    pub(super) audit_file: PathBuf,
+    pub(super) insecure_development: bool,
+}
+
+impl Default for ServiceTable {
+    fn default() -> Self {
+        Self {
+            admin_socket: DEFAULT_ADMIN_SOCKET.into(),
+            audit_file: "/var/log/dom0-middleware/audit.jsonl".into(),
+            insecure_development: false,
+        }
+    }
+}
+
+/// Where the service is asked unless told otherwise.
+pub(crate) const DEFAULT_ADMIN_SOCKET: &str = "/run/dom0-middleware/admin.sock";
+
+/// The table `[limits]`; what is left out is as in [`Limits::default`].
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LimitsTable {
+    connections_per_domain: Option<Count>,
+    handshakes_per_domain: Option<Count>,
+    sessions_per_domain: Option<Count>,
+    queue_per_card: Option<Count>,
+    hello_ms: Option<Millis>,
+    handshake_ms: Option<Millis>,
+    apdu_ms: Option<Millis>,
+    peer_wait_ms: Option<Millis>,
+    peer_wait_alone_ms: Option<Millis>,
+    domain_read_ms: Option<Millis>,
+    ping_after_ms: Option<Millis>,
+    ping_answer_ms: Option<Millis>,
+    handshake_bytes: Option<Count>,
+    frame_bytes: Option<Spanned<Count>>,
+}
+
+impl LimitsTable {
+    /// Where and how large `frame_bytes` is, if it is given.
+    pub(super) fn frame_bytes(&self) -> Option<(usize, usize)> {
+        let given = self.frame_bytes.as_ref()?;
+        Some((given.span().start, (*given.get_ref()).into()))
+    }
+}
+
+impl From<LimitsTable> for Limits {
+    fn from(table: LimitsTable) -> Self {
+        let default = Self::default();
+        let count = |given: Option<Count>, default| given.map_or(default, usize::from);
+        let time = |given: Option<Millis>, default| given.map_or(default, Duration::from);
+        let frame_bytes = table.frame_bytes.map(Spanned::into_inner);
+        Self {
+            connections_per_domain: count(
+                table.connections_per_domain,
+                default.connections_per_domain,
+            ),
+            handshakes_per_domain: count(
+                table.handshakes_per_domain,
+                default.handshakes_per_domain,
+            ),
+            sessions_per_domain: count(table.sessions_per_domain, default.sessions_per_domain),
+            queue_per_card: count(table.queue_per_card, default.queue_per_card),
+            hello: time(table.hello_ms, default.hello),
+            handshake: time(table.handshake_ms, default.handshake),
+            apdu: time(table.apdu_ms, default.apdu),
+            peer_wait: time(table.peer_wait_ms, default.peer_wait),
+            peer_wait_alone: time(table.peer_wait_alone_ms, default.peer_wait_alone),
+            domain_read: time(table.domain_read_ms, default.domain_read),
+            ping_after: time(table.ping_after_ms, default.ping_after),
+            ping_answer: time(table.ping_answer_ms, default.ping_answer),
+            handshake_bytes: count(table.handshake_bytes, default.handshake_bytes),
+            frame_bytes: count(frame_bytes, default.frame_bytes),
+        }
+    }
+}
+
+/// One `[[card_source]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CardSourceTable {
+    pub(super) kind: Spanned<CardSourceKind>,
+    pub(super) seid: Spanned<Seid>,
+    pub(super) socket: Option<PathBuf>,
+    pub(super) address: Option<Spanned<SocketAddr>>,
+}
+
+/// Kinds of card sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CardSourceKind {
+    /// Virtual cards that connect.
+    Vicc,
+}
+
+/// One `[[card]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CardTable {
+    pub(super) seid: Spanned<Seid>,
+    pub(super) profile: Option<Spanned<String>>,
+    pub(super) pin_file: Option<Spanned<PathBuf>>,
+}
+
+/// One `[[domain]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DomainTable {
+    pub(super) domid: Spanned<DomId>,
+    pub(super) uuid: DomainUuid,
+    pub(super) name: Spanned<String>,
+}
+
+/// One `[[channel]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChannelTable {
+    pub(super) kind: Spanned<ChannelKind>,
+    pub(super) path: Spanned<PathBuf>,
+    pub(super) domid: Spanned<DomId>,
+    #[serde(default)]
+    pub(super) insecure_development: bool,
+}
+
+/// Kinds of channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ChannelKind {
+    /// A Unix socket for one domain.
+    Unix,
+}
+
+/// One `[[binding]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BindingTable {
+    pub(super) vm: Spanned<String>,
+    pub(super) card: Spanned<Seid>,
+    pub(super) identity: Option<IdentityName>,
+    pub(super) trust: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(super) pins: BTreeMap<String, Text<Sha256Hex>>,
+    #[serde(default)]
+    pub(super) server_names: Vec<Text<NamePattern>>,
+    pub(super) cert: Option<Spanned<PathBuf>>,
+    pub(super) min_version: Option<Spanned<Text<ProtocolVersion>>>,
+    #[serde(default)]
+    pub(super) legacy: bool,
+    pub(super) resume: Option<bool>,
+    #[serde(default)]
+    pub(super) shared: bool,
+}

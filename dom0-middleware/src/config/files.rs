@@ -1,0 +1,193 @@
+//! The files that a configuration names: read, parsed, and put to use.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::check::{BindingConfig, Config};
+use super::error::{ConfigError, FileProblem};
+use crate::card::{PinSource, Trust};
+use crate::mapping::{Binding, BindingId, Certificate, Table};
+use crate::time::UnixTime;
+
+/// All bindings, ready to be judged by.
+#[derive(Debug, Default)]
+pub struct Bound {
+    /// Who has which card.
+    pub table: Table,
+    /// Whom each binding believes.
+    pub trust: BTreeMap<BindingId, Arc<Trust>>,
+}
+
+/// A file that the configuration names and that is not there.
+#[derive(Debug)]
+pub struct Missing(ConfigError);
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: not there yet", self.0)
+    }
+}
+
+impl Config {
+    /// Reads the files of the bindings and makes the bindings.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a file that cannot be used and for bindings that exclude each other.
+    pub fn bind(&self) -> Result<Bound, ConfigError> {
+        let mut bound = Bound::default();
+        for config in &self.bindings {
+            let trust = Arc::new(self.trust(config)?);
+            let id = self.insert(&mut bound.table, config, self.certificate(config)?)?;
+            bound.trust.insert(id, trust);
+        }
+        Ok(bound)
+    }
+
+    /// Looks at the PIN files: each must be there, for its owner alone. What is in them is read
+    /// when it is needed, and never kept.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for one that is not so.
+    pub fn check_pin_files(&self) -> Result<(), ConfigError> {
+        for reader in &self.readers {
+            if let Some(PinSource::File(file)) = &reader.card.pin {
+                check_secret(file).map_err(|source| {
+                    self.file_error(reader.pin_line, "card.pin_file", file, source)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks all that [`Self::bind`] and [`Self::check_pin_files`] do, but lets files be missing:
+    /// a configuration may be written before what it names.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a file that is there and cannot be used, and for bindings that exclude
+    /// each other.
+    pub fn check_files(&self) -> Result<Vec<Missing>, ConfigError> {
+        let mut missing = Vec::new();
+        let mut table = Table::default();
+        for config in &self.bindings {
+            note(self.trust(config), &mut missing)?;
+            let certificate = note(self.certificate(config), &mut missing)?;
+            self.insert(&mut table, config, certificate.flatten())?;
+        }
+        note(self.check_pin_files(), &mut missing)?;
+        Ok(missing)
+    }
+
+    fn insert(
+        &self,
+        table: &mut Table,
+        config: &BindingConfig,
+        certificate: Option<Certificate>,
+    ) -> Result<BindingId, ConfigError> {
+        let binding = Binding {
+            domain: config.domain,
+            seid: config.seid.clone(),
+            identity: config.identity.clone(),
+            certificate,
+            tokens_from: UnixTime::default(),
+            terms: config.terms.clone(),
+        };
+        table.insert(binding).map_err(|error| ConfigError::Value {
+            path: self.path.clone(),
+            line: config.line,
+            key: "binding.identity",
+            problem: error.to_string(),
+        })
+    }
+
+    fn trust(&self, config: &BindingConfig) -> Result<Trust, ConfigError> {
+        let pins = || config.pins.clone().into_iter().collect();
+        let Some((file, line)) = &config.trust else {
+            return Trust::load(&[], pins()).map_err(|source| {
+                self.file_error(config.line, "binding.pins", &self.path, source)
+            });
+        };
+        read_certificates(file)
+            .and_then(|authorities| Ok(Trust::load(&authorities, pins())?))
+            .map_err(|source| self.file_error(*line, "binding.trust", file, source))
+    }
+
+    fn certificate(&self, config: &BindingConfig) -> Result<Option<Certificate>, ConfigError> {
+        let Some((file, line)) = &config.cert else {
+            return Ok(None);
+        };
+        let read = read_certificates(file).and_then(|certificates| match certificates.as_slice() {
+            [only] => Ok(Certificate::new(only.to_vec())),
+            _ => Err(FileProblem::SeveralCertificates),
+        });
+        read.map(Some)
+            .map_err(|source| self.file_error(*line, "binding.cert", file, source))
+    }
+
+    fn file_error(
+        &self,
+        line: usize,
+        key: &'static str,
+        file: &Path,
+        source: impl Into<FileProblem>,
+    ) -> ConfigError {
+        ConfigError::File {
+            path: self.path.clone(),
+            line,
+            key,
+            file: file.to_owned(),
+            source: source.into(),
+        }
+    }
+}
+
+/// Puts a file that is not there aside; any other problem stays one.
+fn note<T>(
+    result: Result<T, ConfigError>,
+    missing: &mut Vec<Missing>,
+) -> Result<Option<T>, ConfigError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(
+            error @ ConfigError::File {
+                source: FileProblem::Read(_),
+                ..
+            },
+        ) if is_not_found(&error) => {
+            missing.push(Missing(error));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_not_found(error: &ConfigError) -> bool {
+    matches!(error, ConfigError::File { source: FileProblem::Read(source), .. }
+        if source.kind() == io::ErrorKind::NotFound)
+}
+
+/// All certificates of a PEM file, at least one.
+fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, FileProblem> {
+    let pem = fs::read(file)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates =
+        certificates.map_err(|error| FileProblem::NoCertificate(error.to_string()))?;
+    match certificates.is_empty() {
+        true => Err(FileProblem::NoCertificate("no such section".to_owned())),
+        false => Ok(certificates),
+    }
+}
+
+fn check_secret(file: &PathBuf) -> Result<(), FileProblem> {
+    let mode = fs::metadata(file)?.permissions().mode() & 0o777;
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => Err(FileProblem::Exposed { mode }),
+    }
+}

@@ -1,0 +1,24 @@
+//! The configuration file: read once at start, refused as a whole when anything is wrong in it.
+//!
+//! | Step | Module | Looks at |
+//! |---|---|---|
+//! | syntax, key names, single values | `file` | the text |
+//! | references and contradictions | `check` | the text as a whole |
+//! | what the text points to | `files` | trust, certificates, PIN files |
+//!
+//! An error names file, line and key, and says what to do. Every key with its default is in
+//! `docs/examples/dom0-middleware.toml`.
+
+mod check;
+mod error;
+mod file;
+mod files;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::check::{BindingConfig, Config, ReaderConfig, ReaderPlace, UnixChannelConfig};
+pub use self::error::{ConfigError, FileProblem};
+pub(crate) use self::file::DEFAULT_ADMIN_SOCKET;
+pub use self::files::{Bound, Missing};

@@ -1,0 +1,74 @@
+//! Why a command fails.
+
+use std::fmt;
+use std::io;
+
+use thiserror::Error;
+
+use crate::admin::AdminError;
+use crate::audit::AuditError;
+use crate::config::ConfigError;
+use crate::exit_code::ExitCode;
+use crate::service::ServiceError;
+
+/// Any failure of the program.
+#[derive(Debug, Error)]
+pub(crate) enum MiddlewareError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The service does not run.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// Asking the service failed.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// The result cannot be printed.
+    #[error("writing the result")]
+    Output(#[from] io::Error),
+}
+
+impl MiddlewareError {
+    /// What the process says.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) => ExitCode::Configuration,
+            Self::Service(error) => of_service(error),
+            Self::Admin(AdminError::Unavailable { .. }) => ExitCode::Unavailable,
+            Self::Admin(AdminError::Refused(_)) => ExitCode::Refused,
+            Self::Admin(AdminError::Answer(_) | AdminError::OtherAnswer) | Self::Output(_) => {
+                ExitCode::Internal
+            }
+        }
+    }
+}
+
+fn of_service(error: &ServiceError) -> ExitCode {
+    match error {
+        ServiceError::Config(_)
+        | ServiceError::Audit(AuditError::NotAnAudit(_) | AuditError::Io { .. })
+        | ServiceError::Socket(_)
+        | ServiceError::Reader { .. } => ExitCode::Configuration,
+        ServiceError::Audit(AuditError::InUse(_)) | ServiceError::AuditWrite(_) => {
+            ExitCode::Unavailable
+        }
+        ServiceError::Ledger(_) | ServiceError::System(_) | ServiceError::WorkerEnded { .. } => {
+            ExitCode::Internal
+        }
+    }
+}
+
+/// An error with all its causes, on one line.
+pub(crate) struct Causes<'a>(pub(crate) &'a dyn std::error::Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! The one task that owns the broker and does what it says.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use proto::agent::Dom0Message;
+use proto::id::Seid;
+use tokio::time::sleep_until;
+use tracing::{debug, error, warn};
+
+use super::error::ServiceError;
+use super::inbox::{AdminQuery, Outlet, Told};
+use crate::admin::{AdminAnswer, AdminRequest, ServiceView, StatusView};
+use crate::audit::{AuditEvent, AuditLog};
+use crate::broker::{Action, Broker, ConnId, Event};
+use crate::card::{CardHandle, SendError, WorkerCommand};
+use crate::channel::LinkHandle;
+use crate::mapping::StaticDomains;
+use crate::time::Now;
+
+/// Everything the broker's actions reach.
+pub(super) struct Actor {
+    pub(super) broker: Broker,
+    pub(super) audit: AuditLog,
+    pub(super) cards: BTreeMap<Seid, CardHandle>,
+    pub(super) domains: StaticDomains,
+    /// What `status` says besides the broker's state.
+    pub(super) service: ServiceView,
+    pub(super) started: Instant,
+    pub(super) links: BTreeMap<ConnId, LinkHandle>,
+}
+
+impl Actor {
+    /// Serves until `stop` is done, then gives everything up in order.
+    ///
+    /// # Errors
+    /// [`ServiceError::WorkerEnded`], after which nothing can be relied on.
+    pub(super) async fn run(
+        mut self,
+        mut outlet: Outlet,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Self, ServiceError> {
+        tokio::pin!(stop);
+        loop {
+            let timeout = self.broker.next_timeout();
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = until(timeout) => {
+                    let actions = self.broker.handle_timeout(Now::read());
+                    self.perform(actions)?;
+                }
+                told = outlet.next() => match told {
+                    Some(told) => self.on_told(told)?,
+                    None => break,
+                },
+            }
+        }
+        self.tell_broker(Event::Stopping)?;
+        Ok(self)
+    }
+
+    fn on_told(&mut self, told: Told) -> Result<(), ServiceError> {
+        match told {
+            Told::Connected { conn, peer, handle } => {
+                self.links.insert(conn, handle);
+                self.tell_broker(Event::Connected { conn, peer })
+            }
+            Told::Guest(event) => {
+                if let Event::Disconnected { conn } = event {
+                    self.links.remove(&conn);
+                }
+                self.tell_broker(event)
+            }
+            Told::Card { seid, report } => self.tell_broker(Event::Card { seid, report }),
+            Told::Admin(AdminQuery { request, answer }) => {
+                // An operator who does not wait for the answer does not need it.
+                let _ = answer.send(self.on_request(request));
+                Ok(())
+            }
+        }
+    }
+
+    fn on_request(&self, request: AdminRequest) -> AdminAnswer {
+        let snapshot = self.broker.snapshot();
+        match request {
+            AdminRequest::CardList {} => AdminAnswer::CardList(snapshot.cards),
+            AdminRequest::Status {} => AdminAnswer::Status(Box::new(StatusView {
+                service: self.service.clone(),
+                uptime_s: self.started.elapsed().as_secs(),
+                state: snapshot,
+            })),
+        }
+    }
+
+    fn tell_broker(&mut self, event: Event) -> Result<(), ServiceError> {
+        let actions = self.broker.handle(event, Now::read());
+        self.perform(actions)
+    }
+
+    /// Does everything that was asked for, and what follows from it.
+    fn perform(&mut self, actions: Vec<Action>) -> Result<(), ServiceError> {
+        let mut actions = VecDeque::from(actions);
+        while let Some(action) = actions.pop_front() {
+            if let Some(event) = self.act(action)? {
+                // What follows comes after what was asked for already.
+                actions.extend(self.broker.handle(event, Now::read()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one thing; the event that it brings about at once, if any.
+    fn act(&mut self, action: Action) -> Result<Option<Event>, ServiceError> {
+        Ok(match action {
+            Action::Send { conn, message } => self.send(conn, &message),
+            Action::Close { conn } => {
+                if let Some(link) = self.links.remove(&conn) {
+                    link.close();
+                }
+                None
+            }
+            Action::ReadDomain { read, domid } => Some(Event::DomainRead {
+                read,
+                domain: self.domains.fact(domid),
+            }),
+            Action::Card { seid, command } => {
+                self.order(&seid, command)?;
+                None
+            }
+            Action::Audit(record) => {
+                if let Err(error) = self.record(&record) {
+                    error!(%error, ?record, "cannot write the audit");
+                }
+                None
+            }
+            Action::Deliver {
+                conn,
+                record,
+                message,
+            } => match self.record(&record) {
+                Ok(()) => self.send(conn, &Dom0Message::Established(message)),
+                Err(error) => {
+                    error!(%error, "cannot write the audit, so no key leaves");
+                    let session = message.session;
+                    Some(Event::AuditFailed { conn, session })
+                }
+            },
+        })
+    }
+
+    fn record(&mut self, record: &AuditEvent) -> std::io::Result<()> {
+        self.audit.append(record, Now::read().unix)
+    }
+
+    fn send(&mut self, conn: ConnId, message: &Dom0Message) -> Option<Event> {
+        let link = self.links.get(&conn)?;
+        let error = link.send(message).err()?;
+        warn!(%conn, %error, "guest cut off");
+        if let Some(link) = self.links.remove(&conn) {
+            link.cut();
+        }
+        Some(Event::Disconnected { conn })
+    }
+
+    fn order(&self, seid: &Seid, command: WorkerCommand) -> Result<(), ServiceError> {
+        let Some(card) = self.cards.get(seid) else {
+            debug!(%seid, ?command, "no such card");
+            return Ok(());
+        };
+        let use_id = match &command {
+            WorkerCommand::ServerRecords { use_id, .. } => Some(*use_id),
+            _ => None,
+        };
+        let sent = match (card.send(command), use_id) {
+            (Err(SendError::Overrun), Some(use_id)) => {
+                warn!(%seid, %use_id, "more server records than a card can want");
+                card.send(WorkerCommand::Cancel { use_id })
+            }
+            (sent, _) => sent,
+        };
+        sent.map_err(|_| ServiceError::WorkerEnded {
+            seid: seid.to_string(),
+        })
+    }
+}
+
+async fn until(timeout: Option<Instant>) {
+    match timeout {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

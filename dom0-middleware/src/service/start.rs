@@ -1,0 +1,195 @@
+//! Start and stop of the service.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::id::Seid;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use super::actor::Actor;
+use super::error::ServiceError;
+use super::guests::{self, ConnIds};
+use super::inbox::{self, Inbox};
+use crate::admin::{AdminListener, ServiceView};
+use crate::audit::{AuditEvent, AuditLog};
+use crate::broker::{Broker, Setup};
+use crate::card::vicc::{ListenError, ViccListener};
+use crate::card::{CardHandle, MemoryPinLedger, PinLedger, spawn_worker};
+use crate::channel::UnixChannel;
+use crate::config::{Config, ReaderConfig, ReaderPlace};
+use crate::mapping::Table;
+use crate::time::Now;
+
+/// Runs the service until it is told to stop by SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`ServiceError`] when something it needs is not to be had; nothing is left behind then.
+pub fn run(config: Config) -> Result<(), ServiceError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(ServiceError::System)?;
+    let result = runtime.block_on(serve(config));
+    // Connections that are still being written to get no more time.
+    runtime.shutdown_timeout(Duration::ZERO);
+    result
+}
+
+async fn serve(config: Config) -> Result<(), ServiceError> {
+    let stop = stop_signal().map_err(ServiceError::System)?;
+    let bound = config.bind()?;
+    config.check_pin_files()?;
+    let mut audit = AuditLog::open(&config.audit_file, Now::read().unix)?;
+    let admin = AdminListener::bind(&config.admin_socket)?;
+    let mut channels = Vec::new();
+    for channel in &config.channels {
+        channels.push(UnixChannel::bind(channel)?);
+    }
+    let service = ServiceView::of(&config, &bound.table);
+    let (inbox, outlet) = inbox::channel();
+    let cards = start_cards(&config.readers, &inbox)?;
+    warn_of_insecurity(&config, &bound.table);
+    record_start(&mut audit, &config)?;
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(admin.serve(inbox.clone()));
+    let ids = ConnIds::default();
+    for channel in channels {
+        let frame_bytes = config.limits.frame_bytes;
+        tasks.spawn(guests::accept(
+            channel,
+            ids.clone(),
+            inbox.clone(),
+            frame_bytes,
+        ));
+    }
+    let now = Now::read();
+    let actor = Actor {
+        broker: Broker::new(
+            Setup {
+                limits: config.limits,
+                table: bound.table,
+                trust: bound.trust,
+                cards: cards.keys().cloned().collect(),
+            },
+            now,
+        ),
+        audit,
+        cards,
+        domains: config.domains,
+        service,
+        started: now.monotonic,
+        links: BTreeMap::new(),
+    };
+    info!(config = %config.path.display(), "ready");
+    let actor = actor.run(outlet, stop).await?;
+    info!("stopping");
+    tasks.shutdown().await;
+    finish(actor).await;
+    Ok(())
+}
+
+/// Done when the process is told to stop.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn start_cards(
+    readers: &[ReaderConfig],
+    inbox: &Inbox,
+) -> Result<BTreeMap<Seid, CardHandle>, ServiceError> {
+    let ledger: Arc<dyn PinLedger> = Arc::new(MemoryPinLedger::new()?);
+    let mut cards = BTreeMap::new();
+    for reader in readers {
+        let seid = &reader.card.seid;
+        let listener = listen(&reader.place).map_err(|source| ServiceError::Reader {
+            seid: seid.to_string(),
+            source,
+        })?;
+        let handle = spawn_worker(
+            reader.card.clone(),
+            Box::new(listener),
+            Arc::clone(&ledger),
+            inbox.reporter(),
+        );
+        cards.insert(seid.clone(), handle.map_err(ServiceError::System)?);
+    }
+    Ok(cards)
+}
+
+fn listen(place: &ReaderPlace) -> Result<ViccListener, ListenError> {
+    match place {
+        ReaderPlace::Socket(path) => ViccListener::bind_unix(path),
+        ReaderPlace::Loopback(address) => ViccListener::bind_loopback(*address),
+    }
+}
+
+fn warn_of_insecurity(config: &Config, table: &Table) {
+    for channel in &config.channels {
+        warn!(path = %channel.path.display(), domid = %channel.domid,
+              "insecure_development: no TLS and no token on this channel; whoever can open the \
+               socket is taken for the domain");
+    }
+    for reader in &config.readers {
+        if let ReaderPlace::Loopback(address) = reader.place {
+            warn!(%address, seid = %reader.card.seid,
+                  "insecure_development: every user of this host can connect as this card");
+        }
+    }
+    if table.iter().next().is_none() {
+        warn!("no bindings: no guest may use any card");
+    }
+}
+
+fn record_start(audit: &mut AuditLog, config: &Config) -> Result<(), ServiceError> {
+    let path = |channel: &crate::config::UnixChannelConfig| channel.path.display().to_string();
+    let started = AuditEvent::ServiceStarted {
+        version: env!("CARGO_PKG_VERSION"),
+        insecure_channels: config.channels.iter().map(path).collect(),
+    };
+    audit
+        .append(&started, Now::read().unix)
+        .map_err(ServiceError::AuditWrite)
+}
+
+/// Lets guests read why, cards come to rest, and writes the last record.
+async fn finish(mut actor: Actor) {
+    for (_, link) in std::mem::take(&mut actor.links) {
+        link.close();
+    }
+    let cards = std::mem::take(&mut actor.cards);
+    let deadline = Instant::now() + STOP_TIME;
+    let stopped = tokio::task::spawn_blocking(move || {
+        for (_, card) in cards {
+            card.stop();
+        }
+    });
+    if tokio::time::timeout_at(deadline.into(), stopped)
+        .await
+        .is_err()
+    {
+        warn!("a card does not return from a command; it is left to itself");
+    }
+    let stopped = actor
+        .audit
+        .append(&AuditEvent::ServiceStopped, Now::read().unix)
+        .and_then(|()| actor.audit.sync());
+    if let Err(error) = stopped {
+        error!(%error, "cannot write the audit");
+    }
+}
+
+/// How long cards may take to come to rest.
+const STOP_TIME: Duration = Duration::from_secs(5);
