@@ -21,6 +21,16 @@ pub fn soft_card() -> Command {
     program("soft-card")
 }
 
+/// `target`, where results may be written.
+///
+/// # Panics
+/// Never: a profile's folder lies in it.
+#[must_use]
+pub fn target_folder() -> PathBuf {
+    let folder = folder();
+    folder.parent().expect("target/<profile>").to_owned()
+}
+
 fn program(name: &str) -> Command {
     let folder = folder();
     let path = folder.join(name);

@@ -22,7 +22,7 @@ pub(super) fn start(pki: &Pki, plan: &CardPlan, folder: &Path) -> Process {
     let seid = &plan.seid;
     let card = folder.join(format!("{seid}.card"));
     let ca = folder.join(CA_FILE);
-    let pin = pki::write(folder, &pin_file(seid), PIN);
+    let pin = pki::write_secret(folder, &pin_file(seid), PIN);
     for (name, key) in &plan.identities {
         let files = pki
             .identity(name, *key)

@@ -1,0 +1,91 @@
+//! Handshakes over the whole chain.
+
+use std::time::{Duration, Instant};
+
+use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
+use integration::openssl::OpensslServer;
+use integration::pki::{KeyKind, Pki};
+
+use crate::NAME;
+use crate::figures::Times;
+
+/// How fast the card is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CardSpeed {
+    /// As this machine.
+    Machine,
+    /// As the cards of the papers.
+    Paper,
+}
+
+/// What was measured.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    pub(crate) full: Share,
+    pub(crate) resumed: Share,
+}
+
+/// Handshakes of one kind.
+#[derive(Debug, Default)]
+pub(crate) struct Share {
+    /// From the application's request, TCP connection included, to its answer.
+    pub(crate) total: Times,
+    /// What the card took of that, as the answer says: the sum over its commands.
+    pub(crate) card: Times,
+}
+
+/// Runs `count` full handshakes, then as many resumed.
+pub(crate) fn measure(
+    pki: &Pki,
+    server: &OpensslServer,
+    key: KeyKind,
+    speed: CardSpeed,
+    count: usize,
+) -> Measured {
+    let timing = match speed {
+        CardSpeed::Machine => "none",
+        CardSpeed::Paper => "paper",
+    };
+    let card = CardPlan::new("se-00")
+        .identity("web01", key)
+        .options(&["--timing", timing]);
+    let guest = GuestPlan::new("web01").bound("se-00", "web01");
+    let chain = Chain::start(pki, &ChainPlan::new().card(card).guest(guest));
+
+    let mut measured = Measured::default();
+    run(&chain, server, false);
+    for _ in 0..count {
+        measured.full.add(run(&chain, server, false));
+    }
+    // Leaves a session to resume.
+    let mut wish = request(server.port(), NAME);
+    wish.resume = Some(true);
+    chain.guest("web01").ask(wish).expect("a session").close();
+    for _ in 0..count {
+        measured.resumed.add(run(&chain, server, true));
+    }
+    measured
+}
+
+/// Time of one handshake, and the card's share of it.
+fn run(chain: &Chain, server: &OpensslServer, resume: bool) -> (Duration, Duration) {
+    let mut wish = request(server.port(), NAME);
+    wish.resume = Some(resume);
+    let started = Instant::now();
+    let session = chain.guest("web01").ask(wish).expect("a session");
+    let total = started.elapsed();
+    assert_eq!(
+        session.established.abbreviated, resume,
+        "of the kind that is measured"
+    );
+    let card = Duration::from_millis(session.established.card_ms);
+    session.close();
+    (total, card)
+}
+
+impl Share {
+    fn add(&mut self, (total, card): (Duration, Duration)) {
+        self.total.add(total);
+        self.card.add(card);
+    }
+}

@@ -1,0 +1,64 @@
+//! How long a handshake takes: over the whole chain, on the card alone, and with a key in a file.
+//!
+//! Prints a table and writes `target/bench.json`. Every figure is a median unless it says
+//! otherwise; the client is on the same machine as everything else. Build the programs with
+//! `--release` first and run this with `--release`:
+//!
+//! ```sh
+//! cargo run --release -p integration --example bench
+//! ```
+
+mod chain;
+mod figures;
+mod software;
+
+use integration::openssl::{OpensslServer, ServerPlan};
+use integration::pki::{KeyKind, Pki};
+
+use crate::chain::CardSpeed;
+use crate::figures::{Figures, Unit};
+
+const NAME: &str = "www.example";
+/// Handshakes of each kind as fast as this machine.
+const MANY: usize = 100;
+/// Handshakes of each kind at the speed of a card.
+const FEW: usize = 5;
+
+fn main() -> std::io::Result<()> {
+    let pki = Pki::new();
+    let mut figures = Figures::default();
+    for (key, text) in [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")] {
+        let credential = pki.server(NAME, key);
+        let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
+        let software = software::measure(&pki, &server, key, MANY);
+        let on_card = chain::measure(&pki, &server, key, CardSpeed::Machine, MANY);
+        for (kind, software, on_card) in [
+            ("full", &software.full, &on_card.full),
+            ("resumed", &software.resumed, &on_card.resumed),
+        ] {
+            let name = |what: &str| format!("{kind} {text}: {what}");
+            figures.add(&name("software key"), software.median(), Unit::Millis);
+            figures.add(&name("chain"), on_card.total.median(), Unit::Millis);
+            // The card's time is told in whole milliseconds, so the mean says more.
+            figures.add(
+                &name("card's share, mean"),
+                on_card.card.mean(),
+                Unit::Millis,
+            );
+            let ratio = on_card.total.median() / software.median();
+            figures.add(&name("chain to software key"), ratio, Unit::Ratio);
+        }
+    }
+
+    let credential = pki.server(NAME, KeyKind::Rsa2048);
+    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
+    let slow = chain::measure(&pki, &server, KeyKind::Rsa2048, CardSpeed::Paper, FEW);
+    for (kind, times) in [("full", &slow.full), ("resumed", &slow.resumed)] {
+        let name = |what: &str| format!("{kind} rsa-2048, card of the papers: {what}");
+        figures.add(&name("chain"), times.total.median(), Unit::Millis);
+        figures.add(&name("card's share"), times.card.median(), Unit::Millis);
+    }
+
+    print!("{figures}");
+    figures.write()
+}
