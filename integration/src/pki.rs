@@ -7,6 +7,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, PKCS_RSA_SHA256,
 };
+use rsa::RsaPrivateKey;
+use rsa::pkcs8::{EncodePrivateKey, LineEnding};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// A key that a card or a server can have.
@@ -14,6 +16,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 pub enum KeyKind {
     /// RSA with 2,048 bits, from the files in `keys/`: one for cards, one for servers.
     Rsa2048,
+    /// RSA with 2,048 bits, made anew, which takes a while.
+    NewRsa2048,
     /// ECDSA on P-256, made anew.
     P256,
 }
@@ -206,9 +210,16 @@ pub(crate) fn write_secret(folder: &Path, name: &str, text: &str) -> PathBuf {
 fn key_pair(kind: KeyKind, rsa: &str) -> KeyPair {
     match kind {
         KeyKind::P256 => KeyPair::generate().expect("P-256 is always there"),
-        KeyKind::Rsa2048 => KeyPair::from_pkcs8_pem_and_sign_algo(rsa, &PKCS_RSA_SHA256)
-            .expect("the files hold PKCS#8 RSA keys"),
+        KeyKind::Rsa2048 => rsa_key_pair(rsa),
+        KeyKind::NewRsa2048 => {
+            let key = RsaPrivateKey::new(&mut rand::rngs::OsRng, 2_048).expect("enough bits");
+            rsa_key_pair(&key.to_pkcs8_pem(LineEnding::LF).expect("a sound key"))
+        }
     }
+}
+
+fn rsa_key_pair(pem: &str) -> KeyPair {
+    KeyPair::from_pkcs8_pem_and_sign_algo(pem, &PKCS_RSA_SHA256).expect("a PKCS#8 RSA key")
 }
 
 /// From the first day of one year to the first day of another.

@@ -20,7 +20,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`. Its stderr goes to `NAME.log` in `folder`; stdin and stdout are nothing
+    /// Starts `command`. Its stderr goes to the end of `NAME.log` in `folder`; stdin and stdout are nothing
     /// unless `command` says otherwise before.
     ///
     /// # Panics
@@ -28,7 +28,8 @@ impl Process {
     #[must_use]
     pub fn start(name: &str, command: &mut Command, folder: &Path) -> Self {
         let log = folder.join(format!("{name}.log"));
-        let stderr = File::create(&log).expect("a writable folder");
+        let stderr = File::options().append(true).create(true).open(&log);
+        let stderr = stderr.expect("a writable folder");
         let child = command
             .stderr(stderr)
             .spawn()
@@ -48,6 +49,12 @@ impl Process {
     pub fn start_silent(name: &str, command: &mut Command, folder: &Path) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         Self::start(name, command, folder)
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has said on stderr so far.

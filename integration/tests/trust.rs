@@ -25,7 +25,7 @@ fn a_server_that_cannot_be_trusted_gets_no_session_and_the_next_one_does() {
         let server = OpensslServer::start(&pki, &ServerPlan::new(credential));
         let error = guest.connect(server.port(), NAME).expect_err(what);
         assert_eq!(error.code, "peer-untrusted", "{what}: {error}");
-        server.wait_closed(1);
+        server.wait_alerts(1);
         assert_eq!(server.reports(), [], "{what}: no handshake was completed");
         assert_eq!(
             chain.audited("session-established").len(),

@@ -77,6 +77,12 @@ impl Guest {
         &self.socket
     }
 
+    /// The process id of its agent.
+    #[must_use]
+    pub fn agent_id(&self) -> u32 {
+        self.agent.id()
+    }
+
     /// The agent.
     pub fn agent(&mut self) -> &mut Process {
         &mut self.agent

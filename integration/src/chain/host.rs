@@ -34,15 +34,13 @@ impl Chain {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path();
         pki::write(path, CA_FILE, &pki.ca.pem());
-        let config = pki::write(path, "dom0-middleware.toml", &config(plan, path));
+        pki::write(path, CONFIG_FILE, &config(plan, path));
         let cards = plan
             .cards
             .iter()
             .map(|card| soft_card::start(pki, card, path))
             .collect();
-        let mut command = binaries::middleware();
-        command.arg("serve").arg("--config").arg(config);
-        let middleware = Process::start_silent("dom0-middleware", &mut command, path);
+        let middleware = start_middleware(path);
         let mut chain = Self {
             guests: Vec::new(),
             cards,
@@ -67,8 +65,12 @@ impl Chain {
         for (guest, plan) in self.guests.iter_mut().zip(plans) {
             wait::until("a guest sees its identities", || {
                 guest.agent().expect_running();
-                let identities = guest.client().identities().ok()?;
-                (identities.len() == plan.bindings.len()).then_some(())
+                let is_ready = match plan.bindings.len() {
+                    // Dom0 does not admit it.
+                    0 => guest.client().status().ok()?.dom0.last_error.is_some(),
+                    count => guest.client().identities().ok()?.len() == count,
+                };
+                is_ready.then_some(())
             });
         }
     }
@@ -86,6 +88,35 @@ impl Chain {
     /// The middleware.
     pub fn middleware(&mut self) -> &mut Process {
         &mut self.middleware
+    }
+
+    /// Stops the middleware and starts it again. Cards and agents come back by themselves, some
+    /// time later.
+    ///
+    /// # Panics
+    /// When it does not stop in order.
+    pub fn restart_middleware(&mut self) {
+        let status = self.middleware.stop();
+        assert!(status.success(), "dom0-middleware: {status}");
+        self.middleware = start_middleware(self.folder.path());
+    }
+
+    /// Stops a guest's agent, starts it again, and waits until it sees identities.
+    ///
+    /// # Panics
+    /// When it does not stop in order, or does not come back.
+    pub fn restart_agent(&mut self, guest: &str) {
+        let position = self.guests.iter().position(|found| found.name() == guest);
+        let position = position.unwrap_or_else(|| panic!("no guest {guest}"));
+        let mut old = self.guests.remove(position);
+        let status = old.agent().stop();
+        assert!(status.success(), "domu-agent: {status}");
+        let folder = self.folder.path();
+        let new = Guest::start(guest, &folder.join(channel(guest)), folder);
+        wait::until("a guest sees its identities", || {
+            new.client().identities().ok()
+        });
+        self.guests.insert(position, new);
     }
 
     /// The cards, in the order of the plan.
@@ -129,7 +160,7 @@ impl Chain {
     /// The configuration that the middleware runs with.
     #[must_use]
     pub fn config_file(&self) -> PathBuf {
-        self.folder.path().join("dom0-middleware.toml")
+        self.folder.path().join(CONFIG_FILE)
     }
 
     /// Runs an administrator's command, as `card list`, and waits for its end.
@@ -147,8 +178,16 @@ impl Chain {
     }
 }
 
+fn start_middleware(folder: &Path) -> Process {
+    let mut command = binaries::middleware();
+    command
+        .arg("serve")
+        .arg("--config")
+        .arg(folder.join(CONFIG_FILE));
+    Process::start_silent("dom0-middleware", &mut command, folder)
+}
+
 /// The domain UUID of the guest that is `position` in the plan.
-#[must_use]
 fn uuid(position: usize) -> String {
     format!("7e55e2a0-0000-4000-8000-{:012x}", position + 1)
 }
@@ -164,6 +203,10 @@ fn config(plan: &ChainPlan, folder: &Path) -> String {
         at(ADMIN_SOCKET),
         at(AUDIT_FILE)
     );
+    text.push_str("[limits]\n");
+    for (name, value) in &plan.limits {
+        let _ = writeln!(text, "{name} = {value}");
+    }
     for card in &plan.cards {
         let seid = &card.seid;
         let (reader, pin) = (at(&soft_card::reader(seid)), at(&soft_card::pin_file(seid)));
@@ -173,6 +216,7 @@ fn config(plan: &ChainPlan, folder: &Path) -> String {
              [[card]]\nseid = \"{seid}\"\nprofile = \"eap-tls\"\npin_file = {pin}\n"
         );
     }
+    let bindings = || plan.guests.iter().flat_map(|guest| &guest.bindings);
     for (position, guest) in plan.guests.iter().enumerate() {
         let (name, domid, uuid) = (&guest.name, position + 1, uuid(position));
         let _ = write!(
@@ -183,10 +227,11 @@ fn config(plan: &ChainPlan, folder: &Path) -> String {
             at(&channel(name))
         );
         for (seid, identity) in &guest.bindings {
+            let shared = bindings().filter(|(card, _)| card == seid).count() > 1;
             let _ = write!(
                 text,
                 "[[binding]]\nvm = \"{uuid}\"\ncard = \"{seid}\"\nidentity = \"{identity}\"\n\
-                 trust = {}\n",
+                 trust = {}\nshared = {shared}\n",
                 at(CA_FILE)
             );
         }
@@ -195,4 +240,5 @@ fn config(plan: &ChainPlan, folder: &Path) -> String {
 }
 
 const ADMIN_SOCKET: &str = "admin.sock";
+const CONFIG_FILE: &str = "dom0-middleware.toml";
 const AUDIT_FILE: &str = "audit.jsonl";

@@ -7,6 +7,7 @@ use crate::pki::KeyKind;
 pub struct ChainPlan {
     pub(super) cards: Vec<CardPlan>,
     pub(super) guests: Vec<GuestPlan>,
+    pub(super) limits: Vec<(String, u64)>,
 }
 
 /// One card.
@@ -51,6 +52,13 @@ impl ChainPlan {
     #[must_use]
     pub fn guest(mut self, guest: GuestPlan) -> Self {
         self.guests.push(guest);
+        self
+    }
+
+    /// A limit other than the default, by its key in the table `[limits]`.
+    #[must_use]
+    pub fn limit(mut self, key: &str, value: u64) -> Self {
+        self.limits.push((key.to_owned(), value));
         self
     }
 }

@@ -11,6 +11,7 @@ use super::output::Output;
 use super::report::{self, ConnectionReport};
 use crate::pki::{self, Authority, Credential, Pki};
 use crate::process::Process;
+use crate::wait;
 
 /// What a server does with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -191,13 +192,13 @@ impl OpensslServer {
         self.output.look(|printed| report::parse(&printed.text))
     }
 
-    /// Waits until `count` connections have ended, failed ones included; [`Mode::Raw`] only.
+    /// Waits until the server has got `count` alerts that ended a handshake.
     ///
     /// # Panics
-    /// When they do not.
-    pub fn wait_closed(&self, count: usize) {
-        self.output.until("end of a connection", |printed| {
-            (printed.text.matches("CONNECTION CLOSED\n").count() >= count).then_some(())
+    /// When they do not come.
+    pub fn wait_alerts(&self, count: usize) {
+        wait::until("an alert for the server", || {
+            (self.log().matches("SSL alert number").count() >= count).then_some(())
         });
     }
 
