@@ -157,6 +157,14 @@ impl OpensslServer {
         stdin.write_all(data).expect("the server runs");
     }
 
+    /// Makes the server ask the connected client to renegotiate.
+    ///
+    /// # Panics
+    /// When the server has ended.
+    pub fn renegotiate(&self) {
+        self.send(b"r\n");
+    }
+
     /// Waits for `length` more bytes of payload from clients, and takes them.
     ///
     /// # Panics
@@ -199,6 +207,16 @@ impl OpensslServer {
     pub fn wait_alerts(&self, count: usize) {
         wait::until("an alert for the server", || {
             (self.log().matches("SSL alert number").count() >= count).then_some(())
+        });
+    }
+
+    /// Waits until it has said `text` on stderr.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_logged(&self, text: &str) {
+        wait::until("words of the server", || {
+            self.log().contains(text).then_some(())
         });
     }
 
