@@ -77,7 +77,7 @@ fn reason(error: Error, server_name: &str) -> TrustError {
             presented: presented
                 .into_iter()
                 .take(MAX_NAMES_SHOWN)
-                .map(|name| name.chars().take(MAX_NAME_SHOWN).collect())
+                .map(|name| bare(&name).chars().take(MAX_NAME_SHOWN).collect())
                 .collect(),
         },
         CertificateError::BadEncoding => TrustError::Malformed,
@@ -87,6 +87,14 @@ fn reason(error: Error, server_name: &str) -> TrustError {
             text => TrustError::Other(text),
         },
     }
+}
+
+/// `www.example` of `DnsName("www.example")`, as names are presented.
+fn bare(presented: &str) -> &str {
+    let inner = presented
+        .split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(presented).trim_matches('"')
 }
 
 /// How much of a stranger's certificate a message may repeat.
