@@ -151,3 +151,60 @@ fn read_record(from: &mut impl Read) -> io::Result<Vec<u8>> {
 const HEADER: usize = 5;
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const APPLICATION_DATA: u8 = 23;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const CCS: &[u8] = b"\x14\x03\x03\x00\x01\x01";
+    const FINISHED: &[u8] = b"\x16\x03\x03\x00\x03xyz";
+    const DATA: &[u8] = b"\x17\x03\x03\x00\x05hello";
+
+    /// A client and a server with a meddler between them.
+    fn pair(delivery: Delivery) -> (TcpStream, TcpStream, Meddler) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let meddler = Meddler::start(port, delivery);
+        let client = TcpStream::connect((Ipv4Addr::LOCALHOST, meddler.port()));
+        let (server, _) = listener.accept().expect("the meddler connects");
+        (client.expect("it listens"), server, meddler)
+    }
+
+    #[test]
+    fn the_last_flight_waits_for_data() {
+        let delivery = Delivery::LastFlightWithData { of_data: 2 };
+        let (mut client, mut server, _meddler) = pair(delivery);
+        server.write_all(FINISHED).expect("a socket");
+        let mut first = [0; FINISHED.len()];
+        client
+            .read_exact(&mut first)
+            .expect("what comes before goes through");
+
+        server
+            .write_all(&[CCS, FINISHED].concat())
+            .expect("a socket");
+        client
+            .set_read_timeout(Some(Duration::from_millis(50)))
+            .expect("not zero");
+        let early = client.peek(&mut [0]).map_err(|err| err.kind());
+        assert_eq!(early, Err(io::ErrorKind::WouldBlock), "it is held back");
+
+        server.write_all(&[DATA, DATA].concat()).expect("a socket");
+        drop(server);
+        client.set_read_timeout(None).expect("a socket");
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).expect("the end");
+        assert_eq!(all, [CCS, FINISHED, DATA, DATA].concat());
+    }
+
+    #[test]
+    fn what_is_cut_ends_after_as_many_bytes() {
+        let (mut client, mut server, _meddler) = pair(Delivery::CutAfter(3));
+        server.write_all(DATA).expect("a socket");
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).expect("the end");
+        assert_eq!(all, DATA[..3]);
+    }
+}
