@@ -1,5 +1,6 @@
 //! All programs of a host and its guests, started and ready.
 
+mod config;
 mod guest;
 mod host;
 mod plan;

@@ -1,0 +1,65 @@
+//! What a host's middleware is told: its configuration, and where its sockets are.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::plan::ChainPlan;
+use super::soft_card::{self, CA_FILE};
+
+/// The configuration of the middleware.
+pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
+    let at = |name: &str| format!("{:?}", folder.join(name));
+    let mut text = format!(
+        "[service]\nadmin_socket = {}\naudit_file = {}\ninsecure_development = true\n",
+        at(ADMIN_SOCKET),
+        at(AUDIT_FILE)
+    );
+    text.push_str("[limits]\n");
+    for (name, value) in &plan.limits {
+        let _ = writeln!(text, "{name} = {value}");
+    }
+    for card in &plan.cards {
+        let seid = &card.seid;
+        let (reader, pin) = (at(&soft_card::reader(seid)), at(&soft_card::pin_file(seid)));
+        let _ = write!(
+            text,
+            "[[card_source]]\nkind = \"vicc\"\nsocket = {reader}\nseid = \"{seid}\"\n\
+             [[card]]\nseid = \"{seid}\"\nprofile = \"eap-tls\"\npin_file = {pin}\n"
+        );
+    }
+    let bindings = || plan.guests.iter().flat_map(|guest| &guest.bindings);
+    for (position, guest) in plan.guests.iter().enumerate() {
+        let (name, domid, uuid) = (&guest.name, position + 1, uuid(position));
+        let _ = write!(
+            text,
+            "[[domain]]\ndomid = {domid}\nuuid = \"{uuid}\"\nname = \"{name}\"\n\
+             [[channel]]\nkind = \"unix\"\npath = {}\ndomid = {domid}\n\
+             insecure_development = true\n",
+            at(&channel(name))
+        );
+        for (seid, identity) in &guest.bindings {
+            let shared = bindings().filter(|(card, _)| card == seid).count() > 1;
+            let _ = write!(
+                text,
+                "[[binding]]\nvm = \"{uuid}\"\ncard = \"{seid}\"\nidentity = \"{identity}\"\n\
+                 trust = {}\nshared = {shared}\n",
+                at(CA_FILE)
+            );
+        }
+    }
+    text
+}
+
+/// The domain UUID of the guest that is `position` in the plan.
+fn uuid(position: usize) -> String {
+    format!("7e55e2a0-0000-4000-8000-{:012x}", position + 1)
+}
+
+/// Where the channel of a guest listens.
+pub(super) fn channel(guest: &str) -> String {
+    format!("{guest}.channel.sock")
+}
+
+pub(super) const ADMIN_SOCKET: &str = "admin.sock";
+pub(super) const CONFIG_FILE: &str = "dom0-middleware.toml";
+pub(super) const AUDIT_FILE: &str = "audit.jsonl";
