@@ -103,7 +103,8 @@ fn fail_once(pki: &Pki, credential: &integration::pki::Credential, fault: &str, 
         .identity("web-a", P256)
         .options(&["--fault", fault]);
     let plan = ChainPlan::new()
-        .limit("apdu_ms", 500)
+        // Long enough for a busy machine: a card that is late with VERIFY is not asked again.
+        .limit("apdu_ms", 5_000)
         .card(faulty)
         .card(CardPlan::new("se-01").identity("web-b", P256))
         .guest(GuestPlan::new("guest-a").bound("se-00", "web-a"))

@@ -47,7 +47,8 @@ fn a_version_that_the_card_does_not_speak_is_refused_before_the_server_hears_of_
     wish.min_version = Some("1.2".to_owned());
     wish.max_version = Some("1.2".to_owned());
     guest.ask(wish).expect("that it does").close();
-    assert_eq!(server.reports().len(), 1);
+    assert!(!server.report(0).reused);
+    assert_eq!(server.reports().len(), 1, "the server saw only this one");
     assert_eq!(chain.audited("session-refused").len(), 1);
 }
 
@@ -67,5 +68,6 @@ fn a_server_that_asks_to_renegotiate_is_told_no() {
         .connect(server.port(), NAME)
         .expect("the next one")
         .close();
+    assert!(server.report(1).reused);
     assert_eq!(server.reports().len(), 2, "nothing was renegotiated");
 }
