@@ -4,7 +4,7 @@ use proto::agent::{Dom0Message, Door, IdentityInfo, MAX_FRAME, Welcome, WelcomeL
 use proto::agent::{PROTOCOL_VERSION, RefusalCode};
 use proto::id::DomainUuid;
 use proto::tls::ProtocolVersion;
-use tracing::info;
+use tracing::debug;
 
 use super::action::Action;
 use super::card::Presence;
@@ -70,7 +70,7 @@ impl Broker {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.phase = Phase::Admitted;
         }
-        info!(%conn, domid = %peer.domid, domain = %admission.domain, name = admission.name,
+        debug!(%conn, domid = %peer.domid, domain = %admission.domain, name = admission.name,
               "guest admitted");
         let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
         let welcome = Welcome {
@@ -99,7 +99,7 @@ impl Broker {
             Decision::Refuse(reason) if reason.ends_channel() => return Err(reason),
             // The answer to who may use nothing.
             Decision::Refuse(reason) => {
-                info!(%conn, %reason, "identities withheld");
+                debug!(%conn, %reason, "identities withheld");
                 Vec::new()
             }
         };

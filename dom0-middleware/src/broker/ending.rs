@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proto::agent::{Dom0Message, RefusalCode};
 use proto::id::Seid;
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::card::UseStep;
 use super::connection::Phase;
@@ -82,7 +82,7 @@ impl Broker {
         seid: Option<&Seid>,
         server_name: Option<String>,
     ) {
-        info!(domid = %peer.domid, code = %refusal.code, reason = refusal.reason, "refused");
+        debug!(domid = %peer.domid, code = %refusal.code, reason = refusal.reason, "refused");
         self.counters.refused += 1;
         let refusals = Refusals {
             domid: peer.domid,

@@ -30,7 +30,7 @@ pub enum TrustError {
         not_before: u64,
     },
     /// No subjectAltName of the certificate is the server's name.
-    #[error("not valid for {server_name}, only for {presented:?}")]
+    #[error("not valid for {server_name}, only for {}", presented.join(", "))]
     NameMismatch {
         /// The name wanted.
         server_name: String,

@@ -89,7 +89,10 @@ fn a_chain_to_the_ca_is_accepted_for_its_names_only() {
         panic!("another name");
     };
     assert_eq!(server_name, "other.example");
-    assert!(presented.iter().any(|name| name == "server.example"), "{presented:?}");
+    assert!(
+        presented.iter().any(|name| name == "server.example"),
+        "{presented:?}"
+    );
     assert!(matches!(
         trust.verify(&pki.chain(), "not a name", year(2026)),
         Err(TrustError::NotAName { .. })

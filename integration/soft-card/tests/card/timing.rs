@@ -18,7 +18,10 @@ fn an_rsa_run_costs_what_the_papers_measured() {
         &ca,
         &ca.issue("server.example.org", KeyKind::RsaServer),
         &TLS12,
-    );
+    )
+    .with(|config| {
+        config.ticketer = rustls::crypto::ring::Ticketer::new().expect("randomness");
+    });
     let credential = ca.issue("card.example.org", KeyKind::RsaCard);
     let card = card_of(
         vec![ca.identity("web01", &credential)],
