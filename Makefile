@@ -1,0 +1,41 @@
+# The one entry point. `make help` lists what there is.
+
+CARGO    ?= cargo
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+BINARIES := dom0-middleware domu-agent soft-card
+# What an administrator installs; the soft card is for tests and the demo.
+SHIPPED  := dom0-middleware domu-agent
+
+.PHONY: help demo test check bench doc deps install
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## Install the Debian packages that are missing; check the Rust toolchain
+	@scripts/deps
+
+demo: deps release ## A TLS session in a guest, made by a (software) card, with every step told
+	$(CARGO) run --locked --release --quiet -p integration --example demo
+
+test: deps ## Run all tests
+	$(CARGO) build --locked --workspace --bins
+	@scripts/test
+
+check: deps ## Format, lints, documentation, licenses, example configurations
+	@scripts/check
+
+bench: deps release ## Measure whole handshakes; prints a table, writes target/bench.json
+	$(CARGO) run --locked --release --quiet -p integration --example bench
+
+doc: deps ## Build the documentation of all crates
+	$(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+install: deps release ## Install the release binaries to DESTDIR/PREFIX/bin
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 $(SHIPPED:%=target/release/%) $(DESTDIR)$(PREFIX)/bin
+
+# One package per call, so that no crate gets a TLS provider that only another one wants.
+.PHONY: release
+release:
+	for package in $(BINARIES); do $(CARGO) build --locked --release -p $$package || exit 1; done
