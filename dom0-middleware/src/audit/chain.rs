@@ -91,7 +91,7 @@ mod tests {
         let without_feed = first.line.strip_suffix(b"\n").expect("a line");
         let expected = hex(&Sha256::digest(without_feed));
         let text = String::from_utf8_lossy(&second.line).into_owned();
-        assert!(text.contains(&format!("\"seq\":1,")), "{text}");
+        assert!(text.contains("\"seq\":1,"), "{text}");
         assert!(text.contains(&format!("\"prev\":\"{expected}\"")), "{text}");
     }
 }

@@ -103,10 +103,10 @@ pub struct Established {
     /// SHA-256 of the server's certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_sha256: Option<String>,
-    /// Time the card worked, in milliseconds.
-    pub card_ms: u64,
-    /// Time the session waited for the card, in milliseconds.
-    pub wait_ms: u64,
+    /// Time the card worked, in microseconds.
+    pub card_us: u64,
+    /// Time the session waited for the card, in microseconds.
+    pub wait_us: u64,
 }
 
 /// Refusals of one domain with one code.

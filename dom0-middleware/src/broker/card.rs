@@ -67,6 +67,7 @@ pub(super) struct Use {
 
 /// What a use waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "states say what they await")]
 pub(super) enum UseStep {
     /// The judgement; the worker knows nothing of it yet.
     ExpectJudgement,

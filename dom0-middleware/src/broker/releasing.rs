@@ -135,8 +135,8 @@ fn record(plan: &Plan, session: &CardSession, waited: Duration) -> AuditEvent {
         cipher_suite: session.keys.cipher_suite.to_string(),
         abbreviated: session.abbreviated,
         peer_sha256: leaf.map(|der| hex(&Sha256::digest(der))),
-        card_ms: millis(session.card_time),
-        wait_ms: millis(waited),
+        card_us: micros(session.card_time),
+        wait_us: micros(waited),
     }))
 }
 
@@ -150,6 +150,10 @@ fn short_chain(mut chain: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         chain.clear();
     }
     chain
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn millis(time: Duration) -> u64 {

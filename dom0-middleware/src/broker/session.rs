@@ -26,6 +26,7 @@ pub(super) struct Session {
 
 /// What a session waits for.
 #[derive(Debug)]
+#[expect(clippy::enum_variant_names, reason = "states say what they await")]
 pub(super) enum Stage {
     /// The judgement over its wish.
     ExpectJudgement(Box<Open>),

@@ -210,7 +210,6 @@ impl From<SendError> for io::Error {
 #[cfg(test)]
 mod tests {
     use tokio::io::duplex;
-    use tokio::sync::mpsc;
 
     use super::*;
 
@@ -219,12 +218,12 @@ mod tests {
     ) -> (
         tokio::io::DuplexStream,
         LinkHandle,
-        mpsc::UnboundedReceiver<Inbound>,
+        UnboundedReceiver<Inbound>,
         tokio::task::JoinHandle<LinkEnd>,
     ) {
         let (guest, stream) = duplex(1 << 10);
         let (link, mut handle) = Link::new(stream, max_frame);
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = unbounded_channel();
         let task = tokio::spawn(link.run(move |inbound| {
             let sent = sender.send(inbound);
             async move { sent.expect("the test still listens") }

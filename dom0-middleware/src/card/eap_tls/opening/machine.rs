@@ -19,7 +19,7 @@ use crate::card::report::CardIdentity;
 /// # Errors
 /// None in practice: a first command is always allowed.
 pub fn begin(parameters: DriverParameters) -> Result<Step, CardError> {
-    let command = EapCardCommand::Select(parameters.profile.aid.clone())
+    let command = EapCardCommand::Select(parameters.profile.aid)
         .to_apdu(parameters.profile.cla)
         .expect("an AID fits an APDU");
     let context = Box::new(Context {
