@@ -46,11 +46,6 @@ impl Times {
             _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
         }
     }
-
-    pub(crate) fn mean(&self) -> f64 {
-        let count = f64::from(u32::try_from(self.0.len()).expect("few"));
-        self.0.iter().sum::<f64>() / count
-    }
 }
 
 impl Figures {

@@ -1,8 +1,8 @@
 //! How long a handshake takes: over the whole chain, on the card alone, and with a key in a file.
 //!
-//! Prints a table and writes `target/bench.json`. Every figure is a median unless it says
-//! otherwise; the client is on the same machine as everything else. Build the programs with
-//! `--release` first and run this with `--release`:
+//! Prints a table and writes `target/bench.json`. Every figure is a median; client, server and all
+//! between are on one machine. Build the programs with `--release` first and run this with
+//! `--release`:
 //!
 //! ```sh
 //! cargo run --release -p integration --example bench
@@ -39,12 +39,7 @@ fn main() -> std::io::Result<()> {
             let name = |what: &str| format!("{kind} {text}: {what}");
             figures.add(&name("software key"), software.median(), Unit::Millis);
             figures.add(&name("chain"), on_card.total.median(), Unit::Millis);
-            // The card's time is told in whole milliseconds, so the mean says more.
-            figures.add(
-                &name("card's share, mean"),
-                on_card.card.mean(),
-                Unit::Millis,
-            );
+            figures.add(&name("card's share"), on_card.card.median(), Unit::Millis);
             let ratio = on_card.total.median() / software.median();
             figures.add(&name("chain to software key"), ratio, Unit::Ratio);
         }
