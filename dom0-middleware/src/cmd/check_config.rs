@@ -14,7 +14,7 @@ pub(super) fn run(args: &CheckConfigArgs, out: &mut impl Write) -> Result<(), Mi
     }
     writeln!(
         out,
-        "{}: good: {} cards, {} channels, {} bindings",
+        "{}: good (cards: {}, channels: {}, bindings: {})",
         args.file.display(),
         config.readers.len(),
         config.channels.len(),

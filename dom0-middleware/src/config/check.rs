@@ -307,9 +307,9 @@ impl Check<'_> {
         readers: &[ReaderConfig],
         domains: &StaticDomains,
     ) -> Result<Vec<BindingConfig>, ConfigError> {
-        let shared: BTreeSet<Seid> = tables
+        let unshared: BTreeSet<Seid> = tables
             .iter()
-            .filter(|table| table.shared)
+            .filter(|table| !table.shared)
             .map(|table| table.card.get_ref().clone())
             .collect();
         let mut bindings: Vec<BindingConfig> = Vec::new();
@@ -322,18 +322,23 @@ impl Check<'_> {
                 );
                 return Err(self.error(span, "binding.card", problem));
             }
-            let other = bindings.iter().find(|other| other.seid == *seid);
-            if let Some(other) = other
-                && !(table.shared && shared.contains(seid))
+            let span = table.card.span();
+            let binding = self.binding(table, domains)?;
+            // A domain may have several identities of its own card.
+            let of_another = |other: &&BindingConfig| {
+                other.seid == binding.seid && other.domain != binding.domain
+            };
+            if let Some(other) = bindings.iter().find(of_another)
+                && unshared.contains(&binding.seid)
             {
                 let problem = format!(
-                    "\"{seid}\" is bound in line {} already; to share a card, set shared = true in \
+                    "\"{}\" is bound in line {} already; to share a card, set shared = true in \
                      each of its bindings",
-                    other.line
+                    binding.seid, other.line
                 );
                 return Err(self.error(span, "binding.card", problem));
             }
-            bindings.push(self.binding(table, domains)?);
+            bindings.push(binding);
         }
         Ok(bindings)
     }

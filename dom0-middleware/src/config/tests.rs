@@ -1,1 +1,387 @@
+//! Good configurations are understood, and each mistake is named with its line.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use proto::tls::ProtocolVersion;
+
+use super::{Config, ConfigError, FileProblem, ReaderPlace};
+use crate::limits::Limits;
+
+const EXAMPLE: &str = include_str!("../../../docs/examples/dom0-middleware.toml");
+
+const CARD: &str = r#"
+[[card_source]]
+kind = "vicc"
+seid = "se-00"
+socket = "/x/se-00.sock"
+[[card]]
+seid = "se-00"
+"#;
+
+const DOMAIN: &str = r#"
+[[domain]]
+domid = 7
+uuid = "7e55e2a0-0000-4000-8000-000000000007"
+name = "web01"
+"#;
+
+const BINDING: &str = r#"
+[[binding]]
+vm = "web01"
+card = "se-00"
+trust = "ca.pem"
+"#;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("test.toml"), text)
+}
+
+/// The message for a text with a mistake.
+#[track_caller]
+fn refused(text: &str) -> String {
+    parse(text).expect_err("a mistake").to_string()
+}
+
+/// Checks that the mistake in `text` is found in `line` and explained by `words`.
+#[track_caller]
+fn refused_at(line: usize, words: &str, text: &str) {
+    let error = refused(text);
+    assert!(error.starts_with(&format!("test.toml:{line}: ")), "{error}");
+    assert!(error.contains(words), "{error}");
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let as_written = parse(EXAMPLE).expect("the example is good");
+    // With every commented key in force nothing may change, but what excludes each other.
+    let in_force: String = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(key) if is_key(key) => format!("{key}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let spelled_out = parse(&in_force).expect("all keys are known");
+    assert_eq!(spelled_out.limits, Limits::default());
+    assert_eq!(spelled_out.admin_socket, as_written.admin_socket);
+    assert_eq!(spelled_out.audit_file, as_written.audit_file);
+    assert_eq!(spelled_out.bindings[0].terms, as_written.bindings[0].terms);
+    assert_eq!(as_written.limits, Limits::default());
+    let [reader] = &as_written.readers[..] else {
+        panic!("one card");
+    };
+    assert_eq!(reader.card.profile.name, "eap-tls");
+    assert_eq!(reader.card.apdu_timeout, Limits::default().apdu);
+}
+
+/// Whether a comment of the example is a key with its default, and not one of two alternatives.
+fn is_key(line: &str) -> bool {
+    let key = line.split(" = ").next().unwrap_or_default();
+    let alternatives = ["address", "pins", "server_names", "cert"];
+    line.contains(" = ")
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        && !alternatives.contains(&key)
+}
+
+#[test]
+fn an_empty_file_is_a_service_without_cards() {
+    let config = parse("").expect("nothing is wrong with it");
+    assert!(config.readers.is_empty() && config.channels.is_empty());
+    assert_eq!(config.limits, Limits::default());
+}
+
+#[test]
+fn unknown_keys_and_wrong_kinds_are_named_with_their_line() {
+    let message = |text| {
+        let error = parse(text).expect_err("a mistake");
+        let ConfigError::Parse { source, .. } = error else {
+            panic!("found later: {error}");
+        };
+        source.to_string()
+    };
+    for (words, text) in [
+        ("colour", "[service]\ncolour = 1\n"),
+        ("pipe", "[service]\n[[channel]]\nkind = \"pipe\"\n"),
+        (
+            "UUID",
+            "[[domain]]\ndomid = 1\nuuid = \"X\"\nname = \"a\"\n",
+        ),
+        ("SEID", "[[card]]\nseid = \"a/b\"\n"),
+        ("hello_ms", "[limits]\nhello_ms = 0\n"),
+        ("domid", "[[domain]]\ndomid = 65536\n"),
+    ] {
+        let message = message(text);
+        assert!(
+            message.contains(words) && message.contains("line "),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_card_needs_its_source_and_a_source_its_card() {
+    refused_at(3, "no [[card_source]]", "\n[[card]]\nseid = \"se-07\"\n");
+    let source = "[[card_source]]\nkind = \"vicc\"\nseid = \"se-00\"\nsocket = \"/x\"\n";
+    refused_at(3, "no [[card]] with seid \"se-00\"", source);
+    refused_at(
+        10,
+        "described twice",
+        &format!("{CARD}\n[[card]]\nseid = \"se-00\"\n"),
+    );
+    let another = source.replace("/x", "/y");
+    refused_at(
+        7,
+        "has a card_source already",
+        &format!("{source}{another}"),
+    );
+}
+
+#[test]
+fn a_source_has_one_place_of_its_own() {
+    let with = |place: &str| CARD.replace("socket = \"/x/se-00.sock\"", place);
+    refused_at(3, "either a socket or an address", &with(""));
+    let both = "socket = \"/x\"\naddress = \"127.0.0.1:1\"";
+    refused_at(3, "either a socket or an address", &with(both));
+    refused_at(
+        5,
+        "not a loopback address",
+        &with("address = \"192.0.2.1:1\""),
+    );
+    refused_at(
+        5,
+        "insecure_development",
+        &with("address = \"127.0.0.1:1\""),
+    );
+    let allowed = format!(
+        "[service]\ninsecure_development = true\n{}",
+        with("address = \"127.0.0.1:1\"")
+    );
+    let config = parse(&allowed).expect("development");
+    assert!(matches!(config.readers[0].place, ReaderPlace::Loopback(_)));
+    let second = CARD.replace("se-00\"\n", "se-01\"\n");
+    refused_at(11, "same place", &format!("{CARD}{}", second));
+}
+
+#[test]
+fn an_unknown_profile_is_refused_with_those_there_are() {
+    refused_at(8, "\"eap-tls\"", &format!("{CARD}profile = \"java\"\n"));
+}
+
+#[test]
+fn a_domain_is_no_dom0_and_there_once() {
+    refused_at(3, "dom0", &DOMAIN.replace("domid = 7", "domid = 0"));
+    refused_at(
+        8,
+        "domid",
+        &format!("{DOMAIN}{}", DOMAIN.replace("web01", "b")),
+    );
+    refused_at(
+        8,
+        "same UUID",
+        &format!("{DOMAIN}{}", DOMAIN.replace("= 7", "= 8")),
+    );
+    refused_at(5, "control", &DOMAIN.replace("web01", "a\\nb"));
+}
+
+#[test]
+fn a_unix_channel_says_that_it_is_for_development() {
+    let channel = "[[channel]]\nkind = \"unix\"\npath = \"/x\"\ndomid = 7\n";
+    refused_at(
+        7,
+        "insecure_development = true",
+        &format!("{DOMAIN}{channel}"),
+    );
+    let meant = format!("{channel}insecure_development = true\n");
+    refused_at(4, "no [[domain]] with domid 7", &meant);
+    let config = parse(&format!("{DOMAIN}{meant}")).expect("meant so");
+    assert_eq!(config.channels[0].domid.0, 7);
+    refused_at(13, "two channels", &format!("{DOMAIN}{meant}{meant}"));
+}
+
+#[test]
+fn a_binding_names_a_vm_and_a_card_that_there_are() {
+    let good = format!("{CARD}{DOMAIN}{BINDING}");
+    let config = parse(&good).expect("good");
+    let [binding] = &config.bindings[..] else {
+        panic!("one binding");
+    };
+    assert_eq!(
+        binding.domain.to_string(),
+        "7e55e2a0-0000-4000-8000-000000000007"
+    );
+    assert_eq!(binding.terms.min_version, ProtocolVersion::TLS1_2);
+    assert!(binding.terms.resume && binding.terms.server_names.is_empty());
+    let by_uuid = good.replace(
+        "vm = \"web01\"",
+        "vm = \"0f6a2b9c-5d1e-4c3a-8b7f-112233445566\"",
+    );
+    assert!(parse(&by_uuid).is_ok(), "a domain need not be static");
+    refused_at(
+        15,
+        "neither a UUID",
+        &good.replace("vm = \"web01\"", "vm = \"web02\""),
+    );
+    refused_at(
+        16,
+        "there is \"se-00\"",
+        &good.replace("card = \"se-00\"", "card = \"se-09\""),
+    );
+}
+
+#[test]
+fn a_binding_believes_somebody() {
+    let good = format!("{CARD}{DOMAIN}{BINDING}");
+    refused_at(15, "without trust", &good.replace("trust = \"ca.pem\"", ""));
+    let pinned = format!("pins = {{ \"a.example\" = \"{}\" }}", "ab".repeat(32));
+    let config = parse(&good.replace("trust = \"ca.pem\"", &pinned)).expect("pinned");
+    assert_eq!(config.bindings[0].pins["a.example"], [0xAB; 32]);
+}
+
+#[test]
+fn broken_versions_must_be_asked_for_twice() {
+    let good = format!("{CARD}{DOMAIN}{BINDING}");
+    refused_at(
+        18,
+        "legacy = true",
+        &format!("{good}min_version = \"1.0\"\n"),
+    );
+    let legacy = format!("{good}min_version = \"1.0\"\nlegacy = true\n");
+    let config = parse(&legacy).expect("asked for twice");
+    assert_eq!(
+        config.bindings[0].terms.min_version,
+        ProtocolVersion::TLS1_0
+    );
+}
+
+#[test]
+fn a_card_is_shared_only_when_every_binding_says_so() {
+    let other = BINDING.replace(
+        "vm = \"web01\"",
+        "vm = \"0f6a2b9c-5d1e-4c3a-8b7f-112233445566\"",
+    );
+    let named = |binding: &str, name: &str| format!("{binding}identity = \"{name}\"\n");
+    let (one, two) = (named(BINDING, "a"), named(&other, "b"));
+    let both = |one: &str, two: &str| format!("{CARD}{DOMAIN}{one}{two}");
+    let shared = "shared = true\n";
+    refused_at(22, "shared = true", &both(&one, &two));
+    refused_at(23, "shared = true", &both(&format!("{one}{shared}"), &two));
+    refused_at(22, "shared = true", &both(&one, &format!("{two}{shared}")));
+    let config = parse(&both(&format!("{one}{shared}"), &format!("{two}{shared}")));
+    assert_eq!(config.expect("both say so").bindings.len(), 2);
+}
+
+#[test]
+fn a_domain_may_have_several_identities_of_its_own_card() {
+    let named = |name: &str| format!("{BINDING}identity = \"{name}\"\n");
+    let text = format!("{CARD}{DOMAIN}{}{}", named("a"), named("b"));
+    assert_eq!(parse(&text).expect("one domain").bindings.len(), 2);
+}
+
+/// A configuration in a directory of its own, with the files it names.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory"))
+    }
+
+    fn write(&self, name: &str, content: &str, mode: u32) -> &Self {
+        let path = self.0.path().join(name);
+        fs::write(&path, content).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("ours");
+        self
+    }
+
+    fn config(&self, more: &str) -> Config {
+        let at = |name: &str| format!("{:?}", self.0.path().join(name));
+        let pin = format!("{CARD}pin_file = {}\n", at("pin"));
+        let binding = BINDING.replace("\"ca.pem\"", &at("ca.pem"));
+        parse(&format!("{pin}{DOMAIN}{binding}{more}")).expect("good")
+    }
+}
+
+fn certificate() -> String {
+    let key = rcgen::KeyPair::generate().expect("P-256");
+    let params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).expect("a name");
+    params.self_signed(&key).expect("a certificate").pem()
+}
+
+#[test]
+fn what_is_there_and_good_is_put_to_use() {
+    let files = Files::new();
+    files
+        .write("ca.pem", &certificate(), 0o644)
+        .write("pin", "1234\n", 0o600);
+    let config = files.config("");
+    config.check_pin_files().expect("for its owner alone");
+    let bound = config.bind().expect("good");
+    assert_eq!(bound.table.iter().count(), 1);
+    assert_eq!(bound.trust.len(), 1);
+    assert!(config.check_files().expect("good").is_empty());
+}
+
+#[test]
+fn missing_files_are_an_error_to_serve_and_a_note_to_check() {
+    let config = Files::new().config("");
+    let ConfigError::File { line, key, .. } = config.bind().expect_err("no CA") else {
+        panic!("another error");
+    };
+    assert_eq!((line, key), (18, "binding.trust"));
+    assert!(config.check_pin_files().is_err());
+    let missing = config.check_files().expect("may come later");
+    assert_eq!(missing.len(), 2);
+    assert!(missing[0].to_string().contains("ca.pem: not there yet"));
+}
+
+#[test]
+fn a_pin_that_others_can_read_is_refused() {
+    let files = Files::new();
+    files.write("ca.pem", &certificate(), 0o644);
+    for mode in [0o640, 0o604, 0o660] {
+        files.write("pin", "1234\n", mode);
+        let error = files.config("").check_pin_files().expect_err("exposed");
+        let ConfigError::File { source, .. } = error else {
+            panic!("another error");
+        };
+        assert!(matches!(source, FileProblem::Exposed { mode: m } if m == mode));
+    }
+}
+
+#[test]
+fn a_trust_file_without_a_certificate_is_refused() {
+    let files = Files::new();
+    for content in ["", "hello\n", "-----BEGIN CERTIFICATE-----\n!!\n"] {
+        files.write("ca.pem", content, 0o644);
+        let error = files.config("").bind().expect_err("no certificate");
+        let ConfigError::File { source, .. } = error else {
+            panic!("another error");
+        };
+        assert!(
+            matches!(source, FileProblem::NoCertificate(_)),
+            "{content:?}"
+        );
+    }
+}
+
+#[test]
+fn an_identity_has_one_certificate() {
+    let files = Files::new();
+    let both = format!("{}{}", certificate(), certificate());
+    files
+        .write("ca.pem", &certificate(), 0o644)
+        .write("id.pem", &both, 0o644);
+    let cert = format!("cert = {:?}\n", files.0.path().join("id.pem"));
+    let error = files.config(&cert).bind().expect_err("which one?");
+    assert!(matches!(
+        error,
+        ConfigError::File {
+            source: FileProblem::SeveralCertificates,
+            key: "binding.cert",
+            ..
+        }
+    ));
+}

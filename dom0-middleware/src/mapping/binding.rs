@@ -81,6 +81,8 @@ pub enum IdentityFact {
 pub enum CertificateFact {
     /// SHA-256 of its DER.
     Known([u8; 32]),
+    /// The operator did not give it, and the card is not there to ask.
+    CardNotRead,
     /// Neither the card nor the operator gave it.
     Unknown,
     /// The card holds another one than the operator gave.
@@ -92,16 +94,18 @@ impl Binding {
     #[must_use]
     pub fn fact(&self, id: BindingId, holdings: Option<&[Holding]>) -> BindingFact {
         let identity = self.identity_fact(holdings);
-        let held = match (&identity, holdings) {
+        let certificate = match (&identity, holdings) {
             (IdentityFact::Named(name), Some(held)) => {
-                held.iter().find(|holding| holding.name == *name)
+                let held = held.iter().find(|holding| holding.name == *name);
+                self.certificate_fact(held)
             }
-            _ => None,
+            (_, None) if self.certificate.is_none() => CertificateFact::CardNotRead,
+            _ => self.certificate_fact(None),
         };
         BindingFact {
             id,
             seid: self.seid.clone(),
-            certificate: self.certificate_fact(held),
+            certificate,
             identity,
             tokens_from: self.tokens_from,
         }

@@ -73,6 +73,8 @@ fn the_certificate_comes_from_the_card_or_the_operator_and_must_be_one() {
         named.fact(BindingId(0), Some(&held)).certificate
     };
     assert_eq!(fact(&named, None), CertificateFact::Unknown);
+    let absent = named.fact(BindingId(0), None).certificate;
+    assert_eq!(absent, CertificateFact::CardNotRead);
     assert_eq!(fact(&named, Some(b"A")), CertificateFact::Known(hash));
     named.certificate = Some(Certificate::new(b"A".to_vec()));
     assert_eq!(fact(&named, None), CertificateFact::Known(hash));

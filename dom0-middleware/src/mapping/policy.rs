@@ -248,6 +248,7 @@ fn grant(
     };
     let certificate_sha256 = match binding.certificate {
         CertificateFact::Known(hash) => hash,
+        CertificateFact::CardNotRead => return Err(Reason::CardNotRead { seid: seid() }),
         CertificateFact::Unknown => return Err(Reason::CertificateUnknown { seid: seid() }),
         CertificateFact::Differs => return Err(Reason::CertificateDiffers { seid: seid() }),
     };

@@ -228,6 +228,11 @@ fn bindings() -> Vec<Case<Vec<BindingFact>>> {
             NotBound,
         ),
         case(
+            "the card is not there to ask for the certificate",
+            binding_with(|b| b.certificate = CertificateFact::CardNotRead),
+            NoCard,
+        ),
+        case(
             "nobody knows the certificate",
             binding_with(|b| b.certificate = CertificateFact::Unknown),
             NotBound,

@@ -2,7 +2,7 @@
 //!
 //! | Module | Holds |
 //! |---|---|
-//! | `link` | [`Link`]: one connection without its socket: frames, sessions, silence |
+//! | `link` | [`link::Link`]: one connection without its socket: frames, sessions, silence |
 //! | `actor` | the task that connects, serves, and connects again |
 //! | `connection` | one connection with its socket: hands messages to those who wait for them |
 //! | `handle` | [`Dom0`] and [`Session`]: what the rest of the agent sees |

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `relay` | [`StreamRelay`]: the record layer between two buffers, without sockets |
 //! | `outbox` | bytes on their way out |
-//! | `pump` | [`pump`]: the two sockets around it |
+//! | `pump` | [`pump()`]: the two sockets around it |
 //! | `error` | [`StreamError`] |
 //!
 //! # How a stream ends
