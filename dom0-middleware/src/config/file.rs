@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use proto::apdu::Aid;
+use proto::card::PinForm;
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use proto::tls::ProtocolVersion;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::value::{Count, Millis, Sha256Hex, Text};
+use super::value::{Bytes, Count, Millis, Sha256Hex, Text};
 use crate::limits::Limits;
 use crate::mapping::NamePattern;
 
@@ -22,6 +24,8 @@ pub(super) struct ConfigFile {
     pub(super) service: ServiceTable,
     #[serde(default)]
     pub(super) limits: LimitsTable,
+    #[serde(default)]
+    pub(super) profile: Vec<ProfileTable>,
     #[serde(default)]
     pub(super) card_source: Vec<CardSourceTable>,
     #[serde(default)]
@@ -111,6 +115,46 @@ impl From<LimitsTable> for Limits {
             ping_answer: time(table.ping_answer_ms, default.ping_answer),
             handshake_bytes: count(table.handshake_bytes, default.handshake_bytes),
             frame_bytes: count(frame_bytes, default.frame_bytes),
+        }
+    }
+}
+
+/// One `[[profile]]`; what is left out is as in the built-in profile `eap-tls`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProfileTable {
+    pub(super) name: Spanned<String>,
+    pub(super) aid: Option<Text<Aid>>,
+    pub(super) cla: Option<u8>,
+    pub(super) pin_form: Option<PinFormName>,
+    pub(super) segment_len: Option<Spanned<usize>>,
+    pub(super) fragment_len: Option<Spanned<usize>>,
+    pub(super) fetch_ins: Option<u8>,
+    pub(super) fetch_fallback: Option<bool>,
+    pub(super) reset_state: Option<bool>,
+    pub(super) draft26_states: Option<bool>,
+    pub(super) read_certificates: Option<bool>,
+    pub(super) probe_parameters: Option<bool>,
+    pub(super) store_session_id: Option<bool>,
+    pub(super) export_suite: Option<Spanned<Text<Bytes>>>,
+    pub(super) export_key_block: Option<Spanned<Text<Bytes>>>,
+}
+
+/// How a PIN is written in VERIFY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PinFormName {
+    /// The digits alone.
+    Digits,
+    /// Eight bytes, filled up with FF.
+    Padded,
+}
+
+impl From<PinFormName> for PinForm {
+    fn from(name: PinFormName) -> Self {
+        match name {
+            PinFormName::Digits => Self::Digits,
+            PinFormName::Padded => Self::Padded,
         }
     }
 }

@@ -72,6 +72,13 @@ fn the_example_shows_the_defaults() {
     let [reader] = &as_written.readers[..] else {
         panic!("one card");
     };
+    let other = in_force.replace("profile = \"eap-tls\"", "profile = \"other-card\"");
+    let mut profile = parse(&other).expect("it is there").readers[0]
+        .card
+        .profile
+        .clone();
+    profile.name.clone_from(&reader.card.profile.name);
+    assert_eq!(profile, reader.card.profile);
     assert_eq!(reader.card.profile.name, "eap-tls");
     assert_eq!(reader.card.apdu_timeout, Limits::default().apdu);
 }
@@ -79,7 +86,7 @@ fn the_example_shows_the_defaults() {
 /// Whether a comment of the example is a key with its default, and not one of two alternatives.
 fn is_key(line: &str) -> bool {
     let key = line.split(" = ").next().unwrap_or_default();
-    let alternatives = ["address", "pins", "server_names", "cert"];
+    let alternatives = ["address", "pins", "server_names", "cert", "name"];
     line.contains(" = ")
         && key
             .bytes()
@@ -169,6 +176,31 @@ fn a_source_has_one_place_of_its_own() {
 #[test]
 fn an_unknown_profile_is_refused_with_those_there_are() {
     refused_at(8, "\"eap-tls\"", &format!("{CARD}profile = \"java\"\n"));
+}
+
+#[test]
+fn a_profile_is_the_built_in_one_with_differences() {
+    let profile = "[[profile]]\nname = \"java\"\ncla = 0x80\nsegment_len = 255\n\
+                   export_key_block = \"A0 86 00 00 01 02\"\n";
+    let text = format!("{profile}{CARD}profile = \"java\"\n");
+    let config = parse(&text).expect("good");
+    let java = &config.readers[0].card.profile;
+    assert_eq!(
+        (java.name.as_str(), java.cla, java.segment_len),
+        ("java", 0x80, 255)
+    );
+    let export = java.export_key_block.to_apdu(java.cla);
+    assert_eq!(export.encode()[..], [0x80, 0x86, 0, 0, 1, 2]);
+    let built_in = crate::card::CardProfile::eap_tls();
+    assert_eq!(java.aid, built_in.aid);
+    assert_eq!(java.export_suite, built_in.export_suite);
+
+    refused_at(2, "built in", &profile.replace("java", "eap-tls"));
+    refused_at(7, "twice", &format!("{profile}{profile}"));
+    refused_at(4, "1 to 255", &profile.replace("= 255", "= 256"));
+    refused_at(5, "not a command", &profile.replace("01 02", "05 02"));
+    let misspelt = format!("{profile}{CARD}profile = \"jawa\"\n");
+    refused_at(13, "\"eap-tls\", \"java\"", &misspelt);
 }
 
 #[test]

@@ -29,18 +29,8 @@ impl FromStr for Sha256Hex {
     type Err = NotSha256;
 
     fn from_str(text: &str) -> Result<Self, NotSha256> {
-        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
-        let mut hash = [0; 32];
-        if digits.len() != 2 * hash.len() {
-            return Err(NotSha256);
-        }
-        for (byte, pair) in hash.iter_mut().zip(digits.chunks(2)) {
-            for digit in pair {
-                let digit = char::from(*digit).to_digit(16).ok_or(NotSha256)?;
-                *byte = *byte << 4 | u8::try_from(digit).map_err(|_| NotSha256)?;
-            }
-        }
-        Ok(Self(hash))
+        let Bytes(bytes) = text.parse().map_err(|_| NotSha256)?;
+        bytes.try_into().map(Self).map_err(|_| NotSha256)
     }
 }
 
@@ -48,6 +38,36 @@ impl FromStr for Sha256Hex {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the 64 hexadecimal digits of a SHA-256")]
 pub(super) struct NotSha256;
+
+/// Bytes as pairs of hexadecimal digits, spaces and colons between the pairs allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bytes(pub(super) Vec<u8>);
+
+impl FromStr for Bytes {
+    type Err = NotHex;
+
+    fn from_str(text: &str) -> Result<Self, NotHex> {
+        let digits = |pair: &str| match pair.as_bytes() {
+            [high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                u8::from_str_radix(pair, 16).map_err(|_| NotHex)
+            }
+            _ => Err(NotHex),
+        };
+        let mut bytes = Vec::new();
+        for group in text.split([' ', ':']) {
+            let pairs = group.as_bytes().chunks(2);
+            for pair in pairs {
+                bytes.push(digits(str::from_utf8(pair).map_err(|_| NotHex)?)?);
+            }
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// Not bytes in hexadecimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not pairs of hexadecimal digits")]
+pub(super) struct NotHex;
 
 /// A time in milliseconds, at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -81,6 +101,10 @@ mod tests {
         let colons = vec!["AB"; 32].join(":");
         for text in [plain, colons] {
             assert_eq!(text.parse(), Ok(Sha256Hex([0xAB; 32])));
+        }
+        assert_eq!("A0 86 0000".parse(), Ok(Bytes(vec![0xA0, 0x86, 0, 0])));
+        for bad in ["a", "A0 8", "+1", "zz", "é"] {
+            assert_eq!(bad.parse::<Bytes>(), Err(NotHex), "{bad}");
         }
         for bad in ["", "ab", &"g".repeat(64), &"a".repeat(63), &"a".repeat(65)] {
             assert_eq!(bad.parse::<Sha256Hex>(), Err(NotSha256), "{bad}");

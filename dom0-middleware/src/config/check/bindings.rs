@@ -1,0 +1,137 @@
+//! Who may use what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use proto::id::{DomainUuid, IdentityName, Seid};
+use proto::tls::ProtocolVersion;
+use toml::Spanned;
+
+use super::readers::ReaderConfig;
+use super::{Check, listed};
+use crate::config::error::ConfigError;
+use crate::config::file::BindingTable;
+use crate::config::value::Text;
+use crate::mapping::{NamePattern, StaticDomains, Terms};
+
+/// One binding, with the files it names.
+#[derive(Debug, Clone)]
+pub struct BindingConfig {
+    /// The domain.
+    pub domain: DomainUuid,
+    /// The card.
+    pub seid: Seid,
+    /// The identity; `None` for the only one the card holds.
+    pub identity: Option<IdentityName>,
+    /// What handshakes may be made with it.
+    pub terms: Terms,
+    /// SHA-256 of servers' certificates, by name.
+    pub pins: BTreeMap<String, [u8; 32]>,
+    /// The file with CA certificates, and the line that names it.
+    pub(in crate::config) trust: Option<(PathBuf, usize)>,
+    /// The file with the identity's certificate, and the line that names it.
+    pub(in crate::config) cert: Option<(PathBuf, usize)>,
+    /// The line of the binding.
+    pub(in crate::config) line: usize,
+}
+
+impl Check<'_> {
+    pub(super) fn bindings(
+        &self,
+        tables: Vec<BindingTable>,
+        readers: &[ReaderConfig],
+        domains: &StaticDomains,
+    ) -> Result<Vec<BindingConfig>, ConfigError> {
+        let unshared: BTreeSet<Seid> = tables
+            .iter()
+            .filter(|table| !table.shared)
+            .map(|table| table.card.get_ref().clone())
+            .collect();
+        let mut bindings: Vec<BindingConfig> = Vec::new();
+        for table in tables {
+            let (span, seid) = (table.card.span(), table.card.get_ref());
+            if !readers.iter().any(|reader| reader.card.seid == *seid) {
+                let problem = format!(
+                    "no card with seid \"{seid}\"; there is {}",
+                    listed(readers.iter().map(|reader| reader.card.seid.as_str()))
+                );
+                return Err(self.error(span, "binding.card", problem));
+            }
+            let span = table.card.span();
+            let binding = self.binding(table, domains)?;
+            // A domain may have several identities of its own card.
+            let of_another = |other: &&BindingConfig| {
+                other.seid == binding.seid && other.domain != binding.domain
+            };
+            if let Some(other) = bindings.iter().find(of_another)
+                && unshared.contains(&binding.seid)
+            {
+                let problem = format!(
+                    "\"{}\" is bound in line {} already; to share a card, set shared = true in \
+                     each of its bindings",
+                    binding.seid, other.line
+                );
+                return Err(self.error(span, "binding.card", problem));
+            }
+            bindings.push(binding);
+        }
+        Ok(bindings)
+    }
+
+    fn binding(
+        &self,
+        table: BindingTable,
+        domains: &StaticDomains,
+    ) -> Result<BindingConfig, ConfigError> {
+        let line = self.line(&table.vm.span());
+        let vm = table.vm.get_ref();
+        let by_name = || domains.iter().find(|(_, domain)| domain.name == *vm);
+        let domain = match vm.parse::<DomainUuid>() {
+            Ok(uuid) => uuid,
+            Err(_) => by_name().map(|(_, domain)| domain.uuid).ok_or_else(|| {
+                let problem = format!("\"{vm}\" is neither a UUID nor the name of a [[domain]]");
+                self.error(table.vm.span(), "binding.vm", problem)
+            })?,
+        };
+        if table.trust.is_none() && table.pins.is_empty() {
+            let problem = "without trust or pins no server is accepted; name a file with the CA";
+            return Err(self.error(table.vm.span(), "binding.trust", problem));
+        }
+        let min_version = match table.min_version {
+            None => ProtocolVersion::TLS1_2,
+            Some(version) => {
+                let (span, Text(version)) = (version.span(), version.into_inner());
+                if version < ProtocolVersion::TLS1_2 && !table.legacy {
+                    let problem = format!("{version} is broken; to use it, set legacy = true");
+                    return Err(self.error(span, "binding.min_version", problem));
+                }
+                version
+            }
+        };
+        let file = |file: Option<Spanned<PathBuf>>| {
+            file.map(|file| (file.get_ref().clone(), self.line(&file.span())))
+        };
+        Ok(BindingConfig {
+            domain,
+            seid: table.card.into_inner(),
+            identity: table.identity,
+            terms: Terms {
+                server_names: table
+                    .server_names
+                    .into_iter()
+                    .map(|Text(pattern): Text<NamePattern>| pattern)
+                    .collect(),
+                min_version,
+                resume: table.resume.unwrap_or(true),
+            },
+            pins: table
+                .pins
+                .into_iter()
+                .map(|(name, Text(hash))| (name, hash.0))
+                .collect(),
+            trust: file(table.trust),
+            cert: file(table.cert),
+            line,
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! The configuration as a whole: every name resolves, nothing contradicts anything.
+//!
+//! | Module | Looks at |
+//! |---|---|
+//! | `profiles` | `[[profile]]` |
+//! | `readers` | `[[card_source]]` and `[[card]]` |
+//! | `guests` | `[[domain]]` and `[[channel]]` |
+//! | `bindings` | `[[binding]]` |
+
+mod bindings;
+mod guests;
+mod profiles;
+mod readers;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use proto::agent::MAX_FRAME;
+
+pub use self::bindings::BindingConfig;
+pub use self::guests::UnixChannelConfig;
+pub use self::readers::{ReaderConfig, ReaderPlace};
+use super::error::ConfigError;
+use super::file::ConfigFile;
+use crate::limits::Limits;
+use crate::mapping::StaticDomains;
+
+/// A configuration without contradictions. The files it names were not looked at yet.
+#[derive(Debug)]
+pub struct Config {
+    /// The configuration file.
+    pub path: PathBuf,
+    /// The socket for the operator's commands.
+    pub admin_socket: PathBuf,
+    /// The audit file.
+    pub audit_file: PathBuf,
+    /// The limits in force.
+    pub limits: Limits,
+    /// Where cards come from.
+    pub readers: Vec<ReaderConfig>,
+    /// Domains named here.
+    pub domains: StaticDomains,
+    /// Channels to guests.
+    pub channels: Vec<UnixChannelConfig>,
+    /// Bindings made here.
+    pub bindings: Vec<BindingConfig>,
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the file, and the line and key where one is to blame.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks the text of a configuration file.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; `path` is only named in them.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let file: ConfigFile = toml::from_str(text).map_err(|source| ConfigError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        Check { path, text }.config(file)
+    }
+}
+
+/// The text being checked, for the lines in errors.
+struct Check<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Check<'_> {
+    fn config(&self, file: ConfigFile) -> Result<Config, ConfigError> {
+        if let Some((at, got)) = file.limits.frame_bytes()
+            && got > MAX_FRAME
+        {
+            let problem = format!("{got} is too long, a frame has at most {MAX_FRAME} bytes");
+            return Err(self.error(at..at, "limits.frame_bytes", problem));
+        }
+        let limits = Limits::from(file.limits);
+        let insecure = file.service.insecure_development;
+        let profiles = self.profiles(file.profile)?;
+        let readers = self.readers(file.card_source, file.card, &profiles, &limits, insecure)?;
+        let domains = self.domains(file.domain)?;
+        let channels = self.channels(file.channel, &domains)?;
+        let bindings = self.bindings(file.binding, &readers, &domains)?;
+        Ok(Config {
+            path: self.path.to_owned(),
+            admin_socket: file.service.admin_socket,
+            audit_file: file.service.audit_file,
+            limits,
+            readers,
+            domains,
+            channels,
+            bindings,
+        })
+    }
+
+    fn error(&self, span: Range<usize>, key: &'static str, problem: impl ToString) -> ConfigError {
+        ConfigError::Value {
+            path: self.path.to_owned(),
+            line: self.line(&span),
+            key,
+            problem: problem.to_string(),
+        }
+    }
+
+    /// The line of a place in the text, from 1.
+    fn line(&self, span: &Range<usize>) -> usize {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
+        1 + before.iter().filter(|byte| **byte == b'\n').count()
+    }
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
+    match names.as_slice() {
+        [] => "none".to_owned(),
+        _ => names.join(", "),
+    }
+}

@@ -1,0 +1,124 @@
+//! How to speak to cards that are not as the built-in profile says.
+
+use std::collections::BTreeMap;
+
+use proto::apdu::CommandApdu;
+use toml::Spanned;
+
+use super::{Check, listed};
+use crate::card::{CardProfile, ExportCommand};
+use crate::config::error::ConfigError;
+use crate::config::file::ProfileTable;
+use crate::config::value::{Bytes, Text};
+
+/// Profiles of the configuration, by name.
+pub(super) type Profiles = BTreeMap<String, CardProfile>;
+
+impl Check<'_> {
+    pub(super) fn profiles(&self, tables: Vec<ProfileTable>) -> Result<Profiles, ConfigError> {
+        let mut profiles = Profiles::new();
+        for table in tables {
+            let (span, name) = (table.name.span(), table.name.get_ref().clone());
+            if CardProfile::builtin(&name).is_some() {
+                let problem = format!("\"{name}\" is built in; choose another name");
+                return Err(self.error(span, "profile.name", problem));
+            }
+            let profile = self.one_profile(table)?;
+            if profiles.insert(name.clone(), profile).is_some() {
+                let problem = format!("\"{name}\" is described twice");
+                return Err(self.error(span, "profile.name", problem));
+            }
+        }
+        Ok(profiles)
+    }
+
+    /// The profile that a card names: one of the configuration, or a built-in one.
+    pub(super) fn profile(
+        &self,
+        profiles: &Profiles,
+        name: Option<&Spanned<String>>,
+    ) -> Result<CardProfile, ConfigError> {
+        let Some(name) = name else {
+            return Ok(CardProfile::eap_tls());
+        };
+        let own = profiles.get(name.get_ref()).cloned();
+        own.or_else(|| CardProfile::builtin(name.get_ref()))
+            .ok_or_else(|| {
+                let known = profiles.keys().map(String::as_str);
+                let problem = format!(
+                    "no profile \"{}\"; there is {}",
+                    name.get_ref(),
+                    listed(["eap-tls"].into_iter().chain(known))
+                );
+                self.error(name.span(), "card.profile", problem)
+            })
+    }
+
+    /// The built-in profile with what the table says otherwise.
+    fn one_profile(&self, table: ProfileTable) -> Result<CardProfile, ConfigError> {
+        let mut profile = CardProfile::eap_tls();
+        profile.name = table.name.into_inner();
+        if let Some(Text(aid)) = table.aid {
+            profile.aid = aid;
+        }
+        set(&mut profile.cla, table.cla);
+        set(&mut profile.pin_form, table.pin_form.map(Into::into));
+        self.set_length(&mut profile.segment_len, table.segment_len, 1..=255)?;
+        self.set_length(&mut profile.fragment_len, table.fragment_len, 11..=65_535)?;
+        set(&mut profile.fetch_ins, table.fetch_ins);
+        set(&mut profile.fetch_fallback, table.fetch_fallback);
+        set(&mut profile.reset_state, table.reset_state);
+        set(&mut profile.draft26_states, table.draft26_states);
+        set(&mut profile.read_certificates, table.read_certificates);
+        set(&mut profile.probe_parameters, table.probe_parameters);
+        set(&mut profile.store_session_id, table.store_session_id);
+        self.set_export(&mut profile.export_suite, table.export_suite)?;
+        self.set_export(&mut profile.export_key_block, table.export_key_block)?;
+        Ok(profile)
+    }
+
+    fn set_length(
+        &self,
+        length: &mut usize,
+        given: Option<Spanned<usize>>,
+        allowed: std::ops::RangeInclusive<usize>,
+    ) -> Result<(), ConfigError> {
+        let Some(given) = given else {
+            return Ok(());
+        };
+        if !allowed.contains(given.get_ref()) {
+            let (first, last) = (allowed.start(), allowed.end());
+            let problem = format!("{first} to {last} bytes are possible");
+            return Err(self.error(given.span(), "profile.segment_len, fragment_len", problem));
+        }
+        *length = given.into_inner();
+        Ok(())
+    }
+
+    fn set_export(
+        &self,
+        export: &mut ExportCommand,
+        given: Option<Spanned<Text<Bytes>>>,
+    ) -> Result<(), ConfigError> {
+        let Some(given) = given else {
+            return Ok(());
+        };
+        let Text(Bytes(bytes)) = given.get_ref();
+        let command = CommandApdu::decode(bytes).map_err(|error| {
+            let problem = format!("not a command APDU: {error}");
+            self.error(
+                given.span(),
+                "profile.export_suite, export_key_block",
+                problem,
+            )
+        })?;
+        *export = command.into();
+        Ok(())
+    }
+}
+
+fn set<T>(value: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *value = given;
+    }
+}

@@ -1,0 +1,123 @@
+//! Where cards come from, and how each is spoken to.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::Check;
+use super::profiles::Profiles;
+use crate::card::{CardSettings, PinSource};
+use crate::config::error::ConfigError;
+use crate::config::file::{CardSourceKind, CardSourceTable, CardTable};
+use crate::limits::Limits;
+
+/// A source of virtual cards and the card that comes from it.
+#[derive(Debug)]
+pub struct ReaderConfig {
+    /// Where virtual cards connect.
+    pub place: ReaderPlace,
+    /// Their settings.
+    pub card: CardSettings,
+    /// The line of `pin_file`.
+    pub(in crate::config) pin_line: usize,
+}
+
+/// Where virtual cards connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReaderPlace {
+    /// A Unix socket.
+    Socket(PathBuf),
+    /// A loopback port: development only.
+    Loopback(SocketAddr),
+}
+
+impl Check<'_> {
+    pub(super) fn readers(
+        &self,
+        sources: Vec<CardSourceTable>,
+        cards: Vec<CardTable>,
+        profiles: &Profiles,
+        limits: &Limits,
+        insecure: bool,
+    ) -> Result<Vec<ReaderConfig>, ConfigError> {
+        let mut places = BTreeMap::new();
+        for source in sources {
+            let place = self.place(&source, insecure)?;
+            if places.values().any(|(other, _)| *other == place) {
+                let problem = "another card_source has the same place; one place is one card";
+                return Err(self.error(source.seid.span(), "card_source.socket", problem));
+            }
+            let (span, seid) = (source.seid.span(), source.seid.into_inner());
+            if places.contains_key(&seid) {
+                let problem = format!("\"{seid}\" has a card_source already");
+                return Err(self.error(span, "card_source.seid", problem));
+            }
+            places.insert(seid, (place, span));
+        }
+        let mut readers: Vec<ReaderConfig> = Vec::new();
+        for card in cards {
+            let (span, seid) = (card.seid.span(), card.seid.get_ref());
+            if readers.iter().any(|reader| reader.card.seid == *seid) {
+                let problem = format!("\"{seid}\" is described twice");
+                return Err(self.error(span, "card.seid", problem));
+            }
+            let Some((place, _)) = places.remove(seid) else {
+                let problem = format!("no [[card_source]] with seid \"{seid}\"; add one");
+                return Err(self.error(span, "card.seid", problem));
+            };
+            readers.push(self.reader(place, card, profiles, limits)?);
+        }
+        match places.into_iter().next() {
+            None => Ok(readers),
+            Some((seid, (_, span))) => {
+                let problem =
+                    format!("no [[card]] with seid \"{seid}\"; add one with its PIN file");
+                Err(self.error(span, "card_source.seid", problem))
+            }
+        }
+    }
+
+    fn place(&self, source: &CardSourceTable, insecure: bool) -> Result<ReaderPlace, ConfigError> {
+        let CardSourceKind::Vicc = source.kind.get_ref();
+        match (&source.socket, &source.address) {
+            (Some(socket), None) => Ok(ReaderPlace::Socket(socket.clone())),
+            (None, Some(address)) if !address.get_ref().ip().is_loopback() => {
+                let problem = "not a loopback address; virtual cards get PINs and give keys";
+                Err(self.error(address.span(), "card_source.address", problem))
+            }
+            (None, Some(address)) if !insecure => {
+                let problem = "every user of this host can connect to a port; use a socket, or set \
+                               service.insecure_development = true";
+                Err(self.error(address.span(), "card_source.address", problem))
+            }
+            (None, Some(address)) => Ok(ReaderPlace::Loopback(*address.get_ref())),
+            _ => {
+                let problem = "give either a socket or an address";
+                Err(self.error(source.kind.span(), "card_source.socket", problem))
+            }
+        }
+    }
+
+    fn reader(
+        &self,
+        place: ReaderPlace,
+        card: CardTable,
+        profiles: &Profiles,
+        limits: &Limits,
+    ) -> Result<ReaderConfig, ConfigError> {
+        let profile = self.profile(profiles, card.profile.as_ref())?;
+        let pin_line = card
+            .pin_file
+            .as_ref()
+            .map_or(0, |file| self.line(&file.span()));
+        let pin = card.pin_file.map(|file| PinSource::File(file.into_inner()));
+        let mut settings = CardSettings::new(card.seid.into_inner(), profile, pin);
+        settings.apdu_timeout = limits.apdu;
+        settings.handshake_timeout = limits.handshake;
+        Ok(ReaderConfig {
+            place,
+            card: settings,
+            pin_line,
+        })
+    }
+}
