@@ -99,7 +99,8 @@ impl ExportCommand {
 
 /// Any other coding; its class byte is replaced by that of the profile.
 impl From<CommandApdu> for ExportCommand {
-    fn from(command: CommandApdu) -> Self {
+    fn from(mut command: CommandApdu) -> Self {
+        command.cla = 0;
         Self(command)
     }
 }
