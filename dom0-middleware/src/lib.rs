@@ -40,6 +40,7 @@ mod cmd;
 pub mod config;
 mod error;
 mod exit_code;
+mod hex;
 mod limits;
 mod logging;
 pub mod mapping;

@@ -4,6 +4,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::event::AuditEvent;
+use crate::hex::hex;
 use crate::time::UnixTime;
 
 /// Where a chain stands: what the next line must say.
@@ -62,11 +63,6 @@ impl Chain {
         line.push(b'\n');
         Link { line, next }
     }
-}
-
-/// Lower-case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

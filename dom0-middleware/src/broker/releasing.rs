@@ -17,6 +17,7 @@ use super::refusal::Refusal;
 use super::session::{Session, SessionKey, Stage};
 use crate::audit::{self, AuditEvent};
 use crate::card::{CardSession, UseId};
+use crate::hex::hex;
 use crate::mapping::{DomainFact, Reason, Wish};
 
 /// The longest certificate chain a guest is given, in bytes; of a longer one only the leaf.
@@ -158,8 +159,4 @@ fn micros(time: Duration) -> u64 {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -9,6 +9,7 @@ use super::card::{Card, Presence};
 use super::connection::Phase;
 use super::core::Broker;
 use super::session::Stage;
+use crate::hex::hex;
 
 /// The state of everything at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,8 +219,4 @@ impl Broker {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -11,6 +11,7 @@ use super::pin::{PinLedgerError, PinSourceError};
 use super::session_fault::{HandshakeFault, PolicyFault};
 use super::transport::TransportError;
 use super::trust::TrustError;
+use crate::hex::hex;
 
 /// Why a card cannot be used at all, for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -190,8 +191,4 @@ fn tries(left: Option<u8>) -> String {
         Some(n) => format!("{n} tries left"),
         None => "the card does not say how many tries are left".to_owned(),
     }
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,5 +1,6 @@
 //! Why a server is not believed.
 
+use crate::hex::hex;
 use thiserror::Error;
 
 /// Why a server's certificates were not accepted.
@@ -74,8 +75,4 @@ pub enum TrustSetupError {
     /// The certificate check could not be set up.
     #[error("certificate check: {0}")]
     Verifier(String),
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
