@@ -205,10 +205,10 @@ fn show_audit(chain: &Chain, narrator: Narrator) -> Result<()> {
         let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
         let line = match record["event"].as_str() {
             Some("session-established") => format!(
-                "session-established  {} {} card {} us",
+                "session-established  {} {} card {} ms",
                 text("name"),
                 text("server_name"),
-                record["card_us"]
+                record["card_us"].as_u64().unwrap_or_default() / 1_000
             ),
             Some("session-refused") => {
                 format!("session-refused      {} {}", text("code"), text("reason"))
