@@ -1,1 +1,10 @@
-//! Tests.
+//! The broker, with time, guests and workers played.
+
+mod admission;
+mod bench;
+mod endings;
+mod keys;
+mod limits;
+mod opening;
+mod random;
+mod timers;
