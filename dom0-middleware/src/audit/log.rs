@@ -48,6 +48,7 @@ impl AuditLog {
             storage: Box::new(AuditFile {
                 file,
                 length: tail.whole,
+                is_torn: false,
             }),
             chain: tail.chain,
         };
@@ -109,15 +110,21 @@ struct AuditFile {
     file: File,
     /// Length of all whole lines, in bytes.
     length: u64,
+    /// Half a line may stand behind them.
+    is_torn: bool,
 }
 
 impl Storage for AuditFile {
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        // Half a line would break the chain for good: nothing is written behind one.
+        if self.is_torn {
+            self.file.set_len(self.length)?;
+            self.is_torn = false;
+        }
         let written = self.file.write_all(line);
         match written {
             Ok(()) => self.length += line.len() as u64,
-            // Half a line would break the chain for good.
-            Err(_) => self.file.set_len(self.length)?,
+            Err(_) => self.is_torn = self.file.set_len(self.length).is_err(),
         }
         written
     }
@@ -238,6 +245,32 @@ mod tests {
             fs::read_to_string(&path).expect("there"),
             "remember the milk\n"
         );
+    }
+
+    #[test]
+    fn nothing_is_written_behind_half_a_line() {
+        // A device that is always full and cannot be cut.
+        let file = OpenOptions::new().write(true).open("/dev/full");
+        let mut full = AuditFile {
+            file: file.expect("every Linux has it"),
+            length: 0,
+            is_torn: false,
+        };
+        assert!(full.append(b"line\n").is_err());
+        assert!(full.is_torn);
+        // The disk has room again, but the half line is still there.
+        full.file = OpenOptions::new()
+            .write(true)
+            .open("/dev/null")
+            .expect("there");
+        assert!(full.append(b"line\n").is_err());
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("audit");
+        fs::write(&path, "whole\nhal").expect("written");
+        full.file = OpenOptions::new().append(true).open(&path).expect("there");
+        full.length = 6;
+        full.append(b"line\n").expect("it can be cut now");
+        assert_eq!(fs::read_to_string(&path).expect("there"), "whole\nline\n");
     }
 
     /// Takes as many lines as it has room for.
