@@ -250,6 +250,7 @@ impl Rig {
                 set_identity_at_end: false,
             },
             capabilities: Capabilities {
+                tls13: false,
                 state: true,
                 ..Capabilities::default()
             },

@@ -108,7 +108,10 @@ fn the_guest_sees_what_it_may_use_and_how_it_is_doing() {
     let identities = json(&agent(guest, &["identities", "--json"], ""));
     assert_eq!(identities[0]["name"], "web01");
     assert_eq!(identities[0]["door"], "eap-tls");
-    assert_eq!(identities[0]["versions"], serde_json::json!(["TLS 1.2"]));
+    assert_eq!(
+        identities[0]["versions"],
+        serde_json::json!(["TLS 1.2", "TLS 1.3"])
+    );
     let chain_len = identities[0]["certificates"].as_array().map(Vec::len);
     assert_eq!(chain_len, Some(1));
     let table = text(&agent(guest, &["identities"], "").stdout);

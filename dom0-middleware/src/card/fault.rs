@@ -38,10 +38,18 @@ pub enum CardStep {
     FirstFlight,
     /// The last server flight.
     LastFlight,
+    /// A record of the server, in TLS 1.3.
+    ServerRecord,
     /// Get-State.
     State,
     /// The export of the suite.
     CipherSuite,
+    /// The export of the server's certificates.
+    ServerCertificates,
+    /// The export of the client certificate.
+    ClientCertificate,
+    /// The export of the application protocol.
+    Alpn,
     /// The export of the KeyBlock.
     KeyBlock,
 }
@@ -61,8 +69,12 @@ impl fmt::Display for CardStep {
             Self::Start => "start",
             Self::FirstFlight => "first server flight",
             Self::LastFlight => "last server flight",
+            Self::ServerRecord => "server record",
             Self::State => "Get-State",
             Self::CipherSuite => "Get CipherSuite",
+            Self::ServerCertificates => "get server certificates",
+            Self::ClientCertificate => "get client certificate",
+            Self::Alpn => "get application protocol",
             Self::KeyBlock => "Get KeyBlock",
         })
     }

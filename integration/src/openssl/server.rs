@@ -29,6 +29,7 @@ pub struct ServerPlan<'a> {
     credential: &'a Credential,
     clients: Option<&'a Authority>,
     cipher: Option<String>,
+    version: Option<&'static str>,
     mode: Mode,
     options: Vec<String>,
 }
@@ -41,6 +42,7 @@ impl<'a> ServerPlan<'a> {
             credential,
             clients: None,
             cipher: None,
+            version: Some("-tls1_2"),
             mode: Mode::default(),
             options: Vec::new(),
         }
@@ -60,6 +62,20 @@ impl<'a> ServerPlan<'a> {
         self
     }
 
+    /// TLS 1.3 instead of TLS 1.2.
+    #[must_use]
+    pub fn tls13(mut self) -> Self {
+        self.version = Some(TLS13);
+        self
+    }
+
+    /// TLS 1.2 and TLS 1.3.
+    #[must_use]
+    pub fn both_versions(mut self) -> Self {
+        self.version = None;
+        self
+    }
+
     /// What it does with a connection.
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
@@ -75,7 +91,7 @@ impl<'a> ServerPlan<'a> {
     }
 }
 
-/// A running `openssl s_server`: TLS 1.2, on 127.0.0.1, refusing clients without a certificate
+/// A running `openssl s_server`: TLS 1.2 unless planned otherwise, on 127.0.0.1, refusing clients without a certificate
 /// of the CA.
 ///
 /// It serves one connection after the other.
@@ -105,7 +121,8 @@ impl OpensslServer {
         );
         let mut command = Command::new("openssl");
         command
-            .args(["s_server", "-accept", "127.0.0.1:0", "-tls1_2"])
+            .args(["s_server", "-accept", "127.0.0.1:0"])
+            .args(plan.version)
             .args(["-Verify", "2", "-verify_return_error", "-CAfile"])
             .arg(&ca)
             .arg("-cert")
@@ -115,7 +132,9 @@ impl OpensslServer {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         if let Some(cipher) = &plan.cipher {
-            command.args(["-cipher", cipher]);
+            let is_tls13 = plan.version == Some(TLS13);
+            let option = if is_tls13 { "-ciphersuites" } else { "-cipher" };
+            command.args([option, cipher]);
         }
         if plan.mode == Mode::Page {
             command.arg("-www");
@@ -163,6 +182,16 @@ impl OpensslServer {
     /// When the server has ended.
     pub fn renegotiate(&self) {
         self.send(b"r\n");
+    }
+
+    /// Has the server update its keys, which takes TLS 1.3; `and_ours` asks for the client's as
+    /// well. It looks at commands before it looks at clients: whatever a client sends from now on
+    /// comes after.
+    ///
+    /// # Panics
+    /// When the server has ended.
+    pub fn update_keys(&self, and_ours: bool) {
+        self.send(if and_ours { b"K\n" } else { b"k\n" });
     }
 
     /// Waits for `length` more bytes of payload from clients, and takes them.
@@ -234,3 +263,6 @@ fn require_openssl() {
     });
     assert!(found, "openssl is not in the PATH: run make deps");
 }
+
+/// The option for TLS 1.3 alone.
+const TLS13: &str = "-tls1_3";

@@ -76,6 +76,8 @@ pub struct Capabilities {
     pub store_session_id: bool,
     /// Get-State.
     pub state: bool,
+    /// INS 8A takes TLS 1.3 for the next handshake.
+    pub tls13: bool,
 }
 
 impl Capabilities {
@@ -83,6 +85,16 @@ impl Capabilities {
     #[must_use]
     pub fn can_forget(self) -> bool {
         self.parameters || self.store_session_id
+    }
+
+    /// The highest version run through the card. TLS 1.3 takes Get-State besides (§9.3): nothing
+    /// else tells when the card is done.
+    #[must_use]
+    pub fn max_version(self) -> ProtocolVersion {
+        match self.tls13 && self.state {
+            true => ProtocolVersion::TLS1_3,
+            false => ProtocolVersion::TLS1_2,
+        }
     }
 }
 
@@ -93,14 +105,10 @@ impl From<Capabilities> for CardFeatures {
             alpn: capabilities.parameters,
             version_range: capabilities.parameters,
             forget: capabilities.can_forget(),
-            max_version: MAX_VERSION,
+            max_version: capabilities.max_version(),
         }
     }
 }
-
-/// The highest version run through a card. TLS 1.3 needs one record for each EAP-TLS message and
-/// the card's word for what it verified (§9.3); a ServerHello that selects it is refused.
-pub(super) const MAX_VERSION: ProtocolVersion = ProtocolVersion::TLS1_2;
 
 /// The lowest version asked of a card that takes a range.
 pub(super) const MIN_VERSION: ProtocolVersion = ProtocolVersion::TLS1_2;

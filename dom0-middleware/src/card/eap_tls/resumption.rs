@@ -92,7 +92,8 @@ pub(super) enum Offer {
 }
 
 impl Offer {
-    pub(super) fn of(hello: &ClientHello) -> Self {
+    /// What `hello` offers, given the session the card is known to have.
+    pub(super) fn of(hello: &ClientHello, known: Option<&OfferedSession>) -> Self {
         if hello.has_pre_shared_key {
             return Self::PreSharedKey;
         }
@@ -101,12 +102,18 @@ impl Offer {
         {
             return Self::Session(Sha256::digest(ticket).into());
         }
-        // With TLS 1.3 on offer a session id without ticket is the random one of RFC 8446 §4.1.2,
-        // appendix D.4. Should it be a real one after all, no record fits and resuming fails.
-        if hello.session_id.is_empty() || hello.offers_tls13() {
+        if hello.session_id.is_empty() {
             return Self::Nothing;
         }
-        Self::Session(Sha256::digest(&hello.session_id).into())
+        let offer = Self::Session(Sha256::digest(&hello.session_id).into());
+        // With TLS 1.3 on offer a session id without ticket is the random one of RFC 8446 §4.1.2,
+        // appendix D.4, unless it is the one known. Should it be another real one after all, no
+        // record fits and resuming fails.
+        let is_known = known.is_some_and(|session| session.is(&offer));
+        match hello.offers_tls13() && !is_known {
+            true => Self::Nothing,
+            false => offer,
+        }
     }
 
     /// Whether this is the stand-in given to the card to make it forget.

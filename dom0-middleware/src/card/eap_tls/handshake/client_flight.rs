@@ -1,14 +1,13 @@
 //! The card's flights after a server flight, and its verdict on the server's Finished.
 
-use proto::tls::{
-    CertificateList, ClientFlight, ClientFlightKind, KeyBlockShape, RecordReader, ServerHello,
-};
+use proto::tls::{CertificateList, ClientFlight, ClientFlightKind, RecordReader, ServerHello};
 use sha2::{Digest, Sha256};
 
 use super::context::Context;
 use super::export::{Exporting, export};
 use super::machine::{CardState, Next, ServerState};
 use super::server_flight::ExpectLastFlight;
+use super::server_hello::KeyShape;
 use crate::card::eap_tls::answer::Answer;
 use crate::card::eap_tls::resumption::OfferedSession;
 use crate::card::eap_tls::talk::{Talk, Talked};
@@ -18,7 +17,7 @@ use crate::card::fault::{CardFault, CardStep};
 /// What ServerHello and the first flight settled.
 pub(super) struct Session {
     pub(super) server_hello: ServerHello,
-    pub(super) shape: KeyBlockShape,
+    pub(super) shape: KeyShape,
     pub(super) peer_certificates: Vec<Vec<u8>>,
     pub(super) abbreviated: bool,
 }

@@ -41,7 +41,7 @@ impl ExpectClientHello {
         })?;
         check_version(context, &hello)?;
 
-        let offer = Offer::of(&hello);
+        let offer = Offer::of(&hello, context.session.as_ref());
         let allowed = match offer {
             Offer::Nothing => true,
             _ if offer.is_stand_in(&context.parameters.forgotten_session_id) => true,

@@ -3,12 +3,15 @@
 use proto::card::{CardState as EapState, CipherSuiteAnswer, EapCardCommand};
 use proto::tls::{
     CipherSuite, Established, KeyBlock, KeyBlockShape, ProtocolVersion, SessionKeys,
-    explicit_nonce, next_explicit_nonce,
+    TrafficSecrets, explicit_nonce, next_explicit_nonce,
 };
+use zeroize::Zeroizing;
 
 use super::client_flight::Session;
 use super::context::Context;
 use super::machine::{CardState, Completed, Next};
+use super::server_hello::KeyShape;
+use super::tls13_export::ask_server_certificates;
 use crate::card::eap_tls::answer::Answer;
 use crate::card::eap_tls::resumption::OfferedSession;
 use crate::card::error::SessionError;
@@ -56,7 +59,7 @@ impl ExpectState {
     }
 }
 
-fn ask_suite(context: &Context, exporting: Exporting) -> Next {
+pub(super) fn ask_suite(context: &Context, exporting: Exporting) -> Next {
     let profile = &context.parameters.profile;
     Next::Command(
         CardStep::CipherSuite,
@@ -94,13 +97,20 @@ impl ExpectCipherSuite {
             }
             .into());
         }
-        let profile = &context.parameters.profile;
-        Ok(Next::Command(
-            CardStep::KeyBlock,
-            profile.export_key_block.to_apdu(profile.cla),
-            CardState::KeyBlock(ExpectKeyBlock(self.0)),
-        ))
+        match self.0.session.shape {
+            KeyShape::KeyBlock(_) => Ok(ask_key_block(context, self.0)),
+            KeyShape::TrafficSecrets { .. } => Ok(ask_server_certificates(context, self.0)),
+        }
     }
+}
+
+pub(super) fn ask_key_block(context: &Context, exporting: Exporting) -> Next {
+    let profile = &context.parameters.profile;
+    Next::Command(
+        CardStep::KeyBlock,
+        profile.export_key_block.to_apdu(profile.cla),
+        CardState::KeyBlock(ExpectKeyBlock(exporting)),
+    )
 }
 
 /// Awaits the KeyBlock. Nothing can fail after it but the broker's last judgement.
@@ -118,25 +128,21 @@ impl ExpectKeyBlock {
             finished_record,
             record,
         } = self.0;
-        let need = session.shape.total();
-        // A card may give more than the suite needs; what exceeds it is nobody's.
-        let key_block = data.get(..need).ok_or(CardFault::ShortKeyBlock {
-            need,
-            got: data.len(),
-        })?;
-        let client_explicit_nonce = match uses_explicit_nonce(&session.shape) {
-            true => Some(next_nonce(&finished_record)?),
-            false => None,
+        let (keys, sequence) = cut(data, session.shape)?;
+        let client_explicit_nonce = match &session.shape {
+            KeyShape::KeyBlock(shape) if uses_explicit_nonce(shape) => {
+                Some(next_nonce(&finished_record)?)
+            }
+            _ => None,
         };
         let server_hello = session.server_hello;
         Ok(Next::Finished(Box::new(Completed {
             keys: Established {
                 version: server_hello.version,
                 cipher_suite: server_hello.cipher_suite,
-                keys: SessionKeys::KeyBlock(KeyBlock::new(key_block.to_vec())),
-                // Each side has sent one protected record, its Finished (§8.2).
-                client_sequence: 1,
-                server_sequence: 1,
+                keys,
+                client_sequence: sequence,
+                server_sequence: sequence,
                 client_explicit_nonce,
             },
             abbreviated: session.abbreviated,
@@ -150,8 +156,34 @@ impl ExpectKeyBlock {
     }
 }
 
+/// Cuts what the card gave to what the suite needs, and says with which sequence number both sides
+/// go on (§8.2): up to TLS 1.2 each has sealed its Finished under these keys, in TLS 1.3 nothing.
+/// A card may give more than the suite needs; what exceeds it is nobody's.
+fn cut(data: &[u8], shape: KeyShape) -> Result<(SessionKeys, u64), CardFault> {
+    let got = data.len();
+    match shape {
+        KeyShape::KeyBlock(shape) => {
+            let need = shape.total();
+            let block = data.get(..need);
+            let block = block.ok_or(CardFault::ShortKeyBlock { need, got })?;
+            Ok((SessionKeys::KeyBlock(KeyBlock::new(block.to_vec())), 1))
+        }
+        KeyShape::TrafficSecrets { secret_len } => {
+            let need = 2 * secret_len;
+            let secrets = data.get(..need);
+            let secrets = secrets.ok_or(CardFault::ShortKeyBlock { need, got })?;
+            let (client, server) = secrets.split_at(secret_len);
+            let secrets = TrafficSecrets {
+                client: Zeroizing::new(client.to_vec()),
+                server: Zeroizing::new(server.to_vec()),
+            };
+            Ok((SessionKeys::TrafficSecrets(secrets), 0))
+        }
+    }
+}
+
 /// The data of an export; a card without the command, or with an empty answer, cannot export.
-fn exported(answer: &Answer) -> Result<&[u8], SessionError> {
+pub(super) fn exported(answer: &Answer) -> Result<&[u8], SessionError> {
     let empty = answer.is_success() && answer.data().is_empty();
     if answer.is_missing() || empty {
         return Err(CardFault::CannotExport {

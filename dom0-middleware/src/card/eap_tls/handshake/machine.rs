@@ -14,6 +14,8 @@ use super::preparation::{
     ExpectIdentitySet, ExpectParametersTaken, ExpectSessionOverwritten, ExpectStateReset, prepare,
 };
 use super::server_flight::{ExpectFirstFlight, ExpectLastFlight};
+use super::tls13::{ExpectTls13Answer, ExpectTls13State, Tls13Relay};
+use super::tls13_export::{ExpectAlpn, ExpectClientCertificate, ExpectServerCertificates};
 use crate::card::eap_tls::command::{Pending, Progress};
 use crate::card::eap_tls::parameters::{Capabilities, DriverParameters};
 use crate::card::eap_tls::request::HandshakeRequest;
@@ -100,6 +102,11 @@ impl AwaitCard {
                     CardState::Acceptance(state) => state.on_answer(&mut context, &answer),
                     CardState::State(state) => state.on_answer(&mut context, &answer),
                     CardState::CipherSuite(state) => state.on_answer(&mut context, &answer),
+                    CardState::Tls13Answer(state) => state.on_answer(&mut context, &answer),
+                    CardState::Tls13State(state) => state.on_answer(&mut context, &answer),
+                    CardState::ServerCertificates(state) => state.on_answer(&mut context, &answer),
+                    CardState::ClientCertificate(state) => state.on_answer(&mut context, &answer),
+                    CardState::Alpn(state) => state.on_answer(&mut context, &answer),
                     CardState::KeyBlock(state) => state.on_answer(&context, &answer),
                 };
                 act(context, next)
@@ -137,6 +144,7 @@ impl AwaitServer {
         let next = match state {
             ServerState::FirstFlight(state) => state.on_records(&mut context, bytes),
             ServerState::LastFlight(state) => state.on_records(&mut context, bytes),
+            ServerState::Tls13Record(state) => state.on_records(&mut context, bytes),
         };
         act(context, next)
     }
@@ -191,7 +199,12 @@ pub(super) enum CardState {
     AbbreviatedFlight(ExpectAbbreviatedFlight),
     Acceptance(ExpectAcceptance),
     State(ExpectState),
+    Tls13Answer(ExpectTls13Answer),
+    Tls13State(ExpectTls13State),
     CipherSuite(ExpectCipherSuite),
+    ServerCertificates(ExpectServerCertificates),
+    ClientCertificate(ExpectClientCertificate),
+    Alpn(ExpectAlpn),
     KeyBlock(ExpectKeyBlock),
 }
 
@@ -199,6 +212,7 @@ pub(super) enum CardState {
 pub(super) enum ServerState {
     FirstFlight(ExpectFirstFlight),
     LastFlight(ExpectLastFlight),
+    Tls13Record(Box<Tls13Relay>),
 }
 
 /// What a state decides: a [`Step`] before its command is counted and started.
@@ -262,6 +276,7 @@ impl fmt::Debug for AwaitServer {
         f.write_str(match self.state {
             ServerState::FirstFlight(_) => "AwaitServer(first flight)",
             ServerState::LastFlight(_) => "AwaitServer(last flight)",
+            ServerState::Tls13Record(_) => "AwaitServer(record)",
         })
     }
 }

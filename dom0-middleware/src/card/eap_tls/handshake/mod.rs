@@ -21,6 +21,8 @@ mod machine;
 mod preparation;
 mod server_flight;
 mod server_hello;
+mod tls13;
+mod tls13_export;
 
 #[cfg(test)]
 mod tests;

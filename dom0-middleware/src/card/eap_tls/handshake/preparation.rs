@@ -11,7 +11,7 @@ use super::client_hello::ExpectClientHello;
 use super::context::{Context, Forgetting};
 use super::machine::{CardState, Next};
 use crate::card::eap_tls::answer::Answer;
-use crate::card::eap_tls::parameters::{MAX_VERSION, MIN_VERSION};
+use crate::card::eap_tls::parameters::MIN_VERSION;
 use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep};
 use crate::card::session_fault::PolicyFault;
@@ -185,7 +185,8 @@ fn effective_range(context: &Context) -> (ProtocolVersion, ProtocolVersion) {
         true => request.min_version.max(MIN_VERSION),
         false => request.min_version,
     };
-    (lowest, request.max_version.min(MAX_VERSION))
+    let highest = context.capabilities.max_version();
+    (lowest, request.max_version.min(highest))
 }
 
 fn parameters_command(context: &Context, forget: bool) -> Result<CommandApdu, SessionError> {

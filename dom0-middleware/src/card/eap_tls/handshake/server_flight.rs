@@ -9,6 +9,7 @@ use super::client_flight::{ExpectAbbreviatedFlight, ExpectAcceptance, ExpectFull
 use super::context::Context;
 use super::machine::{CardState, Next, ServerState};
 use super::server_hello;
+use super::tls13::Tls13Relay;
 use crate::card::eap_tls::resumption::{Offer, OfferedSession};
 use crate::card::error::SessionError;
 use crate::card::fault::CardStep;
@@ -55,8 +56,14 @@ impl ExpectFirstFlight {
                 new_ticket,
             } => self.on_abbreviated(context, &flight.bytes, server_hello, new_ticket.is_some()),
             FlightKind::Tls13Hello { server_hello } => {
-                let got = server_hello.version;
-                Err(HandshakeFault::Version { got }.into())
+                server_hello::check(context, &self.client_hello, &server_hello)?;
+                Tls13Relay::begin(
+                    context,
+                    self.client_hello,
+                    self.flight.records,
+                    &flight.bytes,
+                    server_hello,
+                )
             }
             FlightKind::Last { .. } => unreachable!("a first flight was asked for"),
         }

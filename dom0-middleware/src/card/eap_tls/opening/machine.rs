@@ -7,7 +7,9 @@ use proto::card::{EapCardCommand, Pin};
 
 use super::inventory::{ExpectCertificate, ExpectCurrentName, ExpectIdentity, ExpectName, list};
 use super::pin_state::{ExpectPinState, ExpectPinVerified, ExpectSelected, verify_command};
-use super::probes::{ExpectParametersProbe, ExpectSessionIdProbe, ExpectStateProbe};
+use super::probes::{
+    ExpectParametersProbe, ExpectSessionIdProbe, ExpectStateProbe, ExpectVersionsProbe,
+};
 use crate::card::eap_tls::command::{Counter, Pending, Progress};
 use crate::card::eap_tls::parameters::{Capabilities, DriverParameters, MAX_OPENING_COMMANDS};
 use crate::card::error::CardError;
@@ -97,6 +99,7 @@ impl AwaitCard {
             State::Identity(state) => state.on_answer(&mut context, &answer),
             State::Certificate(state) => state.on_answer(&mut context, &answer),
             State::ParametersProbe(state) => state.on_answer(&mut context, &answer),
+            State::VersionsProbe(state) => state.on_answer(&mut context, &answer),
             State::GetStateProbe(state) => state.on_answer(&mut context, &answer),
             State::SessionIdProbe(state) => state.on_answer(&mut context, &answer),
         }?;
@@ -175,6 +178,7 @@ pub(super) enum State {
     Identity(ExpectIdentity),
     Certificate(ExpectCertificate),
     ParametersProbe(ExpectParametersProbe),
+    VersionsProbe(ExpectVersionsProbe),
     GetStateProbe(ExpectStateProbe),
     SessionIdProbe(ExpectSessionIdProbe),
 }

@@ -2,7 +2,8 @@
 //! session, which no record stands for after an opening.
 
 use proto::apdu::CommandApdu;
-use proto::card::EapCardCommand;
+use proto::card::{EapCardCommand, NextHandshake};
+use proto::tls::ProtocolVersion;
 
 use super::machine::{Context, Next, State};
 use crate::card::eap_tls::answer::Answer;
@@ -35,6 +36,30 @@ impl ExpectParametersProbe {
     ) -> Result<Next, CardError> {
         const WRONG_DATA: u16 = 0x6A80;
         context.capabilities.parameters = answer.is_success() || answer.sw().0 == WRONG_DATA;
+        if !context.capabilities.parameters {
+            return Ok(probe_state(context));
+        }
+        let only_tls13 = NextHandshake {
+            versions: Some((ProtocolVersion::TLS1_3.0, ProtocolVersion::TLS1_3.0)),
+            ..NextHandshake::default()
+        };
+        let command = context.apdu(&EapCardCommand::NextHandshake(only_tls13));
+        let state = State::VersionsProbe(ExpectVersionsProbe);
+        Ok(Next::Command(CardStep::Parameters, command, state))
+    }
+}
+
+/// Awaits INS 8A with TLS 1.3 alone. Each handshake says its versions anew, so nothing is left of
+/// it.
+pub(super) struct ExpectVersionsProbe;
+
+impl ExpectVersionsProbe {
+    pub(super) fn on_answer(
+        self,
+        context: &mut Context,
+        answer: &Answer,
+    ) -> Result<Next, CardError> {
+        context.capabilities.tls13 = answer.is_success();
         Ok(probe_state(context))
     }
 }

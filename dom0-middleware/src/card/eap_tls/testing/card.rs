@@ -20,6 +20,8 @@ pub(in crate::card) struct FakeCard {
     /// On T=0 the list does not move on with Le 00.
     pub(in crate::card) list_stuck_without_le: bool,
     pub(in crate::card) has_parameters: bool,
+    /// Takes TLS 1.3 for the next handshake.
+    pub(in crate::card) has_tls13: bool,
     pub(in crate::card) has_state: bool,
     pub(in crate::card) has_reset: bool,
     pub(in crate::card) has_store_session_id: bool,
@@ -40,6 +42,12 @@ pub(in crate::card) struct FakeCard {
     pub(in crate::card) refuses_flight: Option<usize>,
     pub(in crate::card) suite_answer: Vec<u8>,
     pub(in crate::card) key_block: Vec<u8>,
+    /// What Get-State says after a handshake.
+    pub(in crate::card) final_state: u8,
+    /// What it exports as the list it verified, in TLS 1.3.
+    pub(in crate::card) server_list: Vec<u8>,
+    /// What it exports as the application protocol, in TLS 1.3.
+    pub(in crate::card) alpn: Vec<u8>,
     pub(in crate::card) answers: Option<Answers>,
     /// Every command, in order.
     pub(in crate::card) log: Vec<CommandApdu>,
@@ -58,6 +66,7 @@ pub(in crate::card) struct Memory {
     steps_left: u32,
     flights: usize,
     pending_answer: Vec<u8>,
+    tls13_done: bool,
 }
 
 impl Default for FakeCard {
@@ -71,6 +80,7 @@ impl Default for FakeCard {
             identities: vec![(b"alice".to_vec(), None), (b"bob".to_vec(), None)],
             list_stuck_without_le: false,
             has_parameters: true,
+            has_tls13: false,
             has_state: true,
             has_reset: true,
             has_store_session_id: false,
@@ -84,6 +94,9 @@ impl Default for FakeCard {
             refuses_flight: None,
             suite_answer: [&tls::GCM.to_be_bytes()[..], &[3, 3, 0]].concat(),
             key_block: (0..40).collect(),
+            final_state: 3,
+            server_list: tls::exported_list(&[tls::SERVER_CERTIFICATE]),
+            alpn: Vec::new(),
             answers: None,
             log: Vec::new(),
             memory: Memory::default(),
@@ -120,6 +133,7 @@ impl FakeCard {
         self.memory.incoming.clear();
         self.memory.outgoing.clear();
         self.memory.flights = 0;
+        self.memory.tls13_done = false;
     }
 
     fn answer(&mut self, command: &CommandApdu) -> ResponseApdu {
@@ -142,8 +156,11 @@ impl FakeCard {
                 success(&[])
             }
             (0x19, 0x00, _) if self.has_state => {
-                let state = if self.memory.flights >= 2 { 3 } else { 2 };
-                success(&[state])
+                let is_done = match self.hello.tls13 {
+                    true => self.memory.tls13_done,
+                    false => self.memory.flights >= 2,
+                };
+                success(&[if is_done { self.final_state } else { 2 }])
             }
             (0x19 | 0x8A | 0x60, ..) if self.is_missing(command) => status(0x6D00),
             _ if !self.verified => self.pin_wanted(),
@@ -168,6 +185,14 @@ impl FakeCard {
             (0x80, p1, _) => self.process_eap(p1 & 1 == 1, data.to_vec()),
             (0x86, ..) if data == [0x81] => success(&self.suite_answer),
             (0x86, ..) if data == [0x82] => success(&self.key_block),
+            (0x86, ..) if data == [0x84] && self.has_tls13 => {
+                self.long(self.server_list.clone(), true)
+            }
+            (0x86, ..) if data == [0x85] && self.has_tls13 => match self.certificate.clone() {
+                Some(der) => self.long(der, true),
+                None => status(0x6A88),
+            },
+            (0x86, ..) if data == [0x87] && self.has_tls13 => success(&self.alpn),
             (0x86, ..) => status(0x6A88),
             (0x12, ..) => self.fetch(),
             _ => status(0x6D00),
@@ -229,6 +254,9 @@ impl FakeCard {
             let Some((value, next)) = rest.split_at_checked(usize::from(*length)) else {
                 return status(0x6A80);
             };
+            if *tag == 3 && value.starts_with(&[3, 4]) && !self.has_tls13 {
+                return status(0x6A80);
+            }
             if *tag == 4 && value == [1] && self.obeys_forget {
                 self.session = None;
             }
@@ -278,6 +306,9 @@ impl FakeCard {
 
     /// What it says to a server flight.
     fn reply(&mut self, flight: &[u8]) -> Option<Vec<u8>> {
+        if self.hello.tls13 {
+            return self.reply_tls13(flight);
+        }
         if self.memory.flights == 2 {
             return None;
         }
@@ -299,6 +330,17 @@ impl FakeCard {
         }
         self.session = session_id.filter(|id| !id.is_empty());
         Some(tls::client_flight(self.certificate.as_deref()))
+    }
+
+    /// What it says to a record of TLS 1.3.
+    fn reply_tls13(&mut self, record: &[u8]) -> Option<Vec<u8>> {
+        if tls::is_retry(record) {
+            return Some(self.offered_hello());
+        }
+        (record == tls::server_finished13()).then(|| {
+            self.memory.tls13_done = true;
+            tls::client_finished13()
+        })
     }
 
     /// Counts a flight to the card and lays its answer out.

@@ -48,6 +48,7 @@ pub(in crate::card) fn all_capabilities() -> Capabilities {
         parameters: true,
         store_session_id: false,
         state: true,
+        tls13: false,
     }
 }
 

@@ -12,6 +12,12 @@ pub(in crate::card) const CBC: u16 = 0x002F;
 /// Explicit nonce of every client Finished here.
 pub(in crate::card) const NONCE: [u8; 8] = [0xFF, 0, 0, 0, 0, 0, 0, 0xFF];
 
+/// The random of a HelloRetryRequest (RFC 8446 §4.1.3).
+const RETRY_RANDOM: [u8; 32] = [
+    0xCF, 0x21, 0xAD, 0x74, 0xE5, 0x9A, 0x61, 0x11, 0xBE, 0x1D, 0x8C, 0x02, 0x1E, 0x65, 0xB8, 0x91,
+    0xC2, 0xA2, 0x11, 0x16, 0x7A, 0xBB, 0x8C, 0x5E, 0x07, 0x9E, 0x09, 0xE2, 0xC8, 0xA8, 0x33, 0x9C,
+];
+
 /// A ClientHello as one record.
 #[derive(Clone)]
 pub(in crate::card) struct Hello {
@@ -20,6 +26,8 @@ pub(in crate::card) struct Hello {
     pub(in crate::card) ticket: Option<Vec<u8>>,
     pub(in crate::card) suites: Vec<u16>,
     pub(in crate::card) pre_shared_key: bool,
+    /// Offers TLS 1.3 besides `version`.
+    pub(in crate::card) tls13: bool,
 }
 
 impl Default for Hello {
@@ -30,6 +38,7 @@ impl Default for Hello {
             ticket: None,
             suites: vec![GCM, CBC],
             pre_shared_key: false,
+            tls13: false,
         }
     }
 }
@@ -45,6 +54,10 @@ impl Hello {
         let mut extensions = Vec::new();
         if let Some(ticket) = &self.ticket {
             extensions.extend(extension(35, ticket));
+        }
+        if self.tls13 {
+            let versions = [&[3, 4][..], &self.version.to_be_bytes()].concat();
+            extensions.extend(extension(43, &vec8(&versions)));
         }
         if self.pre_shared_key {
             let identity = [vec16(&[1; 8]), vec![0; 4]].concat();
@@ -176,6 +189,44 @@ pub(in crate::card) fn finished(nonce: [u8; 8]) -> Vec<u8> {
 /// A fatal alert in clear.
 pub(in crate::card) fn alert(description: u8) -> Vec<u8> {
     record(21, &[2, description])
+}
+
+/// HelloRetryRequest of TLS 1.3, as one record.
+pub(in crate::card) fn retry(suite: u16) -> Vec<u8> {
+    let server = Server {
+        version: 0x0304,
+        suite,
+        extended_master_secret: false,
+        ..Server::default()
+    };
+    let mut record = server.hello_only();
+    record[11..43].copy_from_slice(&RETRY_RANDOM);
+    record
+}
+
+/// Whether a record is a HelloRetryRequest.
+pub(in crate::card) fn is_retry(record: &[u8]) -> bool {
+    record.get(11..43) == Some(&RETRY_RANDOM)
+}
+
+/// Something encrypted, as one record of TLS 1.3.
+pub(in crate::card) fn encrypted13(content: &[u8]) -> Vec<u8> {
+    record(23, content)
+}
+
+/// Stands for the server's Finished in TLS 1.3.
+pub(in crate::card) fn server_finished13() -> Vec<u8> {
+    encrypted13(&[0xF5; 40])
+}
+
+/// Stands for the card's Certificate .. Finished in TLS 1.3.
+pub(in crate::card) fn client_finished13() -> Vec<u8> {
+    [record(20, &[1]), encrypted13(&[0xFC; 900])].concat()
+}
+
+/// A list of certificates as a card exports it.
+pub(in crate::card) fn exported_list(certificates: &[&[u8]]) -> Vec<u8> {
+    certificates.iter().flat_map(|der| vec24(der)).collect()
 }
 
 /// One record of TLS 1.2.

@@ -64,8 +64,8 @@ fn what_is_forgotten_is_not_resumed() {
     assert!(!bench.full().abbreviated);
     assert_eq!(
         bench.slot.lock().card.count(0x8A, 0),
-        3,
-        "a probe, two handshakes"
+        4,
+        "two probes, two handshakes"
     );
 }
 

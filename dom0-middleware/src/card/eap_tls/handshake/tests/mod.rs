@@ -5,6 +5,7 @@ mod hostile;
 mod keys;
 mod policy;
 mod resumption;
+mod tls13;
 mod tolerances;
 
 use std::sync::Arc;
