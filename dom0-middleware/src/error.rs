@@ -48,13 +48,12 @@ fn of_service(error: &ServiceError) -> ExitCode {
         ServiceError::Config(_)
         | ServiceError::Audit(AuditError::NotAnAudit(_) | AuditError::Io { .. })
         | ServiceError::Socket(_)
+        | ServiceError::Ledger(_)
         | ServiceError::Reader { .. } => ExitCode::Configuration,
         ServiceError::Audit(AuditError::InUse(_)) | ServiceError::AuditWrite(_) => {
             ExitCode::Unavailable
         }
-        ServiceError::Ledger(_) | ServiceError::System(_) | ServiceError::WorkerEnded { .. } => {
-            ExitCode::Internal
-        }
+        ServiceError::System(_) | ServiceError::WorkerEnded { .. } => ExitCode::Internal,
     }
 }
 

@@ -34,7 +34,10 @@ pub use self::error::{CardError, SessionError, server_alert};
 pub use self::fault::{CardFault, CardStep, EapProblem};
 pub use self::handle::{CardHandle, SendError, spawn_worker};
 pub use self::job::{Job, UseId};
-pub use self::pin::{MemoryPinLedger, PinLedger, PinLedgerError, PinSource, PinSourceError};
+pub use self::pin::{
+    FilePinLedger, MemoryPinLedger, OfferedPin, PinLedger, PinLedgerError, PinSource,
+    PinSourceError, PinStamp,
+};
 pub use self::profile::{CardProfile, ExportCommand};
 pub use self::report::{
     CardFeatures, CardIdentity, CardSession, Reporter, WorkerCommand, WorkerReport,

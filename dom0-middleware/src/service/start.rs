@@ -18,9 +18,9 @@ use crate::admin::{AdminListener, ServiceView};
 use crate::audit::{AuditEvent, AuditLog};
 use crate::broker::{Broker, Setup};
 use crate::card::vicc::{ListenError, ViccListener};
-use crate::card::{CardHandle, MemoryPinLedger, PinLedger, spawn_worker};
+use crate::card::{CardHandle, FilePinLedger, PinLedger, spawn_worker};
 use crate::channel::UnixChannel;
-use crate::config::{Config, ReaderConfig, ReaderPlace};
+use crate::config::{Config, ReaderPlace};
 use crate::mapping::Table;
 use crate::time::Now;
 
@@ -52,7 +52,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
     }
     let service = ServiceView::of(&config, &bound.table);
     let (inbox, outlet) = inbox::channel();
-    let cards = start_cards(&config.readers, &inbox)?;
+    let cards = start_cards(&config, &inbox)?;
     warn_of_insecurity(&config, &bound.table);
     record_start(&mut audit, &config)?;
 
@@ -106,13 +106,10 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn start_cards(
-    readers: &[ReaderConfig],
-    inbox: &Inbox,
-) -> Result<BTreeMap<Seid, CardHandle>, ServiceError> {
-    let ledger: Arc<dyn PinLedger> = Arc::new(MemoryPinLedger::new()?);
+fn start_cards(config: &Config, inbox: &Inbox) -> Result<BTreeMap<Seid, CardHandle>, ServiceError> {
+    let ledger: Arc<dyn PinLedger> = Arc::new(FilePinLedger::open(&config.pin_attempts_file)?);
     let mut cards = BTreeMap::new();
-    for reader in readers {
+    for reader in &config.readers {
         let seid = &reader.card.seid;
         let listener = listen(&reader.place).map_err(|source| ServiceError::Reader {
             seid: seid.to_string(),

@@ -1,12 +1,10 @@
 //! Opening a card with its PIN: at most one attempt, on record before it is made.
 
-use proto::card::Pin;
-
 use super::link::Link;
 use crate::card::eap_tls::DriverParameters;
 use crate::card::eap_tls::opening::{self, Opened, Step};
 use crate::card::error::CardError;
-use crate::card::pin::PinLedger;
+use crate::card::pin::{OfferedPin, PinLedger};
 use crate::card::settings::CardSettings;
 
 /// Opens the card behind `link`.
@@ -26,7 +24,7 @@ pub(super) fn open(
             Step::NeedPin(opening) => {
                 let pin = fresh_pin(settings, ledger)?;
                 ledger.record_attempt(&settings.seid, &pin)?;
-                opening.with_pin(&pin)?
+                opening.with_pin(&pin.pin)?
             }
             Step::PinAccepted(opening) => {
                 ledger.record_accepted(&settings.seid)?;
@@ -38,7 +36,10 @@ pub(super) fn open(
 }
 
 /// The PIN, if it may be sent.
-pub(super) fn fresh_pin(settings: &CardSettings, ledger: &dyn PinLedger) -> Result<Pin, CardError> {
+pub(super) fn fresh_pin(
+    settings: &CardSettings,
+    ledger: &dyn PinLedger,
+) -> Result<OfferedPin, CardError> {
     let pin = settings.pin.as_ref().ok_or(CardError::PinMissing)?.read()?;
     if !ledger.may_verify(&settings.seid, &pin)? {
         return Err(CardError::PinSpent);

@@ -34,6 +34,8 @@ pub struct Config {
     pub admin_socket: PathBuf,
     /// The audit file.
     pub audit_file: PathBuf,
+    /// The record of PIN attempts.
+    pub pin_attempts_file: PathBuf,
     /// The limits in force.
     pub limits: Limits,
     /// Where cards come from.
@@ -96,6 +98,12 @@ impl Check<'_> {
         Ok(Config {
             path: self.path.to_owned(),
             admin_socket: file.service.admin_socket,
+            pin_attempts_file: file.service.pin_attempts_file.unwrap_or_else(|| {
+                let beside_the_audit = file.service.audit_file.parent();
+                beside_the_audit
+                    .unwrap_or_else(|| Path::new(""))
+                    .join("pin-attempts.json")
+            }),
             audit_file: file.service.audit_file,
             limits,
             readers,

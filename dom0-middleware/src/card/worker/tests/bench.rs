@@ -17,7 +17,7 @@ use crate::card::eap_tls::testing::{FakeCard, client_certificate_sha256, name};
 use crate::card::error::SessionError;
 use crate::card::handle::{CardHandle, spawn_worker};
 use crate::card::job::{Job, UseId};
-use crate::card::pin::{MemoryPinLedger, PinSource};
+use crate::card::pin::{MemoryPinLedger, PinLedger, PinSource};
 use crate::card::profile::CardProfile;
 use crate::card::report::{CardSession, WorkerCommand, WorkerReport};
 use crate::card::settings::CardSettings;
@@ -125,6 +125,15 @@ impl Bench {
     }
 
     pub(super) fn with(card: FakeCard, change: impl FnOnce(&mut CardSettings)) -> Self {
+        let ledger = MemoryPinLedger::new().expect("randomness");
+        Self::with_ledger(card, Arc::new(ledger), change)
+    }
+
+    pub(super) fn with_ledger(
+        card: FakeCard,
+        ledger: Arc<dyn PinLedger>,
+        change: impl FnOnce(&mut CardSettings),
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let pin_file = dir.path().join("pin");
         std::fs::write(&pin_file, "0000\n").expect("written");
@@ -134,7 +143,6 @@ impl Bench {
         change(&mut settings);
         let (sender, reports) = mpsc::channel();
         let source = Source::default();
-        let ledger = Arc::new(MemoryPinLedger::new().expect("randomness"));
         let report = Box::new(move |_, report| {
             // The test may have ended.
             let _ = sender.send(report);

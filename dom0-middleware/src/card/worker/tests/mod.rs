@@ -15,6 +15,7 @@ use crate::card::eap_tls::testing::tls::Server;
 use crate::card::error::{CardError, SessionError};
 use crate::card::fault::CardFault;
 use crate::card::job::UseId;
+use crate::card::pin::{FilePinLedger, PinSource};
 use crate::card::report::{WorkerCommand, WorkerReport};
 use crate::card::transport::TransportError;
 use crate::card::trust::TrustError;
@@ -263,6 +264,36 @@ fn a_wrong_pin_is_tried_once_until_the_file_changes() {
     bench.await_present();
     bench.full();
     assert_eq!(bench.slot.lock().card.count(0x20, 0), 2);
+}
+
+#[test]
+fn a_wrong_pin_is_tried_once_over_all_restarts_of_the_service() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let pin_file = dir.path().join("pin");
+    std::fs::write(&pin_file, "0000\n").expect("written");
+    let start = |tries| {
+        let card = FakeCard {
+            pin: b"4711".to_vec(),
+            tries,
+            ..FakeCard::default()
+        };
+        let ledger = FilePinLedger::open(&dir.path().join("attempts")).expect("opened");
+        let pin = Some(PinSource::File(pin_file.clone()));
+        Bench::with_ledger(card, Arc::new(ledger), |settings| settings.pin = pin)
+    };
+    let unusable = |bench: &Bench| match bench.next() {
+        WorkerReport::Unusable { why } => why,
+        other => panic!("{other:?}"),
+    };
+    let first = start(3);
+    let tries_left = Some(2);
+    assert_eq!(unusable(&first), CardError::PinRejected { tries_left });
+    drop(first);
+    let second = start(2);
+    assert_eq!(unusable(&second), CardError::PinSpent);
+    assert_eq!(second.slot.lock().card.count(0x20, 0), 0, "no VERIFY");
+    std::fs::write(&pin_file, "4711\n").expect("written");
+    second.await_present();
 }
 
 #[test]
