@@ -34,6 +34,21 @@ pub(crate) struct Share {
     pub(crate) card: Times,
 }
 
+/// Runs full handshakes alone, as they all are in TLS 1.3.
+pub(crate) fn measure_full(
+    pki: &Pki,
+    server: &OpensslServer,
+    key: KeyKind,
+    speed: CardSpeed,
+    count: usize,
+) -> Share {
+    let chain = start(pki, key, speed);
+    let mut measured = Measured::default();
+    run_full(&chain, server, count, &mut measured);
+    read_audit(&chain, &mut measured);
+    measured.full
+}
+
 /// Runs `count` full handshakes, then as many resumed.
 pub(crate) fn measure(
     pki: &Pki,
@@ -42,6 +57,21 @@ pub(crate) fn measure(
     speed: CardSpeed,
     count: usize,
 ) -> Measured {
+    let chain = start(pki, key, speed);
+    let mut measured = Measured::default();
+    run_full(&chain, server, count, &mut measured);
+    // Leaves a session to resume.
+    let mut wish = request(server.port(), NAME);
+    wish.resume = Some(true);
+    chain.guest("web01").ask(wish).expect("a session").close();
+    for _ in 0..count {
+        measured.resumed.total.add(run(&chain, server, true));
+    }
+    read_audit(&chain, &mut measured);
+    measured
+}
+
+fn start(pki: &Pki, key: KeyKind, speed: CardSpeed) -> Chain {
     let timing = match speed {
         CardSpeed::Machine => "none",
         CardSpeed::Paper => "paper",
@@ -50,21 +80,18 @@ pub(crate) fn measure(
         .identity("web01", key)
         .options(&["--timing", timing]);
     let guest = GuestPlan::new("web01").bound("se-00", "web01");
-    let chain = Chain::start(pki, &ChainPlan::new().card(card).guest(guest));
+    Chain::start(pki, &ChainPlan::new().card(card).guest(guest))
+}
 
-    let mut measured = Measured::default();
-    run(&chain, server, false);
+fn run_full(chain: &Chain, server: &OpensslServer, count: usize, measured: &mut Measured) {
+    run(chain, server, false);
     for _ in 0..count {
-        measured.full.total.add(run(&chain, server, false));
+        measured.full.total.add(run(chain, server, false));
     }
-    // Leaves a session to resume.
-    let mut wish = request(server.port(), NAME);
-    wish.resume = Some(true);
-    chain.guest("web01").ask(wish).expect("a session").close();
-    for _ in 0..count {
-        measured.resumed.total.add(run(&chain, server, true));
-    }
+}
 
+/// Takes the card's time from the audit.
+fn read_audit(chain: &Chain, measured: &mut Measured) {
     // The answers say whole milliseconds, the audit microseconds.
     for record in chain.audited("session-established") {
         let card = record["card_us"].as_u64().expect("a number");
@@ -74,7 +101,6 @@ pub(crate) fn measure(
         };
         share.card.add(Duration::from_micros(card));
     }
-    measured
 }
 
 /// Time of one handshake.

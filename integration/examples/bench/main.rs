@@ -45,6 +45,15 @@ fn main() -> std::io::Result<()> {
         }
     }
 
+    for (key, text) in [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")] {
+        let credential = pki.server(NAME, key);
+        let server = OpensslServer::start(&pki, &ServerPlan::new(&credential).tls13());
+        let full = chain::measure_full(&pki, &server, key, CardSpeed::Machine, MANY);
+        let name = |what: &str| format!("tls 1.3 {text}: {what}");
+        figures.add(&name("chain"), full.total.median(), Unit::Millis);
+        figures.add(&name("card's share"), full.card.median(), Unit::Millis);
+    }
+
     let credential = pki.server(NAME, KeyKind::Rsa2048);
     let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
     let slow = chain::measure(&pki, &server, KeyKind::Rsa2048, CardSpeed::Paper, FEW);
