@@ -13,25 +13,29 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## Install the Debian packages that are missing; check the Rust toolchain
+	@scripts/deps test
+
+.PHONY: build-deps
+build-deps:
 	@scripts/deps
 
-demo: deps release ## A TLS session in a guest, made by a (software) card, with every step told
+demo: build-deps release ## A TLS session in a guest, made by a (software) card, with every step told
 	$(CARGO) run --locked --release --quiet -p integration --example demo
 
 test: deps ## Run all tests
 	$(CARGO) build --locked --workspace --bins
 	@scripts/test
 
-check: deps ## Format, lints, documentation, licenses, example configurations
+check: build-deps ## Format, lints, documentation, licenses, example configurations
 	@scripts/check
 
-bench: deps release ## Measure whole handshakes; prints a table, writes target/bench.json
+bench: build-deps release ## Measure whole handshakes; prints a table, writes target/bench.json
 	$(CARGO) run --locked --release --quiet -p integration --example bench
 
-doc: deps ## Build the documentation of all crates
+doc: build-deps ## Build the documentation of all crates
 	$(CARGO) doc --locked --workspace --no-deps --document-private-items
 
-install: deps release ## Install the release binaries to DESTDIR/PREFIX/bin
+install: build-deps release ## Install the release binaries to DESTDIR/PREFIX/bin
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(SHIPPED:%=target/release/%) $(DESTDIR)$(PREFIX)/bin
 

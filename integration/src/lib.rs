@@ -39,6 +39,7 @@
 //! | [`meddler`] | a TCP proxy that delivers the server's bytes in awkward portions |
 //! | [`pki`] | throw-away CAs, server and card certificates |
 //! | [`audit`] | the middleware's audit file, its chain checked |
+//! | [`pcscd`] | a private `pcscd` with a virtual reader |
 //! | [`payload`] | test data that the server's own words cannot be mistaken for |
 //! | [`binaries`] | where the programs are |
 //! | [`process`] | a child process that ends with its value |
@@ -50,6 +51,7 @@ pub mod chain;
 pub mod meddler;
 pub mod openssl;
 pub mod payload;
+pub mod pcscd;
 pub mod pki;
 pub mod process;
 pub mod wait;

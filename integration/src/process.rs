@@ -86,6 +86,15 @@ impl Process {
         })
     }
 
+    /// Kills it and waits until it is gone.
+    ///
+    /// # Panics
+    /// When the system does not let us.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("our own child");
+        self.child.wait().expect("our own child");
+    }
+
     /// Its stdin, if `command` made it a pipe.
     pub fn stdin(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()

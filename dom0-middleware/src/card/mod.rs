@@ -8,6 +8,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`eap_tls`] | the driver of EAP-TLS cards: opening a card, one handshake, its end |
+//! | [`pcsc`] | cards in readers, through PC/SC |
 //! | [`vicc`] | virtual cards that connect over a socket (vpcd protocol) |
 //! | `transport` | the traits a reader implements |
 //! | `trust` | whom a binding believes to be its server |
@@ -15,6 +16,7 @@
 //! | `worker` | the thread of one card |
 
 pub mod eap_tls;
+pub mod pcsc;
 pub mod vicc;
 
 mod error;

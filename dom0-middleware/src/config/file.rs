@@ -1,6 +1,7 @@
 //! The file as it is written: names of keys, kinds of values, defaults.
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -169,6 +170,7 @@ pub(super) struct CardSourceTable {
     pub(super) seid: Spanned<Seid>,
     pub(super) socket: Option<PathBuf>,
     pub(super) address: Option<Spanned<SocketAddr>>,
+    pub(super) reader: Option<Spanned<CString>>,
 }
 
 /// Kinds of card sources.
@@ -177,6 +179,8 @@ pub(super) struct CardSourceTable {
 pub(super) enum CardSourceKind {
     /// Virtual cards that connect.
     Vicc,
+    /// A reader.
+    Pcsc,
 }
 
 /// One `[[card]]`.

@@ -87,7 +87,7 @@ fn the_example_shows_the_defaults() {
 /// Whether a comment of the example is a key with its default, and not one of two alternatives.
 fn is_key(line: &str) -> bool {
     let key = line.split(" = ").next().unwrap_or_default();
-    let alternatives = ["address", "pins", "server_names", "cert", "name"];
+    let alternatives = ["address", "reader", "pins", "server_names", "cert", "name"];
     line.contains(" = ")
         && key
             .bytes()
@@ -172,6 +172,25 @@ fn a_source_has_one_place_of_its_own() {
     assert!(matches!(config.readers[0].place, ReaderPlace::Loopback(_)));
     let second = CARD.replace("se-00\"\n", "se-01\"\n");
     refused_at(11, "same place", &format!("{CARD}{}", second));
+}
+
+#[test]
+fn a_reader_is_named_and_has_no_socket() {
+    let with = |place: &str| {
+        CARD.replace("kind = \"vicc\"", "kind = \"pcsc\"")
+            .replace("socket = \"/x/se-00.sock\"", place)
+    };
+    let config = parse(&with("reader = \"Reader 00 00\"")).expect("a reader");
+    let name = c"Reader 00 00".to_owned();
+    assert_eq!(config.readers[0].place, ReaderPlace::Reader(name));
+    refused_at(3, "give the reader's name", &with(""));
+    let both = with("reader = \"Reader 00 00\"\nsocket = \"/x\"");
+    refused_at(3, "nothing else", &both);
+    let vicc = format!(
+        "{}reader = \"a\"\n",
+        CARD.replace("[[card]]\nseid = \"se-00\"\n", "")
+    );
+    refused_at(6, "only kind = \"pcsc\"", &vicc);
 }
 
 #[test]

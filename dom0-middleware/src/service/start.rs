@@ -17,8 +17,9 @@ use super::inbox::{self, Inbox};
 use crate::admin::{AdminListener, ServiceView};
 use crate::audit::{AuditEvent, AuditLog};
 use crate::broker::{Broker, Setup};
+use crate::card::pcsc::PcscSource;
 use crate::card::vicc::{ListenError, ViccListener};
-use crate::card::{CardHandle, FilePinLedger, PinLedger, spawn_worker};
+use crate::card::{CardHandle, CardSource, FilePinLedger, PinLedger, spawn_worker};
 use crate::channel::UnixChannel;
 use crate::config::{Config, ReaderPlace};
 use crate::mapping::Table;
@@ -111,13 +112,13 @@ fn start_cards(config: &Config, inbox: &Inbox) -> Result<BTreeMap<Seid, CardHand
     let mut cards = BTreeMap::new();
     for reader in &config.readers {
         let seid = &reader.card.seid;
-        let listener = listen(&reader.place).map_err(|source| ServiceError::Reader {
+        let source = source(&reader.place).map_err(|source| ServiceError::Reader {
             seid: seid.to_string(),
             source,
         })?;
         let handle = spawn_worker(
             reader.card.clone(),
-            Box::new(listener),
+            source,
             Arc::clone(&ledger),
             inbox.reporter(),
         );
@@ -126,11 +127,12 @@ fn start_cards(config: &Config, inbox: &Inbox) -> Result<BTreeMap<Seid, CardHand
     Ok(cards)
 }
 
-fn listen(place: &ReaderPlace) -> Result<ViccListener, ListenError> {
-    match place {
-        ReaderPlace::Socket(path) => ViccListener::bind_unix(path),
-        ReaderPlace::Loopback(address) => ViccListener::bind_loopback(*address),
-    }
+fn source(place: &ReaderPlace) -> Result<Box<dyn CardSource>, ListenError> {
+    Ok(match place {
+        ReaderPlace::Socket(path) => Box::new(ViccListener::bind_unix(path)?),
+        ReaderPlace::Loopback(address) => Box::new(ViccListener::bind_loopback(*address)?),
+        ReaderPlace::Reader(name) => Box::new(PcscSource::new(name.clone())),
+    })
 }
 
 fn warn_of_insecurity(config: &Config, table: &Table) {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::plan::ChainPlan;
 use super::soft_card::{self, CA_FILE};
+use crate::pcscd::READER;
 
 /// The configuration of the middleware.
 pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
@@ -20,10 +21,14 @@ pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
     }
     for card in &plan.cards {
         let seid = &card.seid;
-        let (reader, pin) = (at(&soft_card::reader(seid)), at(&soft_card::pin_file(seid)));
+        let pin = at(&soft_card::pin_file(seid));
+        let source = match plan.pcscd {
+            Some(_) => format!("kind = \"pcsc\"\nreader = \"{READER}\""),
+            None => format!("kind = \"vicc\"\nsocket = {}", at(&soft_card::reader(seid))),
+        };
         let _ = write!(
             text,
-            "[[card_source]]\nkind = \"vicc\"\nsocket = {reader}\nseid = \"{seid}\"\n\
+            "[[card_source]]\n{source}\nseid = \"{seid}\"\n\
              [[card]]\nseid = \"{seid}\"\nprofile = \"eap-tls\"\npin_file = {pin}\n"
         );
     }

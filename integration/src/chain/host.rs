@@ -8,11 +8,11 @@ use tempfile::TempDir;
 
 use super::config::{self, ADMIN_SOCKET, AUDIT_FILE, CONFIG_FILE, channel};
 use super::guest::Guest;
-use super::plan::{ChainPlan, GuestPlan};
+use super::plan::{ChainPlan, GuestPlan, Place};
 use super::soft_card::{self, CA_FILE};
 use crate::pki::{self, Pki};
 use crate::process::Process;
-use crate::{audit, binaries, wait};
+use crate::{audit, binaries, pcscd, wait};
 
 /// A host with its guests, all running. They end when this is dropped.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub struct Chain {
     guests: Vec<Guest>,
     cards: Vec<Process>,
     middleware: Process,
+    plan: ChainPlan,
     folder: TempDir,
 }
 
@@ -38,13 +39,14 @@ impl Chain {
         let cards = plan
             .cards
             .iter()
-            .map(|card| soft_card::start(pki, card, path))
+            .map(|card| soft_card::start(pki, card, plan.pcscd, path))
             .collect();
-        let middleware = start_middleware(path);
+        let middleware = start_middleware(plan.pcscd, path);
         let mut chain = Self {
             guests: Vec::new(),
             cards,
             middleware,
+            plan: plan.clone(),
             folder,
         };
         chain.start_guests(&plan.guests);
@@ -98,7 +100,38 @@ impl Chain {
     pub fn restart_middleware(&mut self) {
         let status = self.middleware.stop();
         assert!(status.success(), "dom0-middleware: {status}");
-        self.middleware = start_middleware(self.folder.path());
+        self.middleware = start_middleware(self.plan.pcscd, self.folder.path());
+    }
+
+    /// Takes the only card out of its reader.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn pull_card(&mut self) {
+        self.cards.pop().expect("a card").kill();
+    }
+
+    /// Puts the only card back into its reader.
+    ///
+    /// # Panics
+    /// When it was not taken out.
+    pub fn plug_card_in(&mut self) {
+        assert!(self.cards.is_empty(), "it is there");
+        let card = self.plan.cards.first().expect("a card");
+        let card = soft_card::plug_in(card, self.plan.pcscd, self.folder.path());
+        self.cards.push(card);
+    }
+
+    /// Waits until the only card is in `state`, as `card list` says.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub fn wait_card(&self, state: &str) {
+        wait::until(&format!("the card is {state}"), || {
+            let output = self.admin(&["card", "list", "--json"]);
+            let cards: Value = serde_json::from_slice(&output.stdout).ok()?;
+            (cards[0]["state"] == state).then_some(())
+        });
     }
 
     /// Stops a guest's agent, starts it again, and waits until it sees identities.
@@ -178,8 +211,12 @@ impl Chain {
     }
 }
 
-fn start_middleware(folder: &Path) -> Process {
+fn start_middleware(place: Option<Place>, folder: &Path) -> Process {
     let mut command = binaries::middleware();
+    if let Some(place) = place {
+        let program = command.get_program().to_owned();
+        command = pcscd::enter(place.process, &program.to_string_lossy());
+    }
     command
         .arg("serve")
         .arg("--config")

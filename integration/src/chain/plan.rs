@@ -1,5 +1,6 @@
 //! What a chain is to be made of.
 
+use crate::pcscd::Pcscd;
 use crate::pki::KeyKind;
 
 /// The cards of a host and its guests.
@@ -8,6 +9,17 @@ pub struct ChainPlan {
     pub(super) cards: Vec<CardPlan>,
     pub(super) guests: Vec<GuestPlan>,
     pub(super) limits: Vec<(String, u64)>,
+    /// A daemon whose reader the only card is in.
+    pub(super) pcscd: Option<Place>,
+}
+
+/// Where a daemon is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Its process.
+    pub(super) process: u32,
+    /// Where its reader listens for a card.
+    pub(super) port: u16,
 }
 
 /// One card.
@@ -52,6 +64,16 @@ impl ChainPlan {
     #[must_use]
     pub fn guest(mut self, guest: GuestPlan) -> Self {
         self.guests.push(guest);
+        self
+    }
+
+    /// The card, of which there must be one, is in this daemon's reader.
+    #[must_use]
+    pub fn in_reader(mut self, pcscd: &Pcscd) -> Self {
+        self.pcscd = Some(Place {
+            process: pcscd.id(),
+            port: pcscd.port(),
+        });
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::plan::CardPlan;
+use super::plan::{CardPlan, Place};
 use crate::binaries;
 use crate::pki::{self, Pki};
 use crate::process::Process;
@@ -18,7 +18,7 @@ pub(super) fn pin_file(seid: &str) -> String {
 }
 
 /// Makes the card and starts it; it waits for its reader if it has to.
-pub(super) fn start(pki: &Pki, plan: &CardPlan, folder: &Path) -> Process {
+pub(super) fn start(pki: &Pki, plan: &CardPlan, place: Option<Place>, folder: &Path) -> Process {
     let seid = &plan.seid;
     let card = folder.join(format!("{seid}.card"));
     let ca = folder.join(CA_FILE);
@@ -43,11 +43,21 @@ pub(super) fn start(pki: &Pki, plan: &CardPlan, folder: &Path) -> Process {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "soft-card personalise: {said}");
     }
+    plug_in(plan, place, folder)
+}
+
+/// Puts a card that was made into its reader.
+pub(super) fn plug_in(plan: &CardPlan, place: Option<Place>, folder: &Path) -> Process {
+    let seid = &plan.seid;
+    let reader = match place {
+        Some(place) => format!("127.0.0.1:{}", place.port),
+        None => format!("unix:{}", folder.join(reader(seid)).display()),
+    };
     let mut command = binaries::soft_card();
-    command.arg("serve").arg("--dir").arg(&card);
+    command.arg("serve").arg("--connect").arg(reader);
     command
-        .arg("--connect")
-        .arg(folder.join(reader(seid)))
+        .arg("--dir")
+        .arg(folder.join(format!("{seid}.card")))
         .args(&plan.options);
     Process::start_silent(&format!("soft-card-{seid}"), &mut command, folder)
 }

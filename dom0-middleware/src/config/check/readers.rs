@@ -1,6 +1,7 @@
 //! Where cards come from, and how each is spoken to.
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -11,24 +12,26 @@ use crate::config::error::ConfigError;
 use crate::config::file::{CardSourceKind, CardSourceTable, CardTable};
 use crate::limits::Limits;
 
-/// A source of virtual cards and the card that comes from it.
+/// A source of cards and the card that comes from it.
 #[derive(Debug)]
 pub struct ReaderConfig {
-    /// Where virtual cards connect.
+    /// Where the card comes from.
     pub place: ReaderPlace,
-    /// Their settings.
+    /// Its settings.
     pub card: CardSettings,
     /// The line of `pin_file`.
     pub(in crate::config) pin_line: usize,
 }
 
-/// Where virtual cards connect.
+/// Where a card comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReaderPlace {
-    /// A Unix socket.
+    /// A Unix socket on which a virtual card connects.
     Socket(PathBuf),
-    /// A loopback port: development only.
+    /// A loopback port on which a virtual card connects: development only.
     Loopback(SocketAddr),
+    /// A reader, by the name PC/SC has for it.
+    Reader(CString),
 }
 
 impl Check<'_> {
@@ -78,7 +81,19 @@ impl Check<'_> {
     }
 
     fn place(&self, source: &CardSourceTable, insecure: bool) -> Result<ReaderPlace, ConfigError> {
-        let CardSourceKind::Vicc = source.kind.get_ref();
+        if *source.kind.get_ref() == CardSourceKind::Pcsc {
+            return match (&source.reader, &source.socket, &source.address) {
+                (Some(reader), None, None) => Ok(ReaderPlace::Reader(reader.get_ref().clone())),
+                _ => {
+                    let problem = "give the reader's name, as pcsc_scan shows it, and nothing else";
+                    Err(self.error(source.kind.span(), "card_source.reader", problem))
+                }
+            };
+        }
+        if let Some(reader) = &source.reader {
+            let problem = "only kind = \"pcsc\" has a reader";
+            return Err(self.error(reader.span(), "card_source.reader", problem));
+        }
         match (&source.socket, &source.address) {
             (Some(socket), None) => Ok(ReaderPlace::Socket(socket.clone())),
             (None, Some(address)) if !address.get_ref().ip().is_loopback() => {

@@ -1,0 +1,73 @@
+//! A card in a reader, connected exclusively.
+
+use std::time::Instant;
+
+use pcsc::{Card, Disposition, MAX_BUFFER_SIZE_EXTENDED, Protocols, ShareMode};
+use proto::apdu::{Atr, CommandApdu, ResponseApdu};
+use zeroize::Zeroizing;
+
+use super::error::transport_error;
+use crate::card::transport::{CardTransport, TransportError};
+
+/// The card's connection; the card is reset when it is dropped.
+pub(super) struct PcscTransport {
+    card: Card,
+    atr: Atr,
+    buffer: Zeroizing<Vec<u8>>,
+}
+
+impl PcscTransport {
+    pub(super) fn new(card: Card) -> Result<Self, TransportError> {
+        let atr = read_atr(&card)?;
+        Ok(Self {
+            card,
+            atr,
+            buffer: Zeroizing::new(vec![0; MAX_BUFFER_SIZE_EXTENDED]),
+        })
+    }
+}
+
+fn read_atr(card: &Card) -> Result<Atr, TransportError> {
+    let status = card.status2_owned().map_err(transport_error)?;
+    Ok(Atr::decode(status.atr())?)
+}
+
+impl CardTransport for PcscTransport {
+    fn atr(&self) -> &Atr {
+        &self.atr
+    }
+
+    fn transmit(
+        &mut self,
+        command: &CommandApdu,
+        deadline: Instant,
+    ) -> Result<ResponseApdu, TransportError> {
+        let response = self.card.transmit(&command.encode(), &mut self.buffer);
+        let response = response.map_err(transport_error)?;
+        let response = ResponseApdu::decode(response)?;
+        // The library has no deadlines: an answer that came too late is as good as none.
+        match Instant::now() > deadline {
+            true => Err(TransportError::TimedOut),
+            false => Ok(response),
+        }
+    }
+
+    fn cold_reset(&mut self, _: Instant) -> Result<Atr, TransportError> {
+        self.card
+            .reconnect(
+                ShareMode::Exclusive,
+                Protocols::ANY,
+                Disposition::UnpowerCard,
+            )
+            .map_err(transport_error)?;
+        self.atr = read_atr(&self.card)?;
+        Ok(self.atr.clone())
+    }
+
+    fn check_present(&mut self) -> Result<(), TransportError> {
+        match self.card.status2_owned() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(transport_error(error)),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A private `pcscd` with one virtual reader, in a mount namespace of its own.
+//!
+//! The daemon's socket has a fixed place, `/run/pcscd`; so it gets a `/run` of its own, and who
+//! wants to speak to it must be in the same namespace. Its reader is `vpcd`, to which a soft card
+//! connects over TCP; the driver takes the port given and the next one.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::{pki, wait};
+
+/// The name of the reader: the driver has two slots, this is the first.
+pub const READER: &str = "Test Reader 00 00";
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Pcscd {
+    process: Process,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Pcscd {
+    /// Starts a daemon and waits until its reader listens for a card.
+    ///
+    /// # Panics
+    /// When it is not installed, or namespaces are not to be had.
+    #[must_use]
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = two_free_ports();
+        let config = format!(
+            "FRIENDLYNAME \"Test Reader\"\nDEVICENAME /dev/null:{port:#x}\n\
+             LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so\nCHANNELID {port:#x}\n"
+        );
+        pki::write(folder.path(), "reader.conf", &config);
+        let mut command = Command::new("unshare");
+        if !nix::unistd::geteuid().is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        let script = "mount -t tmpfs tmpfs /run && mkdir /run/pcscd && \
+                      exec pcscd --foreground --config \"$0\"";
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-c", script])
+            .arg(folder.path().join("reader.conf"));
+        let process = Process::start_silent("pcscd", &mut command, folder.path());
+        let mut pcscd = Self {
+            process,
+            port,
+            folder,
+        };
+        pcscd.wait_ready();
+        pcscd
+    }
+
+    fn wait_ready(&mut self) {
+        let port = self.port;
+        wait::until("the reader listens; is vsmartcard-vpcd installed?", || {
+            self.process.expect_running();
+            let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err();
+            taken.then_some(())
+        });
+    }
+
+    /// Kills the daemon.
+    ///
+    /// # Panics
+    /// When it has ended before.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts another daemon in the namespace of the killed one, which `keeper` is in as well: a
+    /// namespace lives as long as somebody is in it.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self, keeper: u32) {
+        let mut command = enter(keeper, "sh");
+        let script = "rm -rf /run/pcscd/*; exec pcscd --foreground --config \"$0\"";
+        command
+            .args(["-c", script])
+            .arg(self.folder.path().join("reader.conf"));
+        self.process = Process::start_silent("pcscd-again", &mut command, self.folder.path());
+        self.wait_ready();
+    }
+
+    /// The process to enter the namespace of.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where a card connects, on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// `program` in the namespace of a process.
+#[must_use]
+pub fn enter(process: u32, program: &str) -> Command {
+    let mut command = Command::new("nsenter");
+    command.args(["--target", &process.to_string(), "--mount"]);
+    if !nix::unistd::geteuid().is_root() {
+        command.args(["--user", "--preserve-credentials"]);
+    }
+    command.args(["--", program]);
+    command
+}
+
+/// The first of two ports in a row that nobody has.
+fn two_free_ports() -> u16 {
+    let bind = |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
+    wait::until("two free ports in a row", || {
+        let first = bind(0).ok()?;
+        let port = first.local_addr().ok()?.port();
+        bind(port.checked_add(1)?).ok()?;
+        Some(port)
+    })
+}
