@@ -29,7 +29,7 @@ test: deps ## Run all tests
 check: build-deps ## Format, lints, documentation, licenses, example configurations
 	@scripts/check
 
-bench: build-deps release ## Measure whole handshakes; prints a table, writes target/bench.json
+bench: deps release ## Measure whole handshakes; prints a table, writes target/bench.json
 	$(CARGO) run --locked --release --quiet -p integration --example bench
 
 doc: build-deps ## Build the documentation of all crates

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
 use integration::openssl::OpensslServer;
+use integration::pcscd::Pcscd;
 use integration::pki::{KeyKind, Pki};
 
 use crate::NAME;
@@ -34,15 +35,16 @@ pub(crate) struct Share {
     pub(crate) card: Times,
 }
 
-/// Runs full handshakes alone, as they all are in TLS 1.3.
+/// Runs full handshakes alone, as they all are in TLS 1.3; on a virtual card, or on one in the
+/// reader of `pcscd`.
 pub(crate) fn measure_full(
     pki: &Pki,
     server: &OpensslServer,
     key: KeyKind,
-    speed: CardSpeed,
+    pcscd: Option<&Pcscd>,
     count: usize,
 ) -> Share {
-    let chain = start(pki, key, speed);
+    let chain = start(pki, key, CardSpeed::Machine, pcscd);
     let mut measured = Measured::default();
     run_full(&chain, server, count, &mut measured);
     read_audit(&chain, &mut measured);
@@ -57,7 +59,7 @@ pub(crate) fn measure(
     speed: CardSpeed,
     count: usize,
 ) -> Measured {
-    let chain = start(pki, key, speed);
+    let chain = start(pki, key, speed, None);
     let mut measured = Measured::default();
     run_full(&chain, server, count, &mut measured);
     // Leaves a session to resume.
@@ -71,7 +73,7 @@ pub(crate) fn measure(
     measured
 }
 
-fn start(pki: &Pki, key: KeyKind, speed: CardSpeed) -> Chain {
+fn start(pki: &Pki, key: KeyKind, speed: CardSpeed, pcscd: Option<&Pcscd>) -> Chain {
     let timing = match speed {
         CardSpeed::Machine => "none",
         CardSpeed::Paper => "paper",
@@ -80,7 +82,11 @@ fn start(pki: &Pki, key: KeyKind, speed: CardSpeed) -> Chain {
         .identity("web01", key)
         .options(&["--timing", timing]);
     let guest = GuestPlan::new("web01").bound("se-00", "web01");
-    Chain::start(pki, &ChainPlan::new().card(card).guest(guest))
+    let plan = ChainPlan::new().card(card).guest(guest);
+    match pcscd {
+        Some(pcscd) => Chain::start(pki, &plan.in_reader(pcscd)),
+        None => Chain::start(pki, &plan),
+    }
 }
 
 fn run_full(chain: &Chain, server: &OpensslServer, count: usize, measured: &mut Measured) {

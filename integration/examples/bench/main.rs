@@ -13,9 +13,10 @@ mod figures;
 mod software;
 
 use integration::openssl::{OpensslServer, ServerPlan};
+use integration::pcscd::Pcscd;
 use integration::pki::{KeyKind, Pki};
 
-use crate::chain::CardSpeed;
+use crate::chain::{CardSpeed, Share};
 use crate::figures::{Figures, Unit};
 
 const NAME: &str = "www.example";
@@ -48,10 +49,19 @@ fn main() -> std::io::Result<()> {
     for (key, text) in [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")] {
         let credential = pki.server(NAME, key);
         let server = OpensslServer::start(&pki, &ServerPlan::new(&credential).tls13());
-        let full = chain::measure_full(&pki, &server, key, CardSpeed::Machine, MANY);
-        let name = |what: &str| format!("tls 1.3 {text}: {what}");
-        figures.add(&name("chain"), full.total.median(), Unit::Millis);
-        figures.add(&name("card's share"), full.card.median(), Unit::Millis);
+        let full = chain::measure_full(&pki, &server, key, None, MANY);
+        add(&mut figures, &format!("tls 1.3 {text}"), &full);
+    }
+
+    let credential = pki.server(NAME, KeyKind::P256);
+    let pcscd = Pcscd::start();
+    for (plan, text) in [
+        (ServerPlan::new(&credential), "tls 1.2"),
+        (ServerPlan::new(&credential).tls13(), "tls 1.3"),
+    ] {
+        let server = OpensslServer::start(&pki, &plan);
+        let full = chain::measure_full(&pki, &server, KeyKind::P256, Some(&pcscd), MANY);
+        add(&mut figures, &format!("{text} p-256, in a reader"), &full);
     }
 
     let credential = pki.server(NAME, KeyKind::Rsa2048);
@@ -65,4 +75,10 @@ fn main() -> std::io::Result<()> {
 
     print!("{figures}");
     figures.write()
+}
+
+fn add(figures: &mut Figures, what: &str, share: &Share) {
+    let (total, card) = (share.total.median(), share.card.median());
+    figures.add(&format!("{what}: chain"), total, Unit::Millis);
+    figures.add(&format!("{what}: card's share"), card, Unit::Millis);
 }
