@@ -88,6 +88,26 @@ impl Pcscd {
         self.wait_ready();
     }
 
+    /// Waits until the daemon has noticed that there is no card. It looks a few times a second, and
+    /// `vpcd` is confused by a card that comes before that.
+    ///
+    /// # Panics
+    /// When it does not notice.
+    pub fn wait_empty(&self) {
+        wait::until("the reader is empty", || {
+            let output = enter(self.id(), "opensc-tool")
+                .arg("--list-readers")
+                .output();
+            let listed = String::from_utf8_lossy(&output.ok()?.stdout).into_owned();
+            let line = listed
+                .lines()
+                .find(|line| line.contains(READER))?
+                .to_owned();
+            // `Nr.  Card  Features  Name`
+            (line.split_whitespace().nth(1) == Some("No")).then_some(())
+        });
+    }
+
     /// The process to enter the namespace of.
     #[must_use]
     pub fn id(&self) -> u32 {

@@ -122,7 +122,7 @@ impl Chain {
         self.cards.push(card);
     }
 
-    /// Waits until the only card is in `state`, as `card list` says.
+    /// Waits until the only card is in `state` and nobody uses it, as `card list` says.
     ///
     /// # Panics
     /// When it does not come to that.
@@ -130,7 +130,8 @@ impl Chain {
         wait::until(&format!("the card is {state}"), || {
             let output = self.admin(&["card", "list", "--json"]);
             let cards: Value = serde_json::from_slice(&output.stdout).ok()?;
-            (cards[0]["state"] == state).then_some(())
+            let card = &cards[0];
+            (card["state"] == state && card["running"].is_null()).then_some(())
         });
     }
 
