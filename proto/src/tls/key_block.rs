@@ -154,9 +154,67 @@ mod tests {
             assert_eq!(vector.key_block_card.len(), shape.total());
             let block = KeyBlock::new(vector.key_block_card.clone());
             let parts = block.split(&shape).unwrap();
+            assert_eq!(parts.client_write_mac_key, &vector.key_block_card[..16]);
+            assert_eq!(parts.server_write_mac_key, &vector.key_block_card[16..32]);
+            assert_eq!(parts.client_write_key, &vector.key_block_card[32..48]);
             assert_eq!(parts.server_write_key, &vector.key_block_card[48..]);
             assert!(parts.client_write_iv.is_empty() && parts.server_write_iv.is_empty());
         }
+    }
+
+    /// The key stream of RC4, XORed onto `data`, from byte `skip` of the stream on.
+    fn rc4(key: &[u8], skip: usize, data: &[u8]) -> Vec<u8> {
+        let mut state: Vec<u8> = (0..=255).collect();
+        let mut other = 0u8;
+        for index in 0..256 {
+            other = other
+                .wrapping_add(state[index])
+                .wrapping_add(key[index % key.len()]);
+            state.swap(index, other.into());
+        }
+        let (mut index, mut other) = (0u8, 0u8);
+        let mut next = || {
+            index = index.wrapping_add(1);
+            other = other.wrapping_add(state[usize::from(index)]);
+            state.swap(index.into(), other.into());
+            let place = state[usize::from(index)].wrapping_add(state[usize::from(other)]);
+            state[usize::from(place)]
+        };
+        for _ in 0..skip {
+            next();
+        }
+        data.iter().map(|byte| byte ^ next()).collect()
+    }
+
+    #[test]
+    fn recorded_rc4_keys_open_the_first_records_of_both_sides() {
+        const HEADER: usize = 5;
+        const FINISHED_AND_MAC: usize = 16 + 16;
+        let shape = CipherSuite(0x0004)
+            .key_block_shape(ProtocolVersion::TLS1_0)
+            .unwrap();
+        let text = include_str!("../../tests/data/vectors.txt");
+        let mut opened = 0;
+        for section in text
+            .split("\n[")
+            .filter(|text| text.starts_with("ext-rc4-"))
+        {
+            let value = |name: &str| {
+                let line = section.lines().find_map(|line| line.strip_prefix(name));
+                hex(line.unwrap().trim_start_matches([' ', '=']))
+            };
+            let block = KeyBlock::new(value("key_block_card"));
+            let parts = block.split(&shape).unwrap();
+            for (key, record) in [
+                (parts.client_write_key, value("tls_record_out")),
+                (parts.server_write_key, value("tls_record_in")),
+            ] {
+                let clear = rc4(key, FINISHED_AND_MAC, &record[HEADER..]);
+                assert_eq!(&clear[..16], b"hello from host\n", "{section}");
+                opened += 1;
+            }
+        }
+        assert_eq!(opened, 8);
     }
 
     #[test]
