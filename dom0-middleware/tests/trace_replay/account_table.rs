@@ -11,7 +11,7 @@ pub(crate) struct Part {
 }
 
 /// What becomes of a part.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Use {
     /// By this test.
     Replayed(&'static str),
@@ -374,19 +374,39 @@ pub(crate) const ACCOUNT: &[(&str, &[Part])] = &[
             Replayed("the_aes_card_hands_over_its_recorded_keys_full_and_abbreviated"),
         )],
     ),
-    // What its replay leaves out is listed beside it: probes of states with nothing to export.
     (
         "ext-rc4-t0.txt",
-        &[part(
-            "",
-            Replayed("the_rc4_card_behind_t0_hands_over_its_recorded_keys"),
-        )],
+        &rc4(Replayed(
+            "the_rc4_card_behind_t0_hands_over_its_recorded_keys",
+        )),
     ),
     (
         "ext-rc4-t1.txt",
-        &[part(
-            "",
-            Replayed("the_rc4_card_hands_over_its_recorded_keys"),
-        )],
+        &rc4(Replayed("the_rc4_card_hands_over_its_recorded_keys")),
     ),
 ];
+
+const NO_KEYS_YET: Use = NotSent("the state is asked for only after a handshake");
+const NO_KEYS: Use = NotSent("keys are asked for once, after a handshake");
+
+const fn rc4(replayed: Use) -> [Part; 17] {
+    [
+        part("select", replayed),
+        part("Get-State: no identity", NO_KEYS_YET),
+        part("set identity alice", replayed),
+        part("Get-State after reset", NO_KEYS_YET),
+        part("KeyBlock before", NO_KEYS),
+        part("=== full", replayed),
+        part("Get-State while", NO_KEYS_YET),
+        part("server CCS", replayed),
+        part("unknown index", NO_KEYS),
+        part("Reset-State", replayed),
+        part("KeyBlock after", NO_KEYS),
+        part("=== abbreviated", replayed),
+        part("Get-State while", NO_KEYS_YET),
+        part("Get-State: authenticated", replayed),
+        part("unknown index", NO_KEYS),
+        part("Reset-State", replayed),
+        part("KeyBlock after", NO_KEYS),
+    ]
+}
