@@ -54,12 +54,12 @@ fn main() -> std::io::Result<()> {
     }
 
     let credential = pki.server(NAME, KeyKind::P256);
-    let pcscd = Pcscd::start();
     for (plan, text) in [
         (ServerPlan::new(&credential), "tls 1.2"),
         (ServerPlan::new(&credential).tls13(), "tls 1.3"),
     ] {
         let server = OpensslServer::start(&pki, &plan);
+        let pcscd = Pcscd::start();
         let full = chain::measure_full(&pki, &server, KeyKind::P256, Some(&pcscd), MANY);
         add(&mut figures, &format!("{text} p-256, in a reader"), &full);
     }
