@@ -47,16 +47,18 @@ impl ExpectState {
         context: &mut Context,
         answer: &Answer,
     ) -> Result<Next, SessionError> {
-        let step = CardStep::State;
-        let &got = answer
-            .success()?
-            .first()
-            .ok_or(CardFault::NoAnswer { step })?;
-        if EapState(got) != EapState::AUTHENTICATED {
-            return Err(CardFault::NotAuthenticated { got }.into());
+        match state_of(answer)? {
+            EapState::AUTHENTICATED => Ok(ask_suite(context, self.0)),
+            EapState(got) => Err(CardFault::NotAuthenticated { got }.into()),
         }
-        Ok(ask_suite(context, self.0))
     }
+}
+
+/// What Get-State answered.
+pub(super) fn state_of(answer: &Answer) -> Result<EapState, SessionError> {
+    let step = CardStep::State;
+    let state = answer.success()?.first();
+    Ok(EapState(*state.ok_or(CardFault::NoAnswer { step })?))
 }
 
 pub(super) fn ask_suite(context: &Context, exporting: Exporting) -> Next {

@@ -6,7 +6,10 @@
 //!       -> first server flight: checked here, then to the card
 //!            full:         card's flight -> last server flight -> accepted
 //!            abbreviated:  card's flight
-//!       -> [State] -> CipherSuite -> KeyBlock -> Finished
+//!            TLS 1.3:      record by record, until State says that the card is done
+//!       -> [State] -> CipherSuite
+//!            TLS 1.3:      -> ServerCertificates -> ClientCertificate -> Alpn
+//!       -> KeyBlock -> Finished
 //! ```
 //!
 //! Each state is a struct named for what it awaits and consumes itself: after an error there is no

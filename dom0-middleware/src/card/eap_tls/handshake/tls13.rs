@@ -16,7 +16,7 @@ use proto::tls::{
 
 use super::client_flight::Session;
 use super::context::Context;
-use super::export::{Exporting, ask_suite};
+use super::export::{Exporting, ask_suite, state_of};
 use super::machine::{CardState, Next, ServerState};
 use super::server_hello;
 use crate::card::eap_tls::answer::Answer;
@@ -236,12 +236,7 @@ impl ExpectTls13State {
         context: &mut Context,
         answer: &Answer,
     ) -> Result<Next, SessionError> {
-        let step = CardStep::State;
-        let &got = answer
-            .success()?
-            .first()
-            .ok_or(CardFault::NoAnswer { step })?;
-        match (EapState(got), self.0.hello) {
+        match (state_of(answer)?, self.0.hello) {
             (EapState::AUTHENTICATING, hello) => {
                 let relay = Tls13Relay { hello, ..*self.0 };
                 Box::new(relay).next(context)
@@ -262,7 +257,7 @@ impl ExpectTls13State {
                 };
                 Ok(ask_suite(context, exporting))
             }
-            _ => Err(CardFault::NotAuthenticated { got }.into()),
+            (EapState(got), _) => Err(CardFault::NotAuthenticated { got }.into()),
         }
     }
 }
