@@ -54,10 +54,17 @@ impl Broker {
                 let seid = seid.clone();
                 self.audit(AuditEvent::SecondCardRefused { seid, count });
             }
-            WorkerReport::AwaitingServer { use_id, waited } => {
+            WorkerReport::AwaitingServer {
+                use_id,
+                waited,
+                taken,
+            } => {
                 let now = self.now.monotonic;
                 let card = self.cards.get_mut(seid);
-                if let Some(running) = card.and_then(|card| card.running(use_id)) {
+                // With records on their way to it, the card works and the guest owes nothing.
+                if let Some(running) = card.and_then(|card| card.running(use_id))
+                    && running.server_bytes == taken
+                {
                     let since = now.checked_sub(waited).unwrap_or(now);
                     running.step = UseStep::ExpectGuest { since };
                 }

@@ -72,6 +72,9 @@ pub enum WorkerReport {
         use_id: UseId,
         /// How long it has waited for this flight already; zero when the wait begins.
         waited: Duration,
+        /// How many bytes of [`WorkerCommand::ServerRecords`] the use has had. More may have been
+        /// sent before this was heard; then the card is not waiting any more.
+        taken: usize,
     },
     /// Whole TLS records for the server.
     ClientRecords {

@@ -46,6 +46,8 @@ pub(super) struct Bench {
     pub(super) reads_hang: bool,
     pub(super) open_reads: Vec<(ReadId, DomId)>,
     next_conn: u64,
+    /// How many bytes of the server each use was given.
+    given: HashMap<UseId, usize>,
 }
 
 pub(super) fn uuid(domid: DomId) -> DomainUuid {
@@ -110,6 +112,7 @@ impl Bench {
             reads_hang: false,
             open_reads: Vec::new(),
             next_conn: 0,
+            given: HashMap::new(),
         }
     }
 
@@ -150,7 +153,12 @@ impl Bench {
             let seen = match action {
                 Action::Send { conn, message } => Seen::Told(conn, message),
                 Action::Close { conn } => Seen::Closed(conn),
-                Action::Card { command, .. } => Seen::Ordered(command),
+                Action::Card { command, .. } => {
+                    if let WorkerCommand::ServerRecords { use_id, data } = &command {
+                        *self.given.entry(*use_id).or_default() += data.len();
+                    }
+                    Seen::Ordered(command)
+                }
                 Action::Audit(record) => Seen::Audited(record),
                 Action::Deliver { conn, message, .. } => Seen::Delivered(conn, message.session),
                 Action::ReadDomain { read, domid } => {
@@ -276,7 +284,17 @@ impl Bench {
     }
 
     pub(super) fn await_server(&mut self, use_id: UseId, waited: Duration) {
-        self.report(WorkerReport::AwaitingServer { use_id, waited });
+        let taken = self.given.get(&use_id).copied().unwrap_or_default();
+        self.await_server_after(use_id, waited, taken);
+    }
+
+    /// The worker waits and has had that many bytes.
+    pub(super) fn await_server_after(&mut self, use_id: UseId, waited: Duration, taken: usize) {
+        self.report(WorkerReport::AwaitingServer {
+            use_id,
+            waited,
+            taken,
+        });
     }
 
     pub(super) fn establish(&mut self, use_id: UseId) {

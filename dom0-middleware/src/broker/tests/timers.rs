@@ -95,6 +95,26 @@ fn bytes_that_dribble_in_do_not_restart_the_wait() {
 }
 
 #[test]
+fn a_card_that_computes_owes_no_answer_of_the_server() {
+    let mut bench = Bench::with_card();
+    let (a, b) = (bench.admitted(A), bench.admitted(B));
+    bench.open(a, 1);
+    let use_id = bench.started();
+    bench.open(b, 1);
+    bench.say_client_hello(use_id);
+    bench.records(a, 1, 100);
+    // The worker asked for more while this was on its way.
+    bench.records(a, 1, 100);
+    bench.await_server_after(use_id, Duration::from_millis(100), 100);
+    bench.seen.clear();
+    bench.pass(10 * SECOND);
+    assert_eq!(bench.refusals(), []);
+    bench.await_server_after(use_id, Duration::ZERO, 200);
+    bench.pass(2 * SECOND);
+    assert_eq!(bench.refusals(), [(Some(1), RefusalCode::Timeout)]);
+}
+
+#[test]
 fn a_whole_handshake_has_thirty_seconds() {
     let mut bench = Bench::with_card();
     let conn = bench.admitted(A);

@@ -115,6 +115,7 @@ impl Worker {
             limit: self.settings.handshake_timeout,
             begun: Instant::now(),
             records: VecDeque::new(),
+            taken: 0,
             orders: Orders::default(),
         };
         let result = running.run(first);

@@ -24,6 +24,8 @@ pub(super) struct Use<'a> {
     pub(super) begun: Instant,
     /// What came from the server and was not asked for yet.
     pub(super) records: VecDeque<Vec<u8>>,
+    /// How many bytes have come from the server.
+    pub(super) taken: usize,
     pub(super) orders: Orders,
 }
 
@@ -92,7 +94,12 @@ impl Use<'_> {
         if self.records.is_empty() {
             let use_id = self.use_id;
             let waited = since.elapsed();
-            (self.report)(WorkerReport::AwaitingServer { use_id, waited });
+            let taken = self.taken;
+            (self.report)(WorkerReport::AwaitingServer {
+                use_id,
+                waited,
+                taken,
+            });
         }
         loop {
             if let Some(error) = self.interruption() {
@@ -120,6 +127,7 @@ impl Use<'_> {
     fn note(&mut self, command: WorkerCommand) {
         match command {
             WorkerCommand::ServerRecords { use_id, data } if use_id == self.use_id => {
+                self.taken = self.taken.saturating_add(data.len());
                 self.records.push_back(data);
             }
             WorkerCommand::Cancel { use_id } if use_id == self.use_id => {
