@@ -36,6 +36,7 @@ pub use self::error::{CardError, SessionError, server_alert};
 pub use self::fault::{CardFault, CardStep, EapProblem};
 pub use self::handle::{CardHandle, SendError, spawn_worker};
 pub use self::job::{Job, UseId};
+pub(crate) use self::pin::exposed_mode;
 pub use self::pin::{
     FilePinLedger, MemoryPinLedger, OfferedPin, PinLedger, PinLedgerError, PinSource,
     PinSourceError, PinStamp,

@@ -21,6 +21,9 @@ const MAX_QUEUED_BYTES: usize = 4 << 20;
 /// How long what was sent before the end may take to go out.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
+/// How often an ending connection is looked at.
+const CLOSE_TICK: Duration = Duration::from_millis(5);
+
 /// Bytes read at a time.
 const READ_LEN: usize = 16 << 10;
 
@@ -174,6 +177,19 @@ impl LinkHandle {
                 task.abort();
             });
         }
+    }
+
+    /// Ends the connection once everything is out, or when that takes too long, and waits for it.
+    pub async fn closed(mut self) {
+        drop(self.frames.take());
+        let Some(task) = self.task.take() else {
+            return;
+        };
+        let deadline = tokio::time::Instant::now() + CLOSE_TIME;
+        while !task.is_finished() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(CLOSE_TICK).await;
+        }
+        task.abort();
     }
 
     /// Ends the connection at once.

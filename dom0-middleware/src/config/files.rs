@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::check::{BindingConfig, Config};
+use super::check::{BindingConfig, Config, ReaderConfig};
 use super::error::{ConfigError, FileProblem};
-use crate::card::{PinSource, Trust};
+use crate::card::{PinSource, Trust, exposed_mode};
 use crate::mapping::{Binding, BindingId, Certificate, Table};
 use crate::time::UnixTime;
 
@@ -56,14 +55,17 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for one that is not so.
     pub fn check_pin_files(&self) -> Result<(), ConfigError> {
-        for reader in &self.readers {
-            if let Some(PinSource::File(file)) = &reader.card.pin {
-                check_secret(file).map_err(|source| {
-                    self.file_error(reader.pin_line, "card.pin_file", file, source)
-                })?;
-            }
-        }
-        Ok(())
+        self.readers
+            .iter()
+            .try_for_each(|reader| self.check_pin_file(reader))
+    }
+
+    fn check_pin_file(&self, reader: &ReaderConfig) -> Result<(), ConfigError> {
+        let Some(PinSource::File(file)) = &reader.card.pin else {
+            return Ok(());
+        };
+        check_secret(file)
+            .map_err(|source| self.file_error(reader.pin_line, "card.pin_file", file, source))
     }
 
     /// Checks all that [`Self::bind`] and [`Self::check_pin_files`] do, but lets files be missing:
@@ -80,7 +82,9 @@ impl Config {
             let certificate = note(self.certificate(config), &mut missing)?;
             self.insert(&mut table, config, certificate.flatten())?;
         }
-        note(self.check_pin_files(), &mut missing)?;
+        for reader in &self.readers {
+            note(self.check_pin_file(reader), &mut missing)?;
+        }
         Ok(missing)
     }
 
@@ -185,9 +189,8 @@ fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, FilePr
 }
 
 fn check_secret(file: &PathBuf) -> Result<(), FileProblem> {
-    let mode = fs::metadata(file)?.permissions().mode() & 0o777;
-    match mode & 0o077 {
-        0 => Ok(()),
-        _ => Err(FileProblem::Exposed { mode }),
+    match exposed_mode(&fs::metadata(file)?) {
+        None => Ok(()),
+        Some(mode) => Err(FileProblem::Exposed { mode }),
     }
 }

@@ -165,8 +165,9 @@ fn record_start(audit: &mut AuditLog, config: &Config) -> Result<(), ServiceErro
 
 /// Lets guests read why, cards come to rest, and writes the last record.
 async fn finish(mut actor: Actor) {
+    let mut links = JoinSet::new();
     for (_, link) in std::mem::take(&mut actor.links) {
-        link.close();
+        links.spawn(link.closed());
     }
     let cards = std::mem::take(&mut actor.cards);
     let deadline = Instant::now() + STOP_TIME;
@@ -181,6 +182,7 @@ async fn finish(mut actor: Actor) {
     {
         warn!("a card does not return from a command; it is left to itself");
     }
+    links.join_all().await;
     let stopped = actor
         .audit
         .append(&AuditEvent::ServiceStopped, Now::read().unix)

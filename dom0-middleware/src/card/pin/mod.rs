@@ -15,4 +15,5 @@ mod source;
 pub use self::file::FilePinLedger;
 pub use self::ledger::{PinLedger, PinLedgerError};
 pub use self::memory::MemoryPinLedger;
+pub(crate) use self::source::exposed_mode;
 pub use self::source::{OfferedPin, PinSource, PinSourceError, PinStamp};

@@ -29,7 +29,12 @@ impl PinSource {
             kind: error.kind(),
         };
         let file = File::open(path).map_err(unreadable)?;
-        let stamp = PinStamp::of(&file.metadata().map_err(unreadable)?);
+        let metadata = file.metadata().map_err(unreadable)?;
+        if let Some(mode) = exposed_mode(&metadata) {
+            let path = path.clone();
+            return Err(PinSourceError::Exposed { path, mode });
+        }
+        let stamp = PinStamp::of(&metadata);
         // One allocation, so that no copy is left behind by growth.
         let mut content = Zeroizing::new(Vec::with_capacity(MAX_PIN_FILE + 1));
         file.take(MAX_PIN_FILE as u64 + 1)
@@ -42,6 +47,13 @@ impl PinSource {
         let pin = pin.map_err(|_| PinSourceError::NotAPin { path: path.clone() })?;
         Ok(OfferedPin { pin, stamp })
     }
+}
+
+/// The mode of a file that others than its owner can open; `None` when nobody else can.
+#[must_use]
+pub(crate) fn exposed_mode(metadata: &Metadata) -> Option<u32> {
+    let mode = metadata.mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
 }
 
 /// A PIN as the operator gave it, and when.
@@ -88,6 +100,14 @@ pub enum PinSourceError {
         /// What the system said.
         kind: io::ErrorKind,
     },
+    /// Others than its owner can open it.
+    #[error("PIN file {path} has mode {mode:03o}: others can open it; run chmod 600 {path}", path = path.display())]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// The file does not hold four to eight digits.
     #[error("PIN file {path} does not hold 4 to 8 digits", path = path.display())]
     NotAPin {
@@ -120,6 +140,9 @@ impl OfferedPin {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -128,6 +151,13 @@ mod tests {
         let path = dir.path().join("pin");
         let source = PinSource::File(path.clone());
         std::fs::write(&path, "0000\n").expect("written");
+        let mode = |mode| std::fs::set_permissions(&path, Permissions::from_mode(mode));
+        mode(0o640).expect("set");
+        assert!(matches!(
+            source.read(),
+            Err(PinSourceError::Exposed { mode: 0o640, .. })
+        ));
+        mode(0o600).expect("set");
         assert_eq!(source.read().expect("a PIN").pin.as_bytes(), b"0000");
         for bad in ["", "123", "123456789", "12 34", "abcd"] {
             std::fs::write(&path, bad).expect("written");

@@ -1,7 +1,10 @@
 //! A worker with a card made of switches in its slot, and the broker's end in the test's hands.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -136,7 +139,7 @@ impl Bench {
     ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let pin_file = dir.path().join("pin");
-        std::fs::write(&pin_file, "0000\n").expect("written");
+        write_pin(&pin_file, "0000");
         let seid = "se-00".parse().expect("a SEID");
         let pin = Some(PinSource::File(pin_file.clone()));
         let mut settings = CardSettings::new(seid, CardProfile::eap_tls(), pin);
@@ -298,4 +301,12 @@ impl Bench {
             .map(|command| (command.ins, command.p1))
             .collect()
     }
+}
+
+/// Writes a PIN file for its owner alone.
+pub(super) fn write_pin(path: &Path, pin: &str) {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path).expect("opened");
+    writeln!(file, "{pin}").expect("written");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proto::tls::ProtocolVersion;
 
-use self::bench::Bench;
+use self::bench::{Bench, write_pin};
 use crate::card::eap_tls::testing::FakeCard;
 use crate::card::eap_tls::testing::tls::Server;
 use crate::card::error::{CardError, SessionError};
@@ -260,7 +260,7 @@ fn a_wrong_pin_is_tried_once_until_the_file_changes() {
     }
     assert_eq!(bench.slot.lock().card.tries, 2);
 
-    std::fs::write(&bench.pin_file, "4711\n").expect("written");
+    write_pin(&bench.pin_file, "4711");
     bench.await_present();
     bench.full();
     assert_eq!(bench.slot.lock().card.count(0x20, 0), 2);
@@ -270,7 +270,7 @@ fn a_wrong_pin_is_tried_once_until_the_file_changes() {
 fn a_wrong_pin_is_tried_once_over_all_restarts_of_the_service() {
     let dir = tempfile::tempdir().expect("a directory");
     let pin_file = dir.path().join("pin");
-    std::fs::write(&pin_file, "0000\n").expect("written");
+    write_pin(&pin_file, "0000");
     let start = |tries| {
         let card = FakeCard {
             pin: b"4711".to_vec(),
@@ -292,7 +292,7 @@ fn a_wrong_pin_is_tried_once_over_all_restarts_of_the_service() {
     let second = start(2);
     assert_eq!(unusable(&second), CardError::PinSpent);
     assert_eq!(second.slot.lock().card.count(0x20, 0), 0, "no VERIFY");
-    std::fs::write(&pin_file, "4711\n").expect("written");
+    write_pin(&pin_file, "4711");
     second.await_present();
 }
 
