@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use proto::id::Seid;
 
 use crate::config::DEFAULT_ADMIN_SOCKET;
 
@@ -37,6 +38,21 @@ pub(crate) enum Command {
 pub(crate) enum CardCommand {
     /// List all cards and what they hold
     List(ReportArgs),
+    /// Show everything about one card
+    ///
+    /// Nothing is sent to the card: it costs no PIN try and disturbs no handshake.
+    Show(CardArgs),
+    /// Print each card, and again whenever one comes, goes or changes
+    Watch(ReportArgs),
+    /// Make the card that is there now the one that belongs there
+    ///
+    /// Its PIN is tried at once, unless it is one that was not accepted before. From then on no
+    /// other card gets a PIN there.
+    Adopt(AdoptArgs),
+    /// Try the PIN in a file, even if it was tried before and not accepted
+    ///
+    /// For a card that refused its PIN, after the operator has looked why.
+    Pin(PinArgs),
 }
 
 /// Arguments of `serve`.
@@ -64,6 +80,37 @@ pub(crate) struct ReportArgs {
     /// The service's socket
     #[arg(long, value_name = "PATH", default_value = DEFAULT_ADMIN_SOCKET)]
     pub(crate) admin: PathBuf,
+}
+
+/// Arguments of the commands about one card.
+#[derive(Debug, Args)]
+pub(crate) struct CardArgs {
+    /// The card
+    #[arg(value_name = "SEID")]
+    pub(crate) seid: Seid,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+/// Arguments of `card adopt`.
+#[derive(Debug, Args)]
+pub(crate) struct AdoptArgs {
+    #[command(flatten)]
+    pub(crate) card: CardArgs,
+    /// The file with the card's PIN: 4 to 8 digits, mode 0600; where the configuration names one,
+    /// it need not be said
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pin_file: Option<PathBuf>,
+}
+
+/// Arguments of `card pin`.
+#[derive(Debug, Args)]
+pub(crate) struct PinArgs {
+    #[command(flatten)]
+    pub(crate) card: CardArgs,
+    /// The file with the card's PIN: 4 to 8 digits, mode 0600
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pin_file: PathBuf,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::admin::AdminError;
+use crate::admin::{AdminError, ProblemCode};
 use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::exit_code::ExitCode;
@@ -23,6 +23,9 @@ pub(crate) enum MiddlewareError {
     /// Asking the service failed.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// A path on the command line means nothing.
+    #[error("cannot make the path absolute")]
+    Path(#[source] io::Error),
     /// The result cannot be printed.
     #[error("writing the result")]
     Output(#[from] io::Error),
@@ -33,9 +36,17 @@ impl MiddlewareError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) => ExitCode::Configuration,
+            Self::Path(_) => ExitCode::Usage,
             Self::Service(error) => of_service(error),
-            Self::Admin(AdminError::Unavailable { .. }) => ExitCode::Unavailable,
-            Self::Admin(AdminError::Refused(_)) => ExitCode::Refused,
+            Self::Admin(AdminError::Unavailable { source, .. }) => match source.kind() {
+                io::ErrorKind::PermissionDenied => ExitCode::Refused,
+                _ => ExitCode::Unavailable,
+            },
+            Self::Admin(AdminError::Refused(problem)) => match problem.code {
+                ProblemCode::NoCard => ExitCode::Unavailable,
+                ProblemCode::Refused => ExitCode::Refused,
+                ProblemCode::BadRequest => ExitCode::Internal,
+            },
             Self::Admin(AdminError::Answer(_) | AdminError::OtherAnswer) | Self::Output(_) => {
                 ExitCode::Internal
             }
@@ -49,6 +60,7 @@ fn of_service(error: &ServiceError) -> ExitCode {
         | ServiceError::Audit(AuditError::NotAnAudit(_) | AuditError::Io { .. })
         | ServiceError::Socket(_)
         | ServiceError::Ledger(_)
+        | ServiceError::Adoption(_)
         | ServiceError::Reader { .. } => ExitCode::Configuration,
         ServiceError::Audit(AuditError::InUse(_)) | ServiceError::AuditWrite(_) => {
             ExitCode::Unavailable

@@ -193,14 +193,14 @@ impl std::fmt::Debug for Credential {
 }
 
 /// Writes a file and says where it is.
-pub(crate) fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, text).expect("a writable folder");
     path
 }
 
 /// Writes a file that only its owner may read.
-pub(crate) fn write_secret(folder: &Path, name: &str, text: &str) -> PathBuf {
+pub fn write_secret(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = write(folder, name, text);
     let owner_only = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(&path, owner_only).expect("our own file");

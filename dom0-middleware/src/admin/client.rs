@@ -8,39 +8,85 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::message::{AdminAnswer, AdminRequest, Problem};
+use crate::broker::CardView;
 
 /// How long the service may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// The same when a card is opened for it: it may be in use, and it may be slow.
+const CARD_TIME: Duration = Duration::from_secs(120);
 
 /// Asks the service behind the socket at `path`.
 ///
 /// # Errors
 /// [`AdminError`] when it does not run or says no.
-pub fn ask(path: &Path, request: AdminRequest) -> Result<AdminAnswer, AdminError> {
-    let lost = |source| AdminError::Unavailable {
-        path: path.to_owned(),
-        source,
+pub fn ask(path: &Path, request: &AdminRequest) -> Result<AdminAnswer, AdminError> {
+    let time = match request {
+        AdminRequest::CardAdopt { .. } | AdminRequest::CardPin { .. } => CARD_TIME,
+        _ => ANSWER_TIME,
     };
-    let line = exchange(path, request).map_err(lost)?;
+    let mut answers = send(path, request, Some(time)).map_err(unavailable(path))?;
+    next(path, &mut answers)?.ok_or_else(|| ended(path))
+}
+
+/// Watches cards until the service ends or `on_card` fails.
+///
+/// # Errors
+/// [`AdminError`] when it does not run, says no or ends, or what `on_card` says.
+pub fn watch<E: From<AdminError>>(
+    path: &Path,
+    mut on_card: impl FnMut(CardView) -> Result<(), E>,
+) -> Result<(), E> {
+    let request = AdminRequest::CardWatch {};
+    let mut answers = send(path, &request, None).map_err(unavailable(path))?;
+    while let Some(answer) = next(path, &mut answers)? {
+        let AdminAnswer::CardNews(card) = answer else {
+            return Err(AdminError::OtherAnswer.into());
+        };
+        on_card(*card)?;
+    }
+    Err(ended(path).into())
+}
+
+fn send(
+    path: &Path,
+    request: &AdminRequest,
+    time: Option<Duration>,
+) -> io::Result<BufReader<UnixStream>> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(time)?;
+    stream.set_write_timeout(Some(ANSWER_TIME))?;
+    let mut json = serde_json::to_vec(request)?;
+    json.push(b'\n');
+    stream.write_all(&json)?;
+    Ok(BufReader::new(stream))
+}
+
+/// The next answer; `None` when the service has closed the connection.
+fn next(
+    path: &Path,
+    answers: &mut BufReader<UnixStream>,
+) -> Result<Option<AdminAnswer>, AdminError> {
+    let mut line = String::new();
+    let read = answers.read_line(&mut line).map_err(unavailable(path))?;
+    if read == 0 {
+        return Ok(None);
+    }
     match serde_json::from_str(&line) {
         Ok(AdminAnswer::Error(problem)) => Err(AdminError::Refused(problem)),
-        Ok(answer) => Ok(answer),
+        Ok(answer) => Ok(Some(answer)),
         Err(source) => Err(AdminError::Answer(source)),
     }
 }
 
-fn exchange(path: &Path, request: AdminRequest) -> io::Result<String> {
-    let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(ANSWER_TIME))?;
-    stream.set_write_timeout(Some(ANSWER_TIME))?;
-    let mut json = serde_json::to_vec(&request)?;
-    json.push(b'\n');
-    stream.write_all(&json)?;
-    let mut line = String::new();
-    match BufReader::new(stream).read_line(&mut line)? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(line),
+fn unavailable(path: &Path) -> impl Fn(io::Error) -> AdminError {
+    move |source| AdminError::Unavailable {
+        path: path.to_owned(),
+        source,
     }
+}
+
+fn ended(path: &Path) -> AdminError {
+    unavailable(path)(io::ErrorKind::UnexpectedEof.into())
 }
 
 /// Why there is no answer.
@@ -55,7 +101,7 @@ pub enum AdminError {
         source: io::Error,
     },
     /// It says no.
-    #[error("{}: {}", .0.code, .0.message)]
+    #[error("{}", .0.message)]
     Refused(Problem),
     /// What it says is no answer: another version, most likely.
     #[error("answer not understood")]

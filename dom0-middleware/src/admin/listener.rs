@@ -1,15 +1,20 @@
 //! The service's end of the operator's door.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 use tracing::{debug, error};
 
-use super::message::{AdminAnswer, AdminRequest};
+use super::message::{AdminAnswer, AdminRequest, ProblemCode};
+use super::reply::AdminReply;
+use crate::broker::CardView;
 use crate::service::Inbox;
 use crate::socket::{self, SocketError, SocketFile};
 
@@ -17,7 +22,7 @@ use crate::socket::{self, SocketError, SocketFile};
 const MAX_OPERATORS: usize = 16;
 /// The longest request, in bytes.
 const MAX_REQUEST: u64 = 64 << 10;
-/// How long an operator may be silent.
+/// How long an operator may be silent, or not read.
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -67,30 +72,51 @@ impl AdminListener {
     }
 }
 
-async fn serve_one(stream: UnixStream, inbox: &Inbox) -> std::io::Result<()> {
+async fn serve_one(stream: UnixStream, inbox: &Inbox) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     loop {
         let mut line = Vec::new();
         let mut limited = (&mut reader).take(MAX_REQUEST);
-        let read = tokio::time::timeout(IDLE_TIME, limited.read_until(b'\n', &mut line)).await??;
+        let read = timeout(IDLE_TIME, limited.read_until(b'\n', &mut line)).await??;
         if read == 0 {
             return Ok(());
         }
-        let is_whole = line.ends_with(b"\n");
-        let answer = match serde_json::from_slice::<AdminRequest>(&line) {
-            _ if !is_whole => AdminAnswer::error("bad-request", "not a line"),
-            Ok(request) => match inbox.ask(request).await {
-                Some(answer) => answer,
-                None => return Ok(()),
-            },
-            Err(error) => AdminAnswer::error("bad-request", error),
+        if !line.ends_with(b"\n") {
+            let answer = AdminAnswer::error(ProblemCode::BadRequest, "not a line");
+            return write(&mut writer, &answer).await;
+        }
+        let reply = match serde_json::from_slice::<AdminRequest>(&line) {
+            Ok(request) => inbox.ask(request).await,
+            Err(error) => Some(AdminAnswer::error(ProblemCode::BadRequest, error).into()),
         };
-        let mut json = serde_json::to_vec(&answer).expect("texts and numbers are always JSON");
-        json.push(b'\n');
-        writer.write_all(&json).await?;
-        if !is_whole {
-            return Ok(());
+        match reply {
+            Some(AdminReply::Answer(answer)) => write(&mut writer, &answer).await?,
+            Some(AdminReply::Watch(news)) => return watch(news, reader, writer).await,
+            None => return Ok(()),
         }
     }
+}
+
+/// Writes news until the operator leaves or says anything.
+async fn watch(
+    mut news: mpsc::Receiver<CardView>,
+    mut reader: BufReader<OwnedReadHalf>,
+    mut writer: OwnedWriteHalf,
+) -> io::Result<()> {
+    loop {
+        tokio::select! {
+            _ = reader.fill_buf() => return Ok(()),
+            card = news.recv() => match card {
+                Some(card) => write(&mut writer, &AdminAnswer::CardNews(Box::new(card))).await?,
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+async fn write(writer: &mut OwnedWriteHalf, answer: &AdminAnswer) -> io::Result<()> {
+    let mut json = serde_json::to_vec(answer)?;
+    json.push(b'\n');
+    timeout(IDLE_TIME, writer.write_all(&json)).await?
 }

@@ -1,16 +1,41 @@
 //! Requests of an operator, and their answers.
 
+use std::path::PathBuf;
+
+use proto::id::Seid;
 use serde::{Deserialize, Serialize};
 
-use super::view::StatusView;
+use super::view::{CardDetails, StatusView};
 use crate::broker::CardView;
 
 /// What an operator asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AdminRequest {
     /// All cards.
     CardList {},
+    /// Everything about one card. Nothing is sent to it.
+    CardShow {
+        /// The card.
+        seid: Seid,
+    },
+    /// All cards, and from then on each that changes: one line each, until the operator leaves.
+    CardWatch {},
+    /// Make the card that is there now the right one.
+    CardAdopt {
+        /// The card.
+        seid: Seid,
+        /// The file with its PIN, as an absolute path.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pin_file: Option<PathBuf>,
+    },
+    /// Try the PIN in a file, even if it was tried before.
+    CardPin {
+        /// The card.
+        seid: Seid,
+        /// The file, as an absolute path.
+        pin_file: PathBuf,
+    },
     /// Everything at a glance.
     Status {},
 }
@@ -21,6 +46,10 @@ pub enum AdminRequest {
 pub enum AdminAnswer {
     /// All cards.
     CardList(Vec<CardView>),
+    /// Everything about one card.
+    Card(Box<CardDetails>),
+    /// One card, for somebody who watches.
+    CardNews(Box<CardView>),
     /// Everything at a glance.
     Status(Box<StatusView>),
     /// No.
@@ -30,18 +59,30 @@ pub enum AdminAnswer {
 /// Why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// `bad-request` or `internal`.
-    pub code: String,
+    /// What kind of no.
+    pub code: ProblemCode,
     /// In words.
     pub message: String,
+}
+
+/// Kinds of no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemCode {
+    /// Not a request.
+    BadRequest,
+    /// There is no such card, or it is not in its reader.
+    NoCard,
+    /// It may not be done, or the card says no.
+    Refused,
 }
 
 impl AdminAnswer {
     /// A no.
     #[must_use]
-    pub fn error(code: &str, message: impl ToString) -> Self {
+    pub fn error(code: ProblemCode, message: impl ToString) -> Self {
         Self::Error(Problem {
-            code: code.to_owned(),
+            code,
             message: message.to_string(),
         })
     }
@@ -62,7 +103,21 @@ mod tests {
             read(r#"{"status":{}}"#).expect("known"),
             AdminRequest::Status {}
         );
-        for bad in [r#"{"reboot":{}}"#, r#"{"status":{"x":1}}"#, "{}", "[]", ""] {
+        assert_eq!(
+            read(r#"{"card_adopt":{"seid":"se-00"}}"#).expect("known"),
+            AdminRequest::CardAdopt {
+                seid: "se-00".parse().expect("a SEID"),
+                pin_file: None
+            }
+        );
+        for bad in [
+            r#"{"reboot":{}}"#,
+            r#"{"status":{"x":1}}"#,
+            r#"{"card_pin":{"seid":"se-00"}}"#,
+            "{}",
+            "[]",
+            "",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

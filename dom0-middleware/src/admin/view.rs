@@ -1,9 +1,11 @@
 //! What `status` says.
 
+use std::path::PathBuf;
+
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use serde::{Deserialize, Serialize};
 
-use crate::broker::Snapshot;
+use crate::broker::{CardView, Snapshot};
 use crate::config::Config;
 use crate::mapping::Table;
 
@@ -33,6 +35,32 @@ pub struct ServiceView {
     pub channels: Vec<ChannelView>,
     /// Who is bound to what.
     pub bindings: Vec<BindingView>,
+}
+
+/// Everything about one card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardDetails {
+    /// What the list says of it.
+    #[serde(flatten)]
+    pub card: CardView,
+    /// Where it comes from.
+    pub place: String,
+    /// What the card that belongs here is known again by; absent when none was adopted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub adopted: Option<String>,
+    /// Its PIN; absent when no file is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pin: Option<PinView>,
+}
+
+/// What can be said of a PIN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinView {
+    /// The file it is in.
+    pub file: PathBuf,
+    /// Why it would not be sent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub problem: Option<String>,
 }
 
 /// One channel.

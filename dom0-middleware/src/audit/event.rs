@@ -22,6 +22,13 @@ pub enum AuditEvent {
         /// How much was cut off.
         bytes: u64,
     },
+    /// A card is the right one from now on.
+    CardAdopted {
+        /// Where it is.
+        seid: Seid,
+        /// What it is known again by: `SHA256:` and 64 hexadecimal digits.
+        fingerprint: String,
+    },
     /// A card became usable.
     CardPresent {
         /// The card.

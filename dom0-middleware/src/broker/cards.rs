@@ -19,7 +19,15 @@ impl Broker {
                 profile,
                 identities,
                 features,
+                fingerprint,
+                adopted,
             } => {
+                if adopted {
+                    self.audit(AuditEvent::CardAdopted {
+                        seid: seid.clone(),
+                        fingerprint: fingerprint.to_string(),
+                    });
+                }
                 self.audit(AuditEvent::CardPresent {
                     seid: seid.clone(),
                     atr: atr.to_string(),
@@ -50,6 +58,8 @@ impl Broker {
                 });
                 self.lose_card(seid, Presence::Absent, &absent());
             }
+            // For the operator who said so; the rest was in the report before.
+            WorkerReport::Reopened { .. } => {}
             WorkerReport::SurplusRefused { count } => {
                 let seid = seid.clone();
                 self.audit(AuditEvent::SecondCardRefused { seid, count });

@@ -64,6 +64,21 @@ pub struct CardView {
     pub resumed_ms: u64,
 }
 
+impl CardView {
+    /// Whether nothing but the use of the card differs.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        let look = |card: &Self| Self {
+            running: None,
+            waiting: 0,
+            full_ms: 0,
+            resumed_ms: 0,
+            ..card.clone()
+        };
+        look(self) == look(other)
+    }
+}
+
 /// Whether a card can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

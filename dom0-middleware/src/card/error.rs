@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use proto::agent::RefusalCode;
+use proto::id::Seid;
 use proto::tls::{Alert, FlightError};
 use thiserror::Error;
 
+use super::adopted::AdoptionError;
 use super::fault::{CardFault, CardStep};
+use super::fingerprint::Difference;
 use super::pin::{PinLedgerError, PinSourceError};
 use super::session_fault::{HandshakeFault, PolicyFault};
 use super::transport::TransportError;
@@ -22,6 +25,26 @@ pub enum CardError {
     /// It did not come up, or left.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// Nobody has said that this card is the right one.
+    #[error("not adopted; if this card belongs here, run dom0-middleware card adopt {seid}")]
+    NotAdopted {
+        /// Where it is.
+        seid: Seid,
+    },
+    /// It is not the card that was adopted.
+    #[error(
+        "not the card that was adopted ({difference}), so it gets no PIN; if it belongs here, run \
+         dom0-middleware card adopt {seid}"
+    )]
+    UnknownCard {
+        /// Where it is.
+        seid: Seid,
+        /// By what it was noticed.
+        difference: Difference,
+    },
+    /// The record of adopted cards could not be written.
+    #[error(transparent)]
+    Adoption(#[from] AdoptionError),
     /// It asks for a PIN and none is configured.
     #[error("the card asks for a PIN and none is configured")]
     PinMissing,
@@ -38,7 +61,10 @@ pub enum CardError {
         tries_left: Option<u8>,
     },
     /// This PIN failed before; nothing is sent until the PIN file changes.
-    #[error("this PIN was not accepted before; it is not tried again until the PIN file changes")]
+    #[error(
+        "this PIN was not accepted before; it is not tried again until the PIN file changes, or \
+         card pin says so"
+    )]
     PinSpent,
     /// One try is left, or none; the card does not say which, so nothing is sent.
     #[error("at most one PIN try is left; verify or unblock the PIN outside this service")]
@@ -52,6 +78,12 @@ pub enum CardError {
 }
 
 impl CardError {
+    /// Whether only the operator can help, or another card.
+    #[must_use]
+    pub fn awaits_adoption(&self) -> bool {
+        matches!(self, Self::NotAdopted { .. } | Self::UnknownCard { .. })
+    }
+
     /// Whether a PIN the operator changes would help.
     #[must_use]
     pub fn awaits_pin(&self) -> bool {

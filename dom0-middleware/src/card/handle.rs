@@ -9,7 +9,8 @@ use std::thread::{self, JoinHandle};
 use proto::id::Seid;
 use thiserror::Error;
 
-use super::pin::PinLedger;
+use super::adopted::AdoptedCards;
+use super::pin::{PinLedger, PinSource};
 use super::report::{Reporter, WorkerCommand};
 use super::settings::CardSettings;
 use super::transport::CardSource;
@@ -17,6 +18,25 @@ use super::worker::{Inbox, Worker};
 
 /// The most bytes of server records that may wait for one worker.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
+
+/// What is remembered of all cards.
+#[derive(Clone)]
+pub struct CardRecords {
+    /// Which PIN was sent and not accepted.
+    pub pins: Arc<dyn PinLedger>,
+    /// Which card belongs where.
+    pub adopted: Arc<AdoptedCards>,
+}
+
+impl CardRecords {
+    /// Where the PIN of a card is: the configuration has the first word.
+    #[must_use]
+    pub fn pin_source(&self, settings: &CardSettings) -> Option<PinSource> {
+        let kept = || self.adopted.of(&settings.seid)?.pin_file;
+        let configured = settings.pin.clone();
+        configured.or_else(|| kept().map(PinSource::File))
+    }
+}
 
 /// Starts the worker of one card on a thread of its own.
 ///
@@ -27,14 +47,14 @@ const MAX_QUEUED_BYTES: usize = 1 << 20;
 pub fn spawn_worker(
     settings: CardSettings,
     source: Box<dyn CardSource>,
-    ledger: Arc<dyn PinLedger>,
+    records: CardRecords,
     report: Reporter,
 ) -> io::Result<CardHandle> {
     let (sender, receiver) = mpsc::channel();
     let queued = Arc::new(AtomicUsize::new(0));
     let inbox = Inbox::new(receiver, Arc::clone(&queued));
     let seid = settings.seid.clone();
-    let worker = Worker::new(settings, source, ledger, report);
+    let worker = Worker::new(settings, source, records, report);
     let thread = thread::Builder::new()
         .name(format!("card {seid}"))
         .spawn(move || worker.run(inbox))?;

@@ -12,6 +12,7 @@
 //! | [`vicc`] | virtual cards that connect over a socket (vpcd protocol) |
 //! | `transport` | the traits a reader implements |
 //! | `trust` | whom a binding believes to be its server |
+//! | `adopted`, `fingerprint` | which card belongs where, and what it is known again by |
 //! | `pin` | where a PIN is and how often it is tried: once |
 //! | `worker` | the thread of one card |
 
@@ -19,8 +20,10 @@ pub mod eap_tls;
 pub mod pcsc;
 pub mod vicc;
 
+mod adopted;
 mod error;
 mod fault;
+mod fingerprint;
 mod handle;
 mod job;
 mod pin;
@@ -32,9 +35,11 @@ mod transport;
 mod trust;
 mod worker;
 
+pub use self::adopted::{AdoptedCard, AdoptedCards, AdoptionError};
 pub use self::error::{CardError, SessionError, server_alert};
 pub use self::fault::{CardFault, CardStep, EapProblem};
-pub use self::handle::{CardHandle, SendError, spawn_worker};
+pub use self::fingerprint::{CardFingerprint, Difference, Sight};
+pub use self::handle::{CardHandle, CardRecords, SendError, spawn_worker};
 pub use self::job::{Job, UseId};
 pub(crate) use self::pin::exposed_mode;
 pub use self::pin::{
@@ -43,7 +48,7 @@ pub use self::pin::{
 };
 pub use self::profile::{CardProfile, ExportCommand};
 pub use self::report::{
-    CardFeatures, CardIdentity, CardSession, Reporter, WorkerCommand, WorkerReport,
+    CardFeatures, CardIdentity, CardSession, Reopen, Reporter, WorkerCommand, WorkerReport,
 };
 pub use self::session_fault::{HandshakeFault, PolicyFault, ResumptionFault};
 pub use self::settings::CardSettings;

@@ -1,6 +1,7 @@
 //! What goes to a worker and what comes back.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::apdu::Atr;
@@ -8,6 +9,7 @@ use proto::id::{IdentityName, Seid};
 use proto::tls::{Established, ProtocolVersion};
 
 use super::error::{CardError, SessionError};
+use super::fingerprint::CardFingerprint;
 use super::job::{Job, UseId};
 
 /// An order to the worker of one card.
@@ -30,10 +32,23 @@ pub enum WorkerCommand {
         /// Which use.
         use_id: UseId,
     },
+    /// Open the card again, once it is not in use. Answered by one [`WorkerReport::Reopened`].
+    Reopen(Reopen),
     /// Forget whatever could be resumed: the binding changed, or a raw APDU went to the card.
     ForgetSession,
     /// End the worker; a running APDU is finished first.
     Stop,
+}
+
+/// What the operator says about the card that is there now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reopen {
+    /// It is the right one, whatever was there before.
+    pub adopt: bool,
+    /// Its PIN is in this file from now on.
+    pub pin_file: Option<PathBuf>,
+    /// Its PIN may be tried once more, even if it was not accepted before.
+    pub retry_pin: bool,
 }
 
 /// What the worker of one card has to say.
@@ -49,6 +64,15 @@ pub enum WorkerReport {
         identities: Vec<CardIdentity>,
         /// What it can carry.
         features: CardFeatures,
+        /// What it is known again by.
+        fingerprint: CardFingerprint,
+        /// Whether it was adopted just now.
+        adopted: bool,
+    },
+    /// The card was opened again, as the operator said; what came of it was reported before.
+    Reopened {
+        /// Why it cannot be used, if so.
+        result: Result<(), CardError>,
     },
     /// The card is there but cannot be used until something changes.
     Unusable {

@@ -14,7 +14,9 @@ pub struct CardSettings {
     pub seid: Seid,
     /// How to speak to it.
     pub profile: CardProfile,
-    /// Where its user PIN is; `None` for a card that asks for none.
+    /// Whether the configuration describes it: then the first card that comes is adopted.
+    pub configured: bool,
+    /// Where its user PIN is, as the configuration says; `None` for a card that asks for none.
     pub pin: Option<PinSource>,
     /// The longest one APDU may take.
     pub apdu_timeout: Duration,
@@ -29,6 +31,7 @@ impl CardSettings {
         Self {
             seid,
             profile,
+            configured: true,
             pin,
             apdu_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(30),

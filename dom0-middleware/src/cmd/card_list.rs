@@ -10,7 +10,7 @@ use crate::error::MiddlewareError;
 
 /// Prints all cards.
 pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
-    let AdminAnswer::CardList(cards) = ask(&args.admin, AdminRequest::CardList {})? else {
+    let AdminAnswer::CardList(cards) = ask(&args.admin, &AdminRequest::CardList {})? else {
         return Err(AdminError::OtherAnswer.into());
     };
     if args.json {
@@ -48,7 +48,7 @@ pub(super) fn print(cards: &[CardView], out: &mut impl Write) -> io::Result<()> 
     Ok(())
 }
 
-fn state(state: CardState) -> &'static str {
+pub(super) fn state(state: CardState) -> &'static str {
     match state {
         CardState::Absent => "absent",
         CardState::Unusable => "unusable",
@@ -57,14 +57,14 @@ fn state(state: CardState) -> &'static str {
     }
 }
 
-fn identity(identity: &IdentityView) -> String {
+pub(super) fn identity(identity: &IdentityView) -> String {
     match identity.bound_to {
         Some(domain) => format!("{} -> {domain}", identity.name),
         None => format!("{} (not bound)", identity.name),
     }
 }
 
-fn in_use(card: &CardView) -> String {
+pub(super) fn in_use(card: &CardView) -> String {
     let waiting = match card.waiting {
         0 => String::new(),
         waiting => format!(", {waiting} waiting"),

@@ -1,6 +1,9 @@
 //! One file per command.
 
 mod card_list;
+mod card_open;
+mod card_show;
+mod card_watch;
 mod check_config;
 mod serve;
 mod status;
@@ -16,6 +19,10 @@ pub(crate) fn run(cli: Cli) -> Result<(), MiddlewareError> {
         Command::Serve(args) => serve::run(&args),
         Command::CheckConfig(args) => check_config::run(&args, out),
         Command::Card(CardCommand::List(args)) => card_list::run(&args, out),
+        Command::Card(CardCommand::Show(args)) => card_show::run(&args, out),
+        Command::Card(CardCommand::Watch(args)) => card_watch::run(&args, out),
+        Command::Card(CardCommand::Adopt(args)) => card_open::adopt(args, out),
+        Command::Card(CardCommand::Pin(args)) => card_open::pin(args, out),
         Command::Status(args) => status::run(&args, out),
     }
 }

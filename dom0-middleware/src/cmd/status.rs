@@ -10,7 +10,7 @@ use crate::error::MiddlewareError;
 
 /// Prints how the service is doing.
 pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
-    let AdminAnswer::Status(status) = ask(&args.admin, AdminRequest::Status {})? else {
+    let AdminAnswer::Status(status) = ask(&args.admin, &AdminRequest::Status {})? else {
         return Err(AdminError::OtherAnswer.into());
     };
     if args.json {

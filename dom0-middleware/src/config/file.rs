@@ -46,6 +46,7 @@ pub(super) struct ServiceTable {
     pub(super) admin_socket: PathBuf,
     pub(super) audit_file: PathBuf,
     pub(super) pin_attempts_file: Option<PathBuf>,
+    pub(super) cards_file: Option<PathBuf>,
     pub(super) insecure_development: bool,
 }
 
@@ -55,6 +56,7 @@ impl Default for ServiceTable {
             admin_socket: DEFAULT_ADMIN_SOCKET.into(),
             audit_file: "/var/log/dom0-middleware/audit.jsonl".into(),
             pin_attempts_file: None,
+            cards_file: None,
             insecure_development: false,
         }
     }

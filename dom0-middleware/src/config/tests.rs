@@ -131,10 +131,12 @@ fn unknown_keys_and_wrong_kinds_are_named_with_their_line() {
 }
 
 #[test]
-fn a_card_needs_its_source_and_a_source_its_card() {
+fn a_card_needs_its_source_but_not_the_other_way_round() {
     refused_at(3, "no [[card_source]]", "\n[[card]]\nseid = \"se-07\"\n");
     let source = "[[card_source]]\nkind = \"vicc\"\nseid = \"se-00\"\nsocket = \"/x\"\n";
-    refused_at(3, "no [[card]] with seid \"se-00\"", source);
+    // Without a [[card]] the operator must say which card is the right one.
+    assert!(!parse(source).expect("enough").readers[0].card.configured);
+    assert!(parse(CARD).expect("enough").readers[0].card.configured);
     refused_at(
         10,
         "described twice",

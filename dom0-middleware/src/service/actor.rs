@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use proto::agent::Dom0Message;
-use proto::id::Seid;
 use tokio::time::sleep_until;
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
+use super::cards::Cards;
 use super::error::ServiceError;
 use super::inbox::{AdminQuery, Outlet, Told};
-use crate::admin::{AdminAnswer, AdminRequest, ServiceView, StatusView};
+use super::operator::Watchers;
+use crate::admin::ServiceView;
 use crate::audit::{AuditEvent, AuditLog};
 use crate::broker::{Action, Broker, ConnId, Event};
-use crate::card::{CardHandle, SendError, WorkerCommand};
+use crate::card::WorkerReport;
 use crate::channel::LinkHandle;
 use crate::mapping::StaticDomains;
 use crate::time::Now;
@@ -22,12 +23,13 @@ use crate::time::Now;
 pub(super) struct Actor {
     pub(super) broker: Broker,
     pub(super) audit: AuditLog,
-    pub(super) cards: BTreeMap<Seid, CardHandle>,
+    pub(super) cards: Cards,
     pub(super) domains: StaticDomains,
     /// What `status` says besides the broker's state.
     pub(super) service: ServiceView,
     pub(super) started: Instant,
     pub(super) links: BTreeMap<ConnId, LinkHandle>,
+    pub(super) watchers: Watchers,
 }
 
 impl Actor {
@@ -55,6 +57,7 @@ impl Actor {
                     None => break,
                 },
             }
+            self.tell_watchers();
         }
         self.tell_broker(Event::Stopping)?;
         Ok(self)
@@ -72,24 +75,15 @@ impl Actor {
                 }
                 self.tell_broker(event)
             }
-            Told::Card { seid, report } => self.tell_broker(Event::Card { seid, report }),
-            Told::Admin(AdminQuery { request, answer }) => {
-                // An operator who does not wait for the answer does not need it.
-                let _ = answer.send(self.on_request(request));
+            Told::Card {
+                seid,
+                report: WorkerReport::Reopened { result },
+            } => {
+                self.on_reopened(&seid, result);
                 Ok(())
             }
-        }
-    }
-
-    fn on_request(&self, request: AdminRequest) -> AdminAnswer {
-        let snapshot = self.broker.snapshot();
-        match request {
-            AdminRequest::CardList {} => AdminAnswer::CardList(snapshot.cards),
-            AdminRequest::Status {} => AdminAnswer::Status(Box::new(StatusView {
-                service: self.service.clone(),
-                uptime_s: self.started.elapsed().as_secs(),
-                state: snapshot,
-            })),
+            Told::Card { seid, report } => self.tell_broker(Event::Card { seid, report }),
+            Told::Admin(AdminQuery { request, answer }) => self.on_request(request, answer),
         }
     }
 
@@ -125,7 +119,7 @@ impl Actor {
                 domain: self.domains.fact(domid),
             }),
             Action::Card { seid, command } => {
-                self.order(&seid, command)?;
+                self.cards.order(&seid, command)?;
                 None
             }
             Action::Audit(record) => {
@@ -161,27 +155,6 @@ impl Actor {
             link.cut();
         }
         Some(Event::Disconnected { conn })
-    }
-
-    fn order(&self, seid: &Seid, command: WorkerCommand) -> Result<(), ServiceError> {
-        let Some(card) = self.cards.get(seid) else {
-            debug!(%seid, ?command, "no such card");
-            return Ok(());
-        };
-        let use_id = match &command {
-            WorkerCommand::ServerRecords { use_id, .. } => Some(*use_id),
-            _ => None,
-        };
-        let sent = match (card.send(command), use_id) {
-            (Err(SendError::Overrun), Some(use_id)) => {
-                warn!(%seid, %use_id, "more server records than a card can want");
-                card.send(WorkerCommand::Cancel { use_id })
-            }
-            (sent, _) => sent,
-        };
-        sent.map_err(|_| ServiceError::WorkerEnded {
-            seid: seid.to_string(),
-        })
     }
 }
 

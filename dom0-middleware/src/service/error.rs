@@ -5,8 +5,8 @@ use std::io;
 use thiserror::Error;
 
 use crate::audit::AuditError;
-use crate::card::PinLedgerError;
 use crate::card::vicc::ListenError;
+use crate::card::{AdoptionError, PinLedgerError};
 use crate::config::ConfigError;
 use crate::socket::SocketError;
 
@@ -36,6 +36,9 @@ pub enum ServiceError {
     /// The record of PIN attempts.
     #[error(transparent)]
     Ledger(#[from] PinLedgerError),
+    /// The record of adopted cards.
+    #[error(transparent)]
+    Adoption(#[from] AdoptionError),
     /// The system does not give what the service needs.
     #[error("starting")]
     System(#[source] io::Error),

@@ -4,7 +4,7 @@ use proto::id::Seid;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admin::{AdminAnswer, AdminRequest};
+use crate::admin::{AdminReply, AdminRequest};
 use crate::broker::{ConnId, Event, Peer};
 use crate::card::{Reporter, WorkerReport};
 use crate::channel::LinkHandle;
@@ -33,7 +33,7 @@ pub(super) enum Told {
 #[derive(Debug)]
 pub(crate) struct AdminQuery {
     pub(crate) request: AdminRequest,
-    pub(crate) answer: oneshot::Sender<AdminAnswer>,
+    pub(crate) answer: oneshot::Sender<AdminReply>,
 }
 
 /// The way to the actor.
@@ -69,7 +69,7 @@ impl Inbox {
     }
 
     /// Asks the actor something for an operator; `None` when the service ends.
-    pub(crate) async fn ask(&self, request: AdminRequest) -> Option<AdminAnswer> {
+    pub(crate) async fn ask(&self, request: AdminRequest) -> Option<AdminReply> {
         let (answer, outlet) = oneshot::channel();
         let query = AdminQuery { request, answer };
         self.tell(Told::Admin(query)).await;

@@ -14,13 +14,17 @@
 //! |---|---|
 //! | `start` | makes everything that must be there before a guest is let in |
 //! | `actor` | owns the broker, does its actions |
+//! | `operator` | does what operators ask for |
+//! | `cards` | the cards' workers and what is remembered of them |
 //! | `guests` | accepts guests and runs their connections |
 //! | `inbox` | what the actor is told |
 
 mod actor;
+mod cards;
 mod error;
 mod guests;
 mod inbox;
+mod operator;
 mod start;
 
 pub use self::error::ServiceError;

@@ -5,21 +5,22 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::id::Seid;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::actor::Actor;
+use super::cards::Cards;
 use super::error::ServiceError;
 use super::guests::{self, ConnIds};
 use super::inbox::{self, Inbox};
+use super::operator::Watchers;
 use crate::admin::{AdminListener, ServiceView};
 use crate::audit::{AuditEvent, AuditLog};
 use crate::broker::{Broker, Setup};
 use crate::card::pcsc::PcscSource;
 use crate::card::vicc::{ListenError, ViccListener};
-use crate::card::{CardHandle, CardSource, FilePinLedger, PinLedger, spawn_worker};
+use crate::card::{AdoptedCards, CardRecords, CardSource, FilePinLedger, spawn_worker};
 use crate::channel::UnixChannel;
 use crate::config::{Config, ReaderPlace};
 use crate::mapping::Table;
@@ -76,7 +77,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
                 limits: config.limits,
                 table: bound.table,
                 trust: bound.trust,
-                cards: cards.keys().cloned().collect(),
+                cards: cards.seids(),
             },
             now,
         ),
@@ -86,6 +87,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         service,
         started: now.monotonic,
         links: BTreeMap::new(),
+        watchers: Watchers::default(),
     };
     info!(config = %config.path.display(), "ready");
     let actor = actor.run(outlet, stop).await?;
@@ -107,22 +109,21 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn start_cards(config: &Config, inbox: &Inbox) -> Result<BTreeMap<Seid, CardHandle>, ServiceError> {
-    let ledger: Arc<dyn PinLedger> = Arc::new(FilePinLedger::open(&config.pin_attempts_file)?);
-    let mut cards = BTreeMap::new();
+fn start_cards(config: &Config, inbox: &Inbox) -> Result<Cards, ServiceError> {
+    let records = CardRecords {
+        pins: Arc::new(FilePinLedger::open(&config.pin_attempts_file)?),
+        adopted: Arc::new(AdoptedCards::open(&config.cards_file)?),
+    };
+    let mut cards = Cards::new(records.clone());
     for reader in &config.readers {
         let seid = &reader.card.seid;
         let source = source(&reader.place).map_err(|source| ServiceError::Reader {
             seid: seid.to_string(),
             source,
         })?;
-        let handle = spawn_worker(
-            reader.card.clone(),
-            source,
-            Arc::clone(&ledger),
-            inbox.reporter(),
-        );
-        cards.insert(seid.clone(), handle.map_err(ServiceError::System)?);
+        let settings = reader.card.clone();
+        let worker = spawn_worker(settings, source, records.clone(), inbox.reporter());
+        cards.add(reader.clone(), worker.map_err(ServiceError::System)?);
     }
     Ok(cards)
 }
@@ -169,13 +170,9 @@ async fn finish(mut actor: Actor) {
     for (_, link) in std::mem::take(&mut actor.links) {
         links.spawn(link.closed());
     }
-    let cards = std::mem::take(&mut actor.cards);
+    let cards = actor.cards;
     let deadline = Instant::now() + STOP_TIME;
-    let stopped = tokio::task::spawn_blocking(move || {
-        for (_, card) in cards {
-            card.stop();
-        }
-    });
+    let stopped = tokio::task::spawn_blocking(move || cards.stop());
     if tokio::time::timeout_at(deadline.into(), stopped)
         .await
         .is_err()

@@ -26,11 +26,13 @@ pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
             Some(_) => format!("kind = \"pcsc\"\nreader = \"{READER}\""),
             None => format!("kind = \"vicc\"\nsocket = {}", at(&soft_card::reader(seid))),
         };
-        let _ = write!(
-            text,
-            "[[card_source]]\n{source}\nseid = \"{seid}\"\n\
-             [[card]]\nseid = \"{seid}\"\nprofile = \"eap-tls\"\npin_file = {pin}\n"
-        );
+        let _ = writeln!(text, "[[card_source]]\n{source}\nseid = \"{seid}\"");
+        if card.described {
+            let _ = write!(
+                text,
+                "[[card]]\nseid = \"{seid}\"\nprofile = \"eap-tls\"\npin_file = {pin}\n"
+            );
+        }
     }
     let bindings = || plan.guests.iter().flat_map(|guest| &guest.bindings);
     for (position, guest) in plan.guests.iter().enumerate() {

@@ -64,13 +64,22 @@ impl Chain {
             });
             self.guests.push(Guest::start(&plan.name, &channel, folder));
         }
+        let cards = &self.plan.cards;
+        let described = |seid: &String| {
+            cards
+                .iter()
+                .any(|card| card.described && card.seid == *seid)
+        };
         for (guest, plan) in self.guests.iter_mut().zip(plans) {
             wait::until("a guest sees its identities", || {
                 guest.agent().expect_running();
-                let is_ready = match plan.bindings.len() {
+                let expected = plan.bindings.iter().filter(|(seid, _)| described(seid));
+                let expected = expected.count();
+                let dom0 = guest.client().status().ok()?.dom0;
+                let is_ready = match plan.bindings.is_empty() {
                     // Dom0 does not admit it.
-                    0 => guest.client().status().ok()?.dom0.last_error.is_some(),
-                    count => guest.client().identities().ok()?.len() == count,
+                    true => dom0.last_error.is_some(),
+                    false => dom0.connected && guest.client().identities().ok()?.len() == expected,
                 };
                 is_ready.then_some(())
             });
@@ -120,6 +129,27 @@ impl Chain {
         let card = self.plan.cards.first().expect("a card");
         let card = soft_card::plug_in(card, self.plan.pcscd, self.folder.path());
         self.cards.push(card);
+    }
+
+    /// Takes the only card out of its reader and puts another one there, with other keys under
+    /// the same names and with the same PIN.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn swap_card(&mut self, pki: &Pki) {
+        self.pull_card();
+        self.wait_card("absent");
+        let card = self.plan.cards.first().expect("a card");
+        let folder = self.folder.path();
+        soft_card::destroy(card, folder);
+        let card = soft_card::start(pki, card, self.plan.pcscd, folder);
+        self.cards.push(card);
+    }
+
+    /// The file with the PIN of a card.
+    #[must_use]
+    pub fn pin_file(&self, seid: &str) -> PathBuf {
+        self.folder.path().join(soft_card::pin_file(seid))
     }
 
     /// Waits until the only card is in `state` and nobody uses it, as `card list` says.
@@ -197,6 +227,12 @@ impl Chain {
         self.folder.path().join(CONFIG_FILE)
     }
 
+    /// The socket for the operator's commands.
+    #[must_use]
+    pub fn admin_socket(&self) -> PathBuf {
+        self.folder.path().join(ADMIN_SOCKET)
+    }
+
     /// Runs an administrator's command, as `card list`, and waits for its end.
     ///
     /// # Panics
@@ -207,7 +243,7 @@ impl Chain {
         command
             .args(arguments)
             .arg("--admin")
-            .arg(self.folder.path().join(ADMIN_SOCKET));
+            .arg(self.admin_socket());
         command.output().expect("it is there")
     }
 }

@@ -28,6 +28,8 @@ pub struct CardPlan {
     pub(super) seid: String,
     pub(super) identities: Vec<(String, KeyKind)>,
     pub(super) options: Vec<String>,
+    /// Whether the configuration has a `[[card]]` for it.
+    pub(super) described: bool,
 }
 
 /// One guest.
@@ -93,7 +95,16 @@ impl CardPlan {
             seid: seid.to_owned(),
             identities: Vec::new(),
             options: Vec::new(),
+            described: true,
         }
+    }
+
+    /// The configuration names its source and says nothing of the card: it must be adopted before
+    /// a guest sees it.
+    #[must_use]
+    pub fn undescribed(mut self) -> Self {
+        self.described = false;
+        self
     }
 
     /// One more identity.

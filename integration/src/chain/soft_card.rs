@@ -46,6 +46,11 @@ pub(super) fn start(pki: &Pki, plan: &CardPlan, place: Option<Place>, folder: &P
     plug_in(plan, place, folder)
 }
 
+/// Destroys a card that is in no reader.
+pub(super) fn destroy(plan: &CardPlan, folder: &Path) {
+    std::fs::remove_dir_all(folder.join(format!("{}.card", plan.seid))).expect("it was made");
+}
+
 /// Puts a card that was made into its reader.
 pub(super) fn plug_in(plan: &CardPlan, place: Option<Place>, folder: &Path) -> Process {
     let seid = &plan.seid;

@@ -14,7 +14,7 @@ use proto::tls::{CipherSuite, Established, KeyBlock, ProtocolVersion, SessionKey
 use crate::audit::AuditEvent;
 use crate::broker::{Action, Broker, ConnId, Event, Peer, ReadId, Setup, TokenRule};
 use crate::card::{
-    CardFeatures, CardIdentity, CardSession, SessionError, Trust, UseId, WorkerCommand,
+    CardFeatures, CardIdentity, CardSession, SessionError, Sight, Trust, UseId, WorkerCommand,
     WorkerReport,
 };
 use crate::limits::Limits;
@@ -129,10 +129,14 @@ impl Bench {
             name: format!("id-{domid}").parse().expect("a name"),
             certificate: Some(format!("certificate of {domid}").into_bytes()),
         };
+        let atr = Atr::decode(&[0x3B, 0x00]).expect("an ATR");
+        let identities = vec![identity(A), identity(B)];
         self.report(WorkerReport::Present {
-            atr: Atr::decode(&[0x3B, 0x00]).expect("an ATR"),
+            fingerprint: Sight::new(&atr, &[0; 32]).with_identities(&identities),
+            adopted: false,
+            atr,
             profile: "eap-tls".to_owned(),
-            identities: vec![identity(A), identity(B)],
+            identities,
             features: CardFeatures {
                 server_name: true,
                 alpn: true,

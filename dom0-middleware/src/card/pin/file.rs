@@ -1,9 +1,7 @@
 //! A record of attempts that survives the process.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,9 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::ledger::{PinLedger, PinLedgerError};
 use super::memory::MemoryPinLedger;
 use super::source::{OfferedPin, PinStamp};
-
-/// The longest file that is read, in bytes; a card takes about a hundred.
-const MAX_FILE: u64 = 1 << 20;
+use crate::durable;
 
 /// Keeps, in a file, for which cards an attempt was made that was not accepted, and which state of
 /// the PIN file it was made with. Nothing of the PIN itself: four digits would be found from any
@@ -71,45 +67,20 @@ impl FilePinLedger {
         Ok(())
     }
 
-    /// Replaces the file by a new one in one step.
     fn write(&self, pending: &Pending) -> Result<(), PinLedgerError> {
-        self.replace(pending).map_err(|error| at(&self.path, error))
-    }
-
-    fn replace(&self, pending: &Pending) -> io::Result<()> {
-        let mut name = self.path.clone().into_os_string();
-        name.push(".new");
-        let new = PathBuf::from(name);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
-        file.write_all(&serde_json::to_vec(pending)?)?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        let folder = self
-            .path
-            .parent()
-            .filter(|path| !path.as_os_str().is_empty());
-        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+        durable::replace(&self.path, pending).map_err(|error| at(&self.path, error))
     }
 }
 
 fn read(path: &Path) -> Result<Pending, PinLedgerError> {
-    let metadata = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pending::default()),
-        metadata => metadata.map_err(|error| at(path, error))?,
-    };
-    if metadata.len() > MAX_FILE {
-        return Err(at(path, "too long to be a record of PIN attempts"));
+    match durable::read(path) {
+        Ok(pending) => Ok(pending.unwrap_or_default()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let advice = "not a record of PIN attempts; if all PIN files are right, move it away";
+            Err(at(path, format_args!("{advice} ({error})")))
+        }
+        Err(error) => Err(at(path, error)),
     }
-    let text = fs::read(path).map_err(|error| at(path, error))?;
-    serde_json::from_slice(&text).map_err(|error| {
-        let advice = "not a record of PIN attempts; if all PIN files are right, move it away";
-        at(path, format_args!("{advice} ({error})"))
-    })
 }
 
 fn at(path: &Path, reason: impl std::fmt::Display) -> PinLedgerError {
@@ -143,6 +114,7 @@ impl PinLedger for FilePinLedger {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

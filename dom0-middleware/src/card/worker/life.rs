@@ -1,6 +1,5 @@
 //! The life of a worker: a card comes, is opened, serves, fails, is brought back, leaves.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -8,12 +7,11 @@ use tracing::{info, warn};
 
 use super::inbox::Inbox;
 use super::link::Link;
-use super::opening::{fresh_pin, open};
 use crate::card::eap_tls::opening::Opened;
 use crate::card::eap_tls::{DriverParameters, OfferedSession};
 use crate::card::error::CardError;
-use crate::card::pin::PinLedger;
-use crate::card::report::{Reporter, WorkerCommand, WorkerReport};
+use crate::card::handle::CardRecords;
+use crate::card::report::{Reopen, Reporter, WorkerCommand, WorkerReport};
 use crate::card::settings::CardSettings;
 use crate::card::transport::{CardSource, TransportError};
 
@@ -34,14 +32,14 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 pub(in crate::card) struct Worker {
     pub(super) settings: CardSettings,
     pub(super) source: Box<dyn CardSource>,
-    ledger: Arc<dyn PinLedger>,
+    pub(super) records: CardRecords,
     pub(super) report: Reporter,
     pub(super) phase: Phase,
     /// The one session the card may offer; dies with every opening.
     pub(super) session: Option<OfferedSession>,
     retry_after: Duration,
     /// What the broker was last told of an unusable card: said once.
-    told: Option<CardError>,
+    pub(super) told: Option<CardError>,
 }
 
 /// How the card is.
@@ -68,13 +66,13 @@ impl Worker {
     pub(in crate::card) fn new(
         settings: CardSettings,
         source: Box<dyn CardSource>,
-        ledger: Arc<dyn PinLedger>,
+        records: CardRecords,
         report: Reporter,
     ) -> Self {
         Self {
             settings,
             source,
-            ledger,
+            records,
             report,
             phase: Phase::Absent {
                 look_again: Instant::now(),
@@ -92,7 +90,15 @@ impl Worker {
             self.look();
             match inbox.wait(TICK) {
                 Some(WorkerCommand::Stop) => stop = true,
-                Some(WorkerCommand::Start(job)) => stop = self.serve(&job, &inbox).stop,
+                Some(WorkerCommand::Start(job)) => {
+                    let orders = self.serve(&job, &inbox);
+                    stop = orders.stop;
+                    orders
+                        .reopen
+                        .into_iter()
+                        .for_each(|order| self.reopen(order));
+                }
+                Some(WorkerCommand::Reopen(order)) => self.reopen(order),
                 Some(WorkerCommand::ForgetSession) => self.session = None,
                 // Of a use that is over.
                 Some(WorkerCommand::ServerRecords { .. } | WorkerCommand::Cancel { .. }) => {}
@@ -137,12 +143,13 @@ impl Worker {
         let Phase::Unusable { why, retry_at, .. } = &mut self.phase else {
             return false;
         };
-        if Instant::now() < *retry_at {
+        // To try again would be to send the PIN to a card it does not belong to.
+        if why.awaits_adoption() || Instant::now() < *retry_at {
             return false;
         }
         if why.awaits_pin() {
             *retry_at = Instant::now() + PIN_CHECK;
-            return fresh_pin(&self.settings, self.ledger.as_ref()).is_ok();
+            return self.has_fresh_pin();
         }
         true
     }
@@ -168,7 +175,12 @@ impl Worker {
 
     /// Opens a card that was just powered up. `before` is what it was when it last was ready, if
     /// it did not leave since.
-    fn open(&mut self, mut link: Link, before: Option<Opened>) {
+    fn open(&mut self, link: Link, before: Option<Opened>) {
+        self.open_as(link, before, Reopen::default());
+    }
+
+    /// The same, with what the operator has just said about it.
+    pub(super) fn open_as(&mut self, mut link: Link, before: Option<Opened>, order: Reopen) {
         self.session = None;
         let mut stand_in = [0; 32];
         if SystemRandom::new().fill(&mut stand_in).is_err() {
@@ -176,12 +188,12 @@ impl Worker {
             self.set_aside(link, TransportError::Io(std::io::ErrorKind::Other).into());
             return;
         }
-        let parameters = self.parameters(stand_in);
-        match open(&mut link, parameters, &self.settings, self.ledger.as_ref()) {
-            Ok(opened) => {
+        match self.open_or_adopt(&mut link, stand_in, order) {
+            Ok(found) => {
                 self.retry_after = FIRST_RETRY;
                 self.told = None;
-                if before.as_ref() != Some(&opened) {
+                let opened = found.opened;
+                if found.adopted || before.as_ref() != Some(&opened) {
                     info!(
                         seid = %self.settings.seid,
                         identities = opened.identities.len(),
@@ -192,6 +204,8 @@ impl Worker {
                         profile: self.settings.profile.name.clone(),
                         identities: opened.identities.clone(),
                         features: opened.capabilities.into(),
+                        fingerprint: found.fingerprint,
+                        adopted: found.adopted,
                     });
                 }
                 self.phase = Phase::Ready(Ready {
@@ -201,7 +215,16 @@ impl Worker {
                 });
             }
             Err(error @ CardError::Transport(TransportError::Removed)) => self.lose(error),
-            Err(error) => self.set_aside(link, error),
+            Err(error) => {
+                // Another card may have got its PIN before it was known for what it is.
+                if error.awaits_adoption()
+                    && let Err(error) = link.cold_reset()
+                {
+                    self.lose(error.into());
+                    return;
+                }
+                self.set_aside(link, error);
+            }
         }
     }
 
@@ -225,7 +248,7 @@ impl Worker {
     }
 
     /// Lets a card go that is not there any more, or does not even answer to reset.
-    fn lose(&mut self, why: CardError) {
+    pub(super) fn lose(&mut self, why: CardError) {
         warn!(seid = %self.settings.seid, error = %why, "card is gone");
         self.session = None;
         self.phase = Phase::Absent {

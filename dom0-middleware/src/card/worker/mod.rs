@@ -4,6 +4,7 @@
 //! channel, with a tick to see cards come and go. What fails is told, the card is brought back by
 //! a cold reset and a new opening, and the next use is served.
 
+mod adoption;
 mod inbox;
 mod life;
 mod link;

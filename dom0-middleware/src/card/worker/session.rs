@@ -9,7 +9,7 @@ use super::link::Link;
 use crate::card::eap_tls::handshake::{Completed, Failure, Step};
 use crate::card::error::SessionError;
 use crate::card::job::UseId;
-use crate::card::report::{WorkerCommand, WorkerReport};
+use crate::card::report::{Reopen, WorkerCommand, WorkerReport};
 use crate::card::transport::CardSource;
 
 /// What one handshake needs besides its own state.
@@ -30,7 +30,7 @@ pub(super) struct Use<'a> {
 }
 
 /// What the broker said in the middle of a use.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 pub(super) struct Orders {
     /// This use is over.
     cancelled: bool,
@@ -38,6 +38,8 @@ pub(super) struct Orders {
     pub(super) stop: bool,
     /// What could be resumed is forgotten.
     pub(super) forget_session: bool,
+    /// The card is to be opened again, in this order.
+    pub(super) reopen: Vec<Reopen>,
 }
 
 impl Use<'_> {
@@ -134,6 +136,7 @@ impl Use<'_> {
                 self.orders.cancelled = true;
             }
             WorkerCommand::ServerRecords { .. } | WorkerCommand::Cancel { .. } => {}
+            WorkerCommand::Reopen(order) => self.orders.reopen.push(order),
             WorkerCommand::ForgetSession => self.orders.forget_session = true,
             WorkerCommand::Stop => self.orders.stop = true,
             WorkerCommand::Start(job) => {

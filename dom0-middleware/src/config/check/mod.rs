@@ -36,6 +36,8 @@ pub struct Config {
     pub audit_file: PathBuf,
     /// The record of PIN attempts.
     pub pin_attempts_file: PathBuf,
+    /// The record of adopted cards.
+    pub cards_file: PathBuf,
     /// The limits in force.
     pub limits: Limits,
     /// Where cards come from.
@@ -95,16 +97,16 @@ impl Check<'_> {
         let domains = self.domains(file.domain)?;
         let channels = self.channels(file.channel, &domains)?;
         let bindings = self.bindings(file.binding, &readers, &domains)?;
+        let service = file.service;
+        let audit_folder = service.audit_file.parent().unwrap_or_else(|| Path::new(""));
+        let beside_the_audit =
+            |given: Option<PathBuf>, name| given.unwrap_or_else(|| audit_folder.join(name));
         Ok(Config {
             path: self.path.to_owned(),
-            admin_socket: file.service.admin_socket,
-            pin_attempts_file: file.service.pin_attempts_file.unwrap_or_else(|| {
-                let beside_the_audit = file.service.audit_file.parent();
-                beside_the_audit
-                    .unwrap_or_else(|| Path::new(""))
-                    .join("pin-attempts.json")
-            }),
-            audit_file: file.service.audit_file,
+            admin_socket: service.admin_socket,
+            pin_attempts_file: beside_the_audit(service.pin_attempts_file, "pin-attempts.json"),
+            cards_file: beside_the_audit(service.cards_file, "cards.json"),
+            audit_file: service.audit_file.clone(),
             limits,
             readers,
             domains,

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::Check;
 use super::profiles::Profiles;
-use crate::card::{CardSettings, PinSource};
+use crate::card::{CardProfile, CardSettings, PinSource};
 use crate::config::error::ConfigError;
 use crate::config::file::{CardSourceKind, CardSourceTable, CardTable};
 use crate::limits::Limits;
 
 /// A source of cards and the card that comes from it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ReaderConfig {
     /// Where the card comes from.
     pub place: ReaderPlace,
@@ -34,6 +35,16 @@ pub enum ReaderPlace {
     Reader(CString),
 }
 
+impl fmt::Display for ReaderPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "socket {}", path.display()),
+            Self::Loopback(address) => write!(f, "address {address}"),
+            Self::Reader(name) => write!(f, "reader {:?}", name.to_string_lossy()),
+        }
+    }
+}
+
 impl Check<'_> {
     pub(super) fn readers(
         &self,
@@ -46,7 +57,7 @@ impl Check<'_> {
         let mut places = BTreeMap::new();
         for source in sources {
             let place = self.place(&source, insecure)?;
-            if places.values().any(|(other, _)| *other == place) {
+            if places.values().any(|other| *other == place) {
                 let problem = "another card_source has the same place; one place is one card";
                 return Err(self.error(source.seid.span(), "card_source.socket", problem));
             }
@@ -55,7 +66,7 @@ impl Check<'_> {
                 let problem = format!("\"{seid}\" has a card_source already");
                 return Err(self.error(span, "card_source.seid", problem));
             }
-            places.insert(seid, (place, span));
+            places.insert(seid, place);
         }
         let mut readers: Vec<ReaderConfig> = Vec::new();
         for card in cards {
@@ -64,20 +75,25 @@ impl Check<'_> {
                 let problem = format!("\"{seid}\" is described twice");
                 return Err(self.error(span, "card.seid", problem));
             }
-            let Some((place, _)) = places.remove(seid) else {
+            let Some(place) = places.remove(seid) else {
                 let problem = format!("no [[card_source]] with seid \"{seid}\"; add one");
                 return Err(self.error(span, "card.seid", problem));
             };
             readers.push(self.reader(place, card, profiles, limits)?);
         }
-        match places.into_iter().next() {
-            None => Ok(readers),
-            Some((seid, (_, span))) => {
-                let problem =
-                    format!("no [[card]] with seid \"{seid}\"; add one with its PIN file");
-                Err(self.error(span, "card_source.seid", problem))
-            }
-        }
+        readers.extend(places.into_iter().map(|(seid, place)| {
+            let mut card = CardSettings::new(seid, CardProfile::eap_tls(), None);
+            card.configured = false;
+            timed(
+                ReaderConfig {
+                    place,
+                    card,
+                    pin_line: 0,
+                },
+                limits,
+            )
+        }));
+        Ok(readers)
     }
 
     fn place(&self, source: &CardSourceTable, insecure: bool) -> Result<ReaderPlace, ConfigError> {
@@ -126,13 +142,17 @@ impl Check<'_> {
             .as_ref()
             .map_or(0, |file| self.line(&file.span()));
         let pin = card.pin_file.map(|file| PinSource::File(file.into_inner()));
-        let mut settings = CardSettings::new(card.seid.into_inner(), profile, pin);
-        settings.apdu_timeout = limits.apdu;
-        settings.handshake_timeout = limits.handshake;
-        Ok(ReaderConfig {
+        let reader = ReaderConfig {
             place,
-            card: settings,
+            card: CardSettings::new(card.seid.into_inner(), profile, pin),
             pin_line,
-        })
+        };
+        Ok(timed(reader, limits))
     }
+}
+
+fn timed(mut reader: ReaderConfig, limits: &Limits) -> ReaderConfig {
+    reader.card.apdu_timeout = limits.apdu;
+    reader.card.handshake_timeout = limits.handshake;
+    reader
 }

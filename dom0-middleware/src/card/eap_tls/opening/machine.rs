@@ -28,6 +28,7 @@ pub fn begin(parameters: DriverParameters) -> Result<Step, CardError> {
         counter: Counter::new(MAX_OPENING_COMMANDS),
         parameters,
         verified: false,
+        application: [0; 32],
         identities: Vec::new(),
         capabilities: Capabilities::default(),
     });
@@ -53,6 +54,8 @@ pub enum Step {
 /// A card that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
+    /// SHA-256 of the data that answered SELECT.
+    pub application: [u8; 32],
     /// What it holds, by name; empty when the inventory was left out.
     pub identities: Vec<CardIdentity>,
     /// Which optional commands it has.
@@ -91,7 +94,7 @@ impl AwaitCard {
             Progress::Complete(answer) => answer,
         };
         let next = match state {
-            State::Selected(state) => state.on_answer(&context, &answer),
+            State::Selected(state) => state.on_answer(&mut context, &answer),
             State::PinProbe(state) => state.on_answer(&mut context, &answer),
             State::PinVerified(state) => state.on_answer(&mut context, &answer),
             State::Name(state) => state.on_answer(&mut context, &answer),
@@ -117,6 +120,13 @@ impl AwaitCard {
 pub struct AwaitPin(Box<Context>);
 
 impl AwaitPin {
+    /// SHA-256 of the data that answered SELECT: all that is seen of a card before its PIN, its
+    /// answer to reset aside.
+    #[must_use]
+    pub fn application(&self) -> &[u8; 32] {
+        &self.0.application
+    }
+
     /// Sends the PIN. The attempt must be on record by now.
     ///
     /// # Errors
@@ -156,6 +166,8 @@ pub(super) struct Context {
     counter: Counter,
     /// Whether VERIFY went out and was accepted: it is never sent twice.
     pub(super) verified: bool,
+    /// SHA-256 of the data that answered SELECT.
+    pub(super) application: [u8; 32],
     pub(super) identities: Vec<CardIdentity>,
     pub(super) capabilities: Capabilities,
 }
@@ -210,6 +222,7 @@ fn act(mut context: Box<Context>, next: Next) -> Result<Step, CardError> {
             // A card begins its list anywhere.
             identities.sort_by(|one, other| one.name.cmp(&other.name));
             Step::Opened(Opened {
+                application: context.application,
                 identities,
                 capabilities: context.capabilities,
             })

@@ -2,6 +2,7 @@
 
 use proto::apdu::CommandApdu;
 use proto::card::{EapCardCommand, Pin, PinHolder, PinStatus};
+use sha2::{Digest, Sha256};
 
 use super::inventory::list;
 use super::machine::{Context, Next, State};
@@ -14,10 +15,15 @@ use crate::card::profile::CardProfile;
 pub(super) struct ExpectSelected;
 
 impl ExpectSelected {
-    pub(super) fn on_answer(self, context: &Context, answer: &Answer) -> Result<Next, CardError> {
+    pub(super) fn on_answer(
+        self,
+        context: &mut Context,
+        answer: &Answer,
+    ) -> Result<Next, CardError> {
         if !answer.is_success() {
             return Err(answer.refused().into());
         }
+        context.application = Sha256::digest(answer.data()).into();
         if !context.parameters.steps.probe_pin {
             return Ok(Next::NeedPin);
         }

@@ -15,10 +15,12 @@ use proto::id::DomainUuid;
 use proto::tls::ProtocolVersion;
 use sha2::{Digest, Sha256};
 
+use crate::card::adopted::AdoptedCards;
 use crate::card::eap_tls::testing::tls::Server;
 use crate::card::eap_tls::testing::{FakeCard, client_certificate_sha256, name};
-use crate::card::error::SessionError;
-use crate::card::handle::{CardHandle, spawn_worker};
+use crate::card::error::{CardError, SessionError};
+use crate::card::fingerprint::Difference;
+use crate::card::handle::{CardHandle, CardRecords, spawn_worker};
 use crate::card::job::{Job, UseId};
 use crate::card::pin::{MemoryPinLedger, PinLedger, PinSource};
 use crate::card::profile::CardProfile;
@@ -35,6 +37,7 @@ pub(super) struct Shared {
     /// Whether the card is in its slot.
     pub(super) present: bool,
     pub(super) resets: usize,
+    pub(super) atr: Atr,
 }
 
 #[derive(Clone)]
@@ -99,7 +102,7 @@ impl CardSource for Source {
             .expect("no panic under the lock")
             .pop_front();
         Ok(slot.map(|slot| {
-            let atr = Atr::decode(&[0x3B, 0x80, 0x01, 0x81]).expect("an ATR");
+            let atr = slot.lock().atr.clone();
             Box::new(SlotTransport { slot, atr }) as Box<dyn CardTransport>
         }))
     }
@@ -118,6 +121,7 @@ pub(super) struct Bench {
     pub(super) server: Server,
     pub(super) trust: Arc<Trust>,
     pub(super) pin_file: PathBuf,
+    pub(super) adopted: Arc<AdoptedCards>,
     pub(super) next_use: u64,
     _dir: tempfile::TempDir,
 }
@@ -150,8 +154,13 @@ impl Bench {
             // The test may have ended.
             let _ = sender.send(report);
         });
+        let adopted = Arc::new(AdoptedCards::in_memory());
+        let records = CardRecords {
+            pins: ledger,
+            adopted: Arc::clone(&adopted),
+        };
         let handle =
-            spawn_worker(settings, Box::new(source.clone()), ledger, report).expect("a thread");
+            spawn_worker(settings, Box::new(source.clone()), records, report).expect("a thread");
         let certificate = rcgen::generate_simple_self_signed(vec!["server.example".to_owned()])
             .expect("a certificate")
             .cert
@@ -168,6 +177,7 @@ impl Bench {
                 fault: None,
                 present: true,
                 resets: 0,
+                atr: Atr::decode(&[0x3B, 0x80, 0x01, 0x81]).expect("an ATR"),
             }))),
             server: Server {
                 certificate,
@@ -175,6 +185,7 @@ impl Bench {
             },
             trust: Arc::new(Trust::load(&[], pins).expect("a pin")),
             pin_file,
+            adopted,
             next_use: 1,
             _dir: dir,
         };
@@ -200,6 +211,28 @@ impl Bench {
     pub(super) fn await_present(&self) {
         let report = self.next();
         assert!(matches!(report, WorkerReport::Present { .. }), "{report:?}");
+    }
+
+    pub(super) fn await_unusable(&self) -> CardError {
+        match self.next() {
+            WorkerReport::Unusable { why } => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn await_unknown(&self, expected: Difference) {
+        match self.await_unusable() {
+            CardError::UnknownCard { difference, .. } => assert_eq!(difference, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Puts another card into the slot, once this one's absence was noticed.
+    pub(super) fn swap(&self, change: impl FnOnce(&mut Shared)) {
+        self.slot.lock().present = false;
+        assert!(matches!(self.next(), WorkerReport::Gone { .. }));
+        change(&mut self.slot.lock());
+        self.insert();
     }
 
     pub(super) fn send(&self, command: WorkerCommand) {

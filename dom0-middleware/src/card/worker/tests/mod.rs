@@ -1,6 +1,7 @@
 //! The worker against a card made of switches: what it reports, in which order, and that it is
 //! there for the next one whatever happened.
 
+mod adoption;
 mod bench;
 
 use std::sync::Arc;
@@ -14,9 +15,10 @@ use crate::card::eap_tls::testing::FakeCard;
 use crate::card::eap_tls::testing::tls::Server;
 use crate::card::error::{CardError, SessionError};
 use crate::card::fault::CardFault;
+use crate::card::fingerprint::Difference;
 use crate::card::job::UseId;
 use crate::card::pin::{FilePinLedger, PinSource};
-use crate::card::report::{WorkerCommand, WorkerReport};
+use crate::card::report::{Reopen, WorkerCommand, WorkerReport};
 use crate::card::transport::TransportError;
 use crate::card::trust::TrustError;
 
@@ -161,7 +163,7 @@ fn a_card_that_fails_is_reset_opened_and_serves_the_next() {
 }
 
 #[test]
-fn a_card_that_was_swapped_inside_is_shown_anew() {
+fn a_card_that_was_swapped_inside_is_not_used_until_it_is_adopted() {
     let mut bench = Bench::new();
     bench.await_present();
     let use_id = bench.start();
@@ -177,13 +179,21 @@ fn a_card_that_was_swapped_inside_is_shown_anew() {
         matches!(error, SessionError::CardSwapped { .. }),
         "{error:?}"
     );
+    bench.await_unknown(Difference::Identities);
+    bench.await_free(use_id);
+    let use_id = bench.start();
+    assert_eq!(bench.await_failure(use_id).0, SessionError::NoCard);
+    bench.await_free(use_id);
+    bench.send(WorkerCommand::Reopen(Reopen {
+        adopt: true,
+        ..Reopen::default()
+    }));
     match bench.next() {
         WorkerReport::Present { identities, .. } => {
             assert_eq!(identities[0].name.as_str(), "mallory");
         }
         other => panic!("{other:?}"),
     }
-    bench.await_free(use_id);
 }
 
 #[test]

@@ -1,0 +1,32 @@
+//! `dom0-middleware card adopt` and `card pin`.
+
+use std::io::Write;
+use std::path::{self, Path, PathBuf};
+
+use super::card_show;
+use crate::admin::AdminRequest;
+use crate::cli::{AdoptArgs, PinArgs};
+use crate::error::MiddlewareError;
+
+/// Makes the card that is there the right one, and shows it.
+pub(super) fn adopt(args: AdoptArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
+    let request = AdminRequest::CardAdopt {
+        seid: args.card.seid,
+        pin_file: args.pin_file.as_deref().map(absolute).transpose()?,
+    };
+    card_show::ask_and_print(&args.card.report, &request, out)
+}
+
+/// Tries a PIN again, and shows the card.
+pub(super) fn pin(args: PinArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
+    let request = AdminRequest::CardPin {
+        seid: args.card.seid,
+        pin_file: absolute(&args.pin_file)?,
+    };
+    card_show::ask_and_print(&args.card.report, &request, out)
+}
+
+/// The service has another working directory.
+fn absolute(path: &Path) -> Result<PathBuf, MiddlewareError> {
+    path::absolute(path).map_err(MiddlewareError::Path)
+}

@@ -1,0 +1,121 @@
+//! What operators ask for.
+
+use proto::id::Seid;
+use tokio::sync::{mpsc, oneshot};
+
+use super::actor::Actor;
+use super::cards::no_such_card;
+use super::error::ServiceError;
+use crate::admin::{AdminAnswer, AdminReply, AdminRequest, CardDetails, ProblemCode, StatusView};
+use crate::broker::CardView;
+use crate::card::{CardError, Reopen, TransportError};
+
+/// What may wait for an operator who watches cards: whoever is slower is let go.
+const MAX_WATCHED: usize = 256;
+
+/// Operators who watch cards.
+#[derive(Default)]
+pub(super) struct Watchers {
+    outlets: Vec<mpsc::Sender<CardView>>,
+    last: Vec<CardView>,
+}
+
+impl Actor {
+    pub(super) fn on_request(
+        &mut self,
+        request: AdminRequest,
+        answer: oneshot::Sender<AdminReply>,
+    ) -> Result<(), ServiceError> {
+        let said = match request {
+            AdminRequest::CardList {} => AdminAnswer::CardList(self.broker.snapshot().cards),
+            AdminRequest::CardShow { seid } => self.details(&seid),
+            AdminRequest::CardWatch {} => {
+                let _ = answer.send(AdminReply::Watch(self.watchers.join()));
+                return Ok(());
+            }
+            AdminRequest::CardAdopt { seid, pin_file } => {
+                let order = Reopen {
+                    adopt: true,
+                    pin_file,
+                    retry_pin: false,
+                };
+                return self.cards.reopen(&seid, order, answer);
+            }
+            AdminRequest::CardPin { seid, pin_file } => {
+                let order = Reopen {
+                    adopt: false,
+                    pin_file: Some(pin_file),
+                    retry_pin: true,
+                };
+                return self.cards.reopen(&seid, order, answer);
+            }
+            AdminRequest::Status {} => AdminAnswer::Status(Box::new(StatusView {
+                service: self.service.clone(),
+                uptime_s: self.started.elapsed().as_secs(),
+                state: self.broker.snapshot(),
+            })),
+        };
+        // An operator who does not wait for the answer does not need it.
+        let _ = answer.send(said.into());
+        Ok(())
+    }
+
+    /// A card was opened again, as somebody said.
+    pub(super) fn on_reopened(&mut self, seid: &Seid, result: Result<(), CardError>) {
+        let Some(answer) = self.cards.opened_again(seid) else {
+            return;
+        };
+        let said = match result {
+            Ok(()) => self.details(seid),
+            Err(CardError::Transport(TransportError::Removed)) => {
+                AdminAnswer::error(ProblemCode::NoCard, format!("{seid}: no card is there"))
+            }
+            Err(error) => AdminAnswer::error(ProblemCode::Refused, format!("{seid}: {error}")),
+        };
+        let _ = answer.send(said.into());
+    }
+
+    /// Everything about one card.
+    fn details(&self, seid: &Seid) -> AdminAnswer {
+        let cards = self.broker.snapshot().cards;
+        let card = cards.into_iter().find(|card| card.seid == *seid);
+        let (Some(card), Some(config)) = (card, self.cards.config(seid)) else {
+            return no_such_card(seid);
+        };
+        AdminAnswer::Card(Box::new(CardDetails {
+            card,
+            place: config.place.to_string(),
+            adopted: self.cards.adopted(seid),
+            pin: self.cards.pin(config),
+        }))
+    }
+
+    /// Tells those who watch what has changed.
+    pub(super) fn tell_watchers(&mut self) {
+        if self.watchers.outlets.is_empty() {
+            return;
+        }
+        self.watchers.tell(self.broker.snapshot().cards);
+    }
+}
+
+impl Watchers {
+    /// One more; it is told of all cards first.
+    fn join(&mut self) -> mpsc::Receiver<CardView> {
+        let (sender, receiver) = mpsc::channel(MAX_WATCHED);
+        // Whoever watches already hears of every card once more, and loses nothing.
+        self.last.clear();
+        self.outlets.push(sender);
+        receiver
+    }
+
+    fn tell(&mut self, cards: Vec<CardView>) {
+        let known = |card: &CardView| self.last.iter().any(|last| last.looks_like(card));
+        let news: Vec<CardView> = cards.iter().filter(|card| !known(card)).cloned().collect();
+        self.last = cards;
+        self.outlets.retain(|outlet| {
+            let mut news = news.iter().cloned();
+            news.all(|card| outlet.try_send(card).is_ok()) && !outlet.is_closed()
+        });
+    }
+}
