@@ -45,7 +45,9 @@ fn another_card_in_the_reader_is_refused_until_it_is_adopted() {
     connect(&chain, &server);
     let first = json(&chain.admin(&["card", "show", "se-00", "--json"]));
 
-    chain.swap_card(&pki);
+    chain.pull_card();
+    chain.wait_card("absent");
+    chain.put_other_card_in(&pki, &[]);
     chain.wait_card("unusable");
     let refused = chain.guest("web01").connect(server.port(), NAME);
     assert_eq!(refused.expect_err("another card").code, "no-card");

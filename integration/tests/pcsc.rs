@@ -1,6 +1,6 @@
 //! A card in a reader: a real `pcscd` with the virtual reader of vsmartcard.
 
-use integration::chain::{Chain, ChainPlan};
+use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan};
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::payload::payload;
 use integration::pcscd::{Pcscd, READER, enter};
@@ -33,6 +33,66 @@ fn a_card_in_a_reader_makes_sessions_full_and_resumed() {
     connect(&chain, &server);
 }
 
+#[test]
+fn a_card_that_speaks_t0_makes_sessions_as_well() {
+    let pki = Pki::new();
+    let pcscd = Pcscd::start();
+    let card = CardPlan::new("se-00")
+        .identity("web01", KeyKind::Rsa2048)
+        .options(&["--protocol", "t0"]);
+    let plan = ChainPlan::new()
+        .card(card)
+        .guest(GuestPlan::new("web01").bound("se-00", "web01"));
+    let mut chain = Chain::start(&pki, &plan.in_reader(&pcscd));
+    let credential = pki.server(NAME, KeyKind::Rsa2048);
+    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
+    for (number, resumed) in [false, true].into_iter().enumerate() {
+        connect(&chain, &server);
+        assert_eq!(server.report(number).reused, resumed);
+    }
+    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential).tls13());
+    connect(&chain, &server);
+
+    // Another's hand does the same: the tool follows 6Cxx and 61xx by itself.
+    assert!(chain.middleware().stop().success());
+    let commands = [SELECT, VERIFY, NEXT_IDENTITY, SET_IDENTITY, START];
+    let said = opensc(&pcscd, &commands);
+    let client_hello = said.rsplit("Received ").next().unwrap_or_default();
+    assert!(said.contains("web01\n"), "{said}");
+    assert!(client_hello.contains("02 A5 "), "{said}");
+    assert!(client_hello.contains(" 16 03 01 "), "{said}");
+}
+
+#[test]
+fn another_card_in_the_reader_gets_no_pin_and_is_adopted() {
+    let pki = Pki::new();
+    let pcscd = Pcscd::start();
+    let mut chain = Chain::start(&pki, &ChainPlan::single(KeyKind::P256).in_reader(&pcscd));
+    let credential = pki.server(NAME, KeyKind::P256);
+    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
+    connect(&chain, &server);
+    chain.wait_card("present");
+    chain.pull_card();
+    chain.wait_card("absent");
+    pcscd.wait_empty();
+    chain.put_other_card_in(&pki, &["--protocol", "t0"]);
+    chain.wait_card("unusable");
+    let shown = chain.admin(&["card", "show", "se-00"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("another answer to reset"), "{shown}");
+    let adopted = chain.admin(&["card", "adopt", "se-00"]);
+    assert!(adopted.status.success(), "{adopted:?}");
+    chain.restart_agent("web01");
+    connect(&chain, &server);
+}
+
+/// Commands by hand.
+const SELECT: &str = "00A4040010A0000000300002FFFFFFFF8931323800";
+const VERIFY: &str = "A02000000431323334";
+const NEXT_IDENTITY: &str = "A0170001FF";
+const SET_IDENTITY: &str = "A0160080057765623031";
+const START: &str = "A08000000601A500060D2000";
+
 /// What OpenSC's tool says when it sends commands to the card.
 fn opensc(pcscd: &Pcscd, commands: &[&str]) -> String {
     let mut tool = enter(pcscd.id(), "opensc-tool");
@@ -47,7 +107,6 @@ fn opensc(pcscd: &Pcscd, commands: &[&str]) -> String {
 
 #[test]
 fn nobody_else_reaches_the_card_while_the_service_has_it() {
-    const SELECT: &str = "00A4040010A0000000300002FFFFFFFF8931323800";
     let pki = Pki::new();
     let pcscd = Pcscd::start();
     let mut chain = Chain::start(&pki, &ChainPlan::single(KeyKind::P256).in_reader(&pcscd));

@@ -46,6 +46,9 @@ pub struct Answer {
 /// Answer to reset: T=1, historical bytes `TESSERA`.
 pub const ATR: [u8; 11] = *b"\x3B\x87\x01TESSERA\xC1";
 
+/// The same of a card that speaks T=0 alone; it has no check byte then.
+pub const ATR_T0: [u8; 9] = *b"\x3B\x07TESSERA";
+
 impl Card {
     /// A card with these identities, just powered on.
     pub fn new(

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use proto::apdu::Protocol;
 use proto::id::IdentityName;
 use proto::tls::ProtocolVersion;
 
@@ -78,6 +79,9 @@ pub struct ServeArgs {
     /// What the card is.
     #[arg(long, value_enum, default_value_t = Profile::EapTls)]
     pub profile: Profile,
+    /// How commands reach it.
+    #[arg(long, value_enum, default_value_t = Transmission::T1)]
+    pub protocol: Transmission,
     /// How long commands take: none or paper.
     #[arg(long, default_value = "none")]
     pub timing: Timing,
@@ -102,6 +106,24 @@ pub struct ServeArgs {
 pub enum Profile {
     /// TLS client on the card, driven by EAP-TLS packets.
     EapTls,
+}
+
+/// Transmission protocols a card can speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Transmission {
+    /// Characters: answers are fetched (61xx), lengths must be right (6Cxx).
+    T0,
+    /// Blocks.
+    T1,
+}
+
+impl From<Transmission> for Protocol {
+    fn from(transmission: Transmission) -> Self {
+        match transmission {
+            Transmission::T0 => Self::T0,
+            Transmission::T1 => Self::T1,
+        }
+    }
 }
 
 /// Why the program ends without having done its work.

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
+use proto::apdu::Protocol;
 use zeroize::Zeroizing;
 
-use crate::card::{ATR, Card};
+use crate::card::{ATR, ATR_T0, Card};
 use crate::fault::{Fault, FaultKind, distort};
+use crate::t0::T0;
 use crate::timing::Timing;
 use crate::vpcd::Request;
 
 /// A card with its timing model and faults. It knows no clock: the shell waits.
 pub struct Device {
     card: Card,
+    /// What it keeps between commands when it speaks T=0.
+    t0: Option<T0>,
     timing: Timing,
     faults: Vec<Fault>,
     commands: u64,
@@ -42,17 +46,28 @@ impl Device {
     pub fn new(card: Card, timing: Timing, faults: Vec<Fault>) -> Self {
         Self {
             card,
+            t0: None,
             timing,
             faults,
             commands: 0,
         }
     }
 
+    /// Lets it speak another protocol than T=1.
+    #[must_use]
+    pub fn speaking(mut self, protocol: Protocol) -> Self {
+        self.t0 = match protocol {
+            Protocol::T0 => Some(T0::default()),
+            Protocol::T1 => None,
+        };
+        self
+    }
+
     /// Acts on one request of the reader.
     pub fn on_request(&mut self, request: Request) -> Reaction {
         match request {
             Request::PowerOff | Request::PowerOn | Request::Reset => {
-                self.card.reset();
+                self.reset();
                 Reaction {
                     delay: Duration::ZERO,
                     then: Then::Nothing,
@@ -60,7 +75,7 @@ impl Device {
             }
             Request::Atr => Reaction {
                 delay: Duration::ZERO,
-                then: Then::Respond(Zeroizing::new(ATR.to_vec())),
+                then: Then::Respond(Zeroizing::new(self.atr().to_vec())),
             },
             Request::Command(command) => self.on_command(&command),
         }
@@ -68,7 +83,21 @@ impl Device {
 
     /// The reader went away: the card loses power.
     pub fn on_reader_gone(&mut self) {
+        self.reset();
+    }
+
+    fn reset(&mut self) {
         self.card.reset();
+        if let Some(t0) = &mut self.t0 {
+            t0.reset();
+        }
+    }
+
+    fn atr(&self) -> &'static [u8] {
+        match self.t0 {
+            Some(_) => &ATR_T0,
+            None => &ATR,
+        }
     }
 
     fn on_command(&mut self, command: &[u8]) -> Reaction {
@@ -82,7 +111,7 @@ impl Device {
             tracing::info!("fault {fault}");
         }
         if matches!(kind, Some(FaultKind::Reset | FaultKind::Removed)) {
-            self.card.reset();
+            self.reset();
         }
         if kind == Some(FaultKind::Removed) {
             return Reaction {
@@ -90,7 +119,10 @@ impl Device {
                 then: Then::Leave,
             };
         }
-        let answer = self.card.transmit(command);
+        let answer = match &mut self.t0 {
+            Some(t0) => t0.transmit(&mut self.card, command),
+            None => self.card.transmit(command),
+        };
         let delay = self.timing.price(&answer.cost);
         let (delay, then) = match kind {
             Some(FaultKind::Mute) => (delay, Then::Nothing),

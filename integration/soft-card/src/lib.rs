@@ -26,7 +26,7 @@
 //! | [`pin`], [`eeprom`] | PINs, their counters, the memory that keeps them |
 //! | [`identity`], [`store`] | what personalisation puts on a card, and the directory that is one |
 //! | [`cost`], [`timing`], [`fault`] | how long it takes, and what goes wrong |
-//! | [`device`], [`vpcd`] | the card in its socket, and the protocol to the reader |
+//! | [`device`], `t0`, [`vpcd`] | the card in its socket, and the protocols to the reader |
 //! | [`cli`], [`cmd`] | the command line |
 //!
 //! The card and the device know no clock and no socket; `cmd::serve` is their shell.
@@ -46,10 +46,11 @@ pub mod pin;
 pub mod settings;
 mod status;
 pub mod store;
+mod t0;
 pub mod timing;
 pub mod vpcd;
 
-pub use card::{ATR, Answer, Card};
+pub use card::{ATR, ATR_T0, Answer, Card};
 pub use identity::{Identity, IdentityPem};
 pub use settings::CardSettings;
 pub use store::CardDirectory;

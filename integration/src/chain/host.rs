@@ -131,18 +131,18 @@ impl Chain {
         self.cards.push(card);
     }
 
-    /// Takes the only card out of its reader and puts another one there, with other keys under
-    /// the same names and with the same PIN.
+    /// Puts another card into the reader, from which the only one was taken: with other keys under
+    /// the same names, with the same PIN, and with these options for `soft-card serve`.
     ///
     /// # Panics
-    /// When there is none.
-    pub fn swap_card(&mut self, pki: &Pki) {
-        self.pull_card();
-        self.wait_card("absent");
+    /// When there is a card.
+    pub fn put_other_card_in(&mut self, pki: &Pki, options: &[&str]) {
+        assert!(self.cards.is_empty(), "it is there");
         let card = self.plan.cards.first().expect("a card");
+        let card = card.clone().options(options);
         let folder = self.folder.path();
-        soft_card::destroy(card, folder);
-        let card = soft_card::start(pki, card, self.plan.pcscd, folder);
+        soft_card::destroy(&card, folder);
+        let card = soft_card::start(pki, &card, self.plan.pcscd, folder);
         self.cards.push(card);
     }
 

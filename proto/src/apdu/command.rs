@@ -4,6 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::protocol::Protocol;
 use crate::codec::Reader;
 use crate::error::DecodeError;
 
@@ -74,6 +75,25 @@ impl CommandApdu {
     #[must_use]
     pub fn le(&self) -> Option<u16> {
         self.le
+    }
+
+    /// Its bytes, as they go to a card with this protocol.
+    ///
+    /// With T=0 a command has five bytes of header. One that carries data cannot say how much
+    /// answer it expects: the card says `61xx`, and the answer is fetched with GET RESPONSE.
+    ///
+    /// Source: ISO/IEC 7816-3 §12.2.
+    #[must_use]
+    pub fn encode_for(&self, protocol: Protocol) -> Zeroizing<Vec<u8>> {
+        let mut bytes = self.encode();
+        if protocol == Protocol::T0 {
+            match (self.data.is_empty(), self.le) {
+                (true, None) => bytes.push(0),
+                (false, Some(_)) => bytes.truncate(HEADER_LEN + 1 + self.data.len()),
+                _ => {}
+            }
+        }
+        bytes
     }
 
     /// Its bytes.
@@ -184,6 +204,22 @@ mod tests {
         assert_eq!(with_data.encode()[..], [0xA0, 0x80, 0, 0, 2, 7, 8]);
         let case4 = with_data.with_le(5);
         assert_eq!(case4.encode()[..], [0xA0, 0x80, 0, 0, 2, 7, 8, 5]);
+    }
+
+    #[test]
+    fn with_t0_each_case_has_a_header_of_five_bytes_and_one_direction() {
+        let header = CommandApdu::new(0xA0, 0x80, 0, 0);
+        let with_data = header.clone().with_data(&[7, 8]).expect("fits");
+        let cases = [
+            (header.clone(), &[0xA0, 0x80, 0, 0, 0][..]),
+            (header.with_le(5), &[0xA0, 0x80, 0, 0, 5]),
+            (with_data.clone(), &[0xA0, 0x80, 0, 0, 2, 7, 8]),
+            (with_data.with_le(5), &[0xA0, 0x80, 0, 0, 2, 7, 8]),
+        ];
+        for (command, bytes) in cases {
+            assert_eq!(command.encode_for(Protocol::T0)[..], *bytes);
+            assert_eq!(command.encode_for(Protocol::T1), command.encode());
+        }
     }
 
     #[test]

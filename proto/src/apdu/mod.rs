@@ -15,16 +15,19 @@
 //! | `command` | [`CommandApdu`] |
 //! | `response` | [`ResponseApdu`] |
 //! | `status` | [`StatusWord`], [`PinStatus`] |
+//! | `protocol` | [`Protocol`] |
 //! | `aid`, `atr` | [`Aid`], [`Atr`] |
 
 mod aid;
 mod atr;
 mod command;
+mod protocol;
 mod response;
 mod status;
 
 pub use self::aid::{Aid, AidError};
 pub use self::atr::Atr;
 pub use self::command::{ApduError, CommandApdu};
+pub use self::protocol::Protocol;
 pub use self::response::ResponseApdu;
 pub use self::status::{PinStatus, StatusWord};

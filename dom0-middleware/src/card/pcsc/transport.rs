@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use pcsc::{Card, Disposition, MAX_BUFFER_SIZE_EXTENDED, Protocols, ShareMode};
-use proto::apdu::{Atr, CommandApdu, ResponseApdu};
+use proto::apdu::{Atr, CommandApdu, Protocol, ResponseApdu};
 use zeroize::Zeroizing;
 
 use super::error::transport_error;
@@ -13,23 +13,30 @@ use crate::card::transport::{CardTransport, TransportError};
 pub(super) struct PcscTransport {
     card: Card,
     atr: Atr,
+    protocol: Protocol,
     buffer: Zeroizing<Vec<u8>>,
 }
 
 impl PcscTransport {
     pub(super) fn new(card: Card) -> Result<Self, TransportError> {
-        let atr = read_atr(&card)?;
+        let (atr, protocol) = read_status(&card)?;
         Ok(Self {
             card,
             atr,
+            protocol,
             buffer: Zeroizing::new(vec![0; MAX_BUFFER_SIZE_EXTENDED]),
         })
     }
 }
 
-fn read_atr(card: &Card) -> Result<Atr, TransportError> {
+/// The card's answer to reset, and the protocol that the daemon has chosen.
+fn read_status(card: &Card) -> Result<(Atr, Protocol), TransportError> {
     let status = card.status2_owned().map_err(transport_error)?;
-    Ok(Atr::decode(status.atr())?)
+    let protocol = match status.protocol2() {
+        Some(pcsc::Protocol::T0) => Protocol::T0,
+        _ => Protocol::T1,
+    };
+    Ok((Atr::decode(status.atr())?, protocol))
 }
 
 impl CardTransport for PcscTransport {
@@ -42,7 +49,8 @@ impl CardTransport for PcscTransport {
         command: &CommandApdu,
         deadline: Instant,
     ) -> Result<ResponseApdu, TransportError> {
-        let response = self.card.transmit(&command.encode(), &mut self.buffer);
+        let command = command.encode_for(self.protocol);
+        let response = self.card.transmit(&command, &mut self.buffer);
         let response = response.map_err(transport_error)?;
         let response = ResponseApdu::decode(response)?;
         // The library has no deadlines: an answer that came too late is as good as none.
@@ -60,7 +68,7 @@ impl CardTransport for PcscTransport {
                 Disposition::UnpowerCard,
             )
             .map_err(transport_error)?;
-        self.atr = read_atr(&self.card)?;
+        (self.atr, self.protocol) = read_status(&self.card)?;
         Ok(self.atr.clone())
     }
 

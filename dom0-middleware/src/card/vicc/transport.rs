@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use proto::apdu::{Atr, CommandApdu, ResponseApdu};
+use proto::apdu::{Atr, CommandApdu, Protocol, ResponseApdu};
 
 use super::connection::Connection;
 use super::stream::Stream;
@@ -47,7 +47,10 @@ impl CardTransport for ViccTransport {
         deadline: Instant,
     ) -> Result<ResponseApdu, TransportError> {
         self.unanswered += 1;
-        self.connection.send(&command.encode(), deadline)?;
+        // What a virtual card does not say, it does not mind.
+        let protocol = Protocol::first_offered(&self.atr).unwrap_or(Protocol::T1);
+        self.connection
+            .send(&command.encode_for(protocol), deadline)?;
         let body = self.connection.receive(deadline)?;
         self.unanswered = self.unanswered.saturating_sub(1);
         Ok(ResponseApdu::decode(&body)?)

@@ -26,7 +26,8 @@ pub fn run(args: &ServeArgs, out: &mut impl Write) -> Result<(), Failure> {
         highest_version: args.max_version,
     };
     let card = directory.card(settings)?;
-    let mut device = Device::new(card, args.timing, args.faults.clone());
+    let device = Device::new(card, args.timing, args.faults.clone());
+    let mut device = device.speaking(args.protocol.into());
     say(out, format_args!("timing {}", args.timing));
 
     let mut backoff = FIRST_BACKOFF;

@@ -10,5 +10,6 @@ mod resumption;
 mod scripts;
 mod server;
 mod store;
+mod t0;
 mod timing;
 mod tls13;
