@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::app::{AllowList, AllowTable, UnknownAccount};
+
 /// Where applications find the agent unless told otherwise.
 pub(crate) const DEFAULT_SOCKET: &str = "/run/domu-agent/agent.sock";
 
@@ -17,6 +19,9 @@ pub(crate) struct Config {
     /// The door for applications.
     #[serde(default)]
     pub agent: AgentConfig,
+    /// Who may ask for what.
+    #[serde(default)]
+    pub allow: Vec<AllowTable>,
 }
 
 /// The table `[dom0]`.
@@ -84,7 +89,22 @@ impl Config {
         })
     }
 
-    fn parse(text: &str) -> Result<Self, toml::de::Error> {
+    /// The rules, with users and groups looked up.
+    ///
+    /// # Errors
+    /// [`ConfigError::Allow`], which names the file at `path` and the table.
+    pub(crate) fn allow_list(&self, path: &Path) -> Result<AllowList, ConfigError> {
+        let rules = self.allow.iter().cloned().enumerate().map(|(at, table)| {
+            table.resolve().map_err(|source| ConfigError::Allow {
+                path: path.to_owned(),
+                number: at + 1,
+                source,
+            })
+        });
+        Ok(AllowList::new(rules.collect::<Result<_, _>>()?))
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
         let config: Self = toml::from_str(text)?;
         let limits = [
             ("agent.max_connections", config.agent.max_connections == 0),
@@ -116,6 +136,16 @@ pub(crate) enum ConfigError {
         /// Line, key and reason.
         source: Box<toml::de::Error>,
     },
+    /// A table `[[allow]]` names a user or group that is not there.
+    #[error("{}: [[allow]] number {number}", path.display())]
+    Allow {
+        /// The file.
+        path: PathBuf,
+        /// Which of the tables, from 1 on.
+        number: usize,
+        /// The name and the reason.
+        source: UnknownAccount,
+    },
 }
 
 #[cfg(test)]
@@ -129,6 +159,7 @@ mod tests {
         let config = Config::parse(EXAMPLE).expect("the example is good");
         assert_eq!(config.agent, AgentConfig::default());
         assert_eq!(config.dom0.kind, ChannelKind::Unix);
+        assert_eq!(config.allow, []);
     }
 
     #[test]
@@ -140,6 +171,11 @@ mod tests {
             "socket",
             "max_connections",
             "timeout_ms",
+            "uid",
+            "gid",
+            "identities",
+            "modes",
+            "destinations",
         ] {
             let named = EXAMPLE.lines().any(|line| {
                 let line = line.trim_start_matches(['#', ' ']);
@@ -157,6 +193,29 @@ mod tests {
         assert!(
             error.contains("colour") && error.contains("line 4"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn what_the_example_says_of_rules_is_good_when_it_is_uncommented() {
+        let lines = EXAMPLE.lines().map(|line| {
+            let is_key = line.starts_with("# [[allow]]") || line.contains(" = ");
+            line.strip_prefix("# ").filter(|_| is_key).unwrap_or(line)
+        });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let config = Config::parse(&text).expect("good");
+        assert_eq!(config.allow.len(), 2);
+    }
+
+    #[test]
+    fn an_unknown_user_is_named_with_file_and_table() {
+        let dom0 = "[dom0]\nkind = \"unix\"\npath = \"/x\"\n";
+        let text = format!("{dom0}[[allow]]\nuid = 0\n[[allow]]\nuid = \"no such user\"\n");
+        let config = Config::parse(&text).expect("good");
+        let error = config.allow_list(Path::new("a.toml")).expect_err("unknown");
+        assert_eq!(
+            crate::app::Chain(&error).to_string(),
+            "a.toml: [[allow]] number 2: there is no user \"no such user\""
         );
     }
 

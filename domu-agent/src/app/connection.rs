@@ -7,10 +7,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::allow::{Caller, Denied};
 use super::answer::Answer;
 use super::error::AppError;
 use super::line::{Line, LineReader, MAX_LINE};
-use super::request::Request;
+use super::plan::Plan;
+use super::request::{ConnectRequest, Request};
 use super::session;
 use super::state::AppState;
 
@@ -25,6 +27,7 @@ pub(super) async fn serve(stream: UnixStream, state: &AppState) {
 }
 
 async fn try_serve(mut stream: UnixStream, state: &AppState) -> io::Result<()> {
+    let caller = Caller::of(&stream, &state.allow).await?;
     let mut lines = LineReader::default();
     loop {
         let line = match timeout(IDLE, lines.next(&mut stream)).await {
@@ -38,20 +41,54 @@ async fn try_serve(mut stream: UnixStream, state: &AppState) -> io::Result<()> {
                 return write(&mut stream, &Answer::Error(error)).await;
             }
             Line::Whole(line) => match Request::parse(&line) {
-                Ok(Request::Connect(request)) => {
-                    let early = lines.into_rest();
-                    return session::run(stream, early, *request, state).await;
-                }
-                Ok(Request::Identities) => match state.dom0.identities().await {
-                    Ok(list) => Answer::Identities(list.into_iter().map(Into::into).collect()),
-                    Err(error) => Answer::Error(error.into()),
+                Ok(Request::Connect(request)) => match permit(*request, &caller, state) {
+                    Ok(plan) => return session::run(stream, lines.into_rest(), plan, state).await,
+                    Err(error) => {
+                        state.counters.failed();
+                        // What follows may be plaintext: it must not be read as a request.
+                        return write(&mut stream, &Answer::Error(error)).await;
+                    }
                 },
-                Ok(Request::Status) => Answer::Status(state.status()),
+                Ok(Request::Identities) => identities(&caller, state).await,
+                Ok(Request::Status) => match state.allow.rights(&caller) {
+                    Ok(_) => Answer::Status(state.status()),
+                    Err(denied) => Answer::Error(deny(denied, &caller)),
+                },
                 Err(error) => Answer::Error(error),
             },
         };
         write(&mut stream, &answer).await?;
     }
+}
+
+/// What is to be done, if the caller may have it done.
+fn permit(request: ConnectRequest, caller: &Caller, state: &AppState) -> Result<Plan, AppError> {
+    let plan = Plan::try_from(request)?;
+    let rights = state.allow.rights(caller);
+    let permitted = rights.and_then(|rights| plan.permit(&rights));
+    permitted.map_err(|denied| deny(denied, caller))
+}
+
+/// The identities that the caller may use.
+async fn identities(caller: &Caller, state: &AppState) -> Answer {
+    let rights = match state.allow.rights(caller) {
+        Ok(rights) => rights,
+        Err(denied) => return Answer::Error(deny(denied, caller)),
+    };
+    match state.dom0.identities().await {
+        Ok(mut list) => {
+            list.retain(|identity| rights.may_see(identity.name.as_str()));
+            Answer::Identities(list.into_iter().map(Into::into).collect())
+        }
+        Err(error) => Answer::Error(error.into()),
+    }
+}
+
+/// Tells the log who was told no.
+fn deny(denied: Denied, caller: &Caller) -> AppError {
+    let Caller { uid, gid, pid, .. } = caller;
+    tracing::warn!(uid, gid, pid, "{denied}");
+    denied.into()
 }
 
 /// Sends one line.

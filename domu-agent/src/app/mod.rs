@@ -7,10 +7,12 @@
 //! | `line` | one line of at most 64 KiB off a socket |
 //! | `listener` | the socket itself, its mode, one task per connection |
 //! | `connection` | the requests of one application |
+//! | `allow` | who in the guest may ask for what |
 //! | `session` | one `connect` from request to end |
 //! | `plan` | a `connect` that was checked |
 //! | `state` | what all connections share |
 
+mod allow;
 mod answer;
 mod connection;
 mod destination;
@@ -29,6 +31,7 @@ pub use answer::{Dom0Status, EstablishedAnswer, IdentityAnswer, SessionCounts, S
 pub use error::AppError;
 pub use request::{ConnectRequest, Mode};
 
+pub(crate) use allow::{AllowList, AllowTable, UnknownAccount};
 pub(crate) use answer::Answer;
 pub(crate) use destination::{Destination, ServerName};
 pub(crate) use error::Chain;

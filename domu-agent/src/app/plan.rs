@@ -5,6 +5,7 @@ use std::time::Duration;
 use proto::agent::{RefusalCode, is_host_name};
 use proto::tls::ProtocolVersion;
 
+use super::allow::{Asked, Denied, Rights};
 use super::destination::Destination;
 use super::error::AppError;
 use super::request::{ConnectRequest, Mode};
@@ -18,6 +19,7 @@ const MAX_IDENTITY: usize = 64;
 /// What to connect to and how.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plan {
+    pub(super) mode: Mode,
     pub(super) destination: Destination,
     pub(super) server_name: String,
     pub(super) timeout: Option<Duration>,
@@ -29,6 +31,17 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Asks whether the caller may do this; chooses the identity where the rules leave only one.
+    pub(super) fn permit(mut self, rights: &Rights<'_>) -> Result<Self, Denied> {
+        let asked = Asked {
+            mode: self.mode,
+            destination: &self.destination,
+            identity: self.identity.as_deref(),
+        };
+        self.identity = rights.judge(asked)?.map(str::to_owned);
+        Ok(self)
+    }
+
     /// What dom0 is asked for.
     pub(super) fn wish(&self) -> Wish {
         Wish {
@@ -79,6 +92,7 @@ impl TryFrom<ConnectRequest> for Plan {
         Ok(Self {
             min_version: version("min_version", request.min_version)?,
             max_version: version("max_version", request.max_version)?,
+            mode: request.mode,
             destination,
             server_name,
             timeout: request.timeout_ms.map(Duration::from_millis),

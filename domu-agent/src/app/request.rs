@@ -1,5 +1,7 @@
 //! What an application asks.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::AppError;
@@ -58,6 +60,23 @@ pub enum Mode {
     Socket,
     /// The keys and the TCP connection.
     Keys,
+}
+
+impl Mode {
+    /// The modes in which the keys stay in the agent.
+    pub(crate) fn without_keys() -> Vec<Self> {
+        vec![Self::Stream, Self::Socket]
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stream => "stream",
+            Self::Socket => "socket",
+            Self::Keys => "keys",
+        })
+    }
 }
 
 /// Which request a line is, whatever else stands in it.

@@ -13,7 +13,6 @@ use super::answer::{Answer, EstablishedAnswer};
 use super::connection::write;
 use super::error::{AppError, Chain};
 use super::plan::Plan;
-use super::request::ConnectRequest;
 use super::state::AppState;
 use crate::dom0::{Dom0, Session};
 use crate::handshake::{Handover, HandshakeRelay, Step};
@@ -36,7 +35,7 @@ struct Connected {
 pub(super) async fn run(
     mut app: UnixStream,
     early: Vec<u8>,
-    request: ConnectRequest,
+    plan: Plan,
     state: &AppState,
 ) -> io::Result<()> {
     let started = Instant::now();
@@ -47,12 +46,11 @@ pub(super) async fn run(
     let connected = {
         let _counted = state.counters.handshake();
         let connected = async {
-            let plan = Plan::try_from(request)?;
             let deadline = started + plan.timeout.unwrap_or(state.timeout);
             let connected = timeout_at(deadline, connect(&plan, &state.dom0)).await;
             let timed_out = || AppError::refused(RefusalCode::Timeout, "it took too long");
             let connected = connected.unwrap_or_else(|_| Err(timed_out()))?;
-            Ok::<_, AppError>((connected, plan))
+            Ok::<_, AppError>(connected)
         };
         tokio::select! {
             connected = connected => connected,
@@ -64,7 +62,7 @@ pub(super) async fn run(
         }
     };
     match connected {
-        Ok((connected, plan)) => {
+        Ok(connected) => {
             let _counted = state.counters.running();
             connected.serve(app, &early, &plan, started).await
         }

@@ -3,24 +3,28 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::allow::AllowList;
 use super::answer::{Dom0Status, SessionCounts, StatusAnswer};
 use crate::dom0::Dom0;
 
-/// dom0, defaults and counters.
+/// dom0, defaults, rules and counters.
 pub(crate) struct AppState {
     /// The connection to dom0.
     pub(crate) dom0: Dom0,
     /// Time for a request that names none.
     pub(crate) timeout: Duration,
+    /// Who may ask for what.
+    pub(crate) allow: AllowList,
     /// Counters for `status`.
     pub(crate) counters: Counters,
 }
 
 impl AppState {
-    pub(crate) fn new(dom0: Dom0, timeout: Duration) -> Self {
+    pub(crate) fn new(dom0: Dom0, timeout: Duration, allow: AllowList) -> Self {
         Self {
             dom0,
             timeout,
+            allow,
             counters: Counters::default(),
         }
     }

@@ -1,6 +1,8 @@
 //! Whole requests: an application, the agent's sockets, dom0 and a server played by the test.
 
-use std::path::PathBuf;
+mod allow;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +12,9 @@ use proto::tls::ContentType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
-use super::{Answer, AppState, EstablishedAnswer, Listener, MAX_LINE};
+use super::{AllowList, Answer, AppState, EstablishedAnswer, Listener, MAX_LINE};
 use crate::client::{Client, ConnectRequest};
+use crate::config::Config;
 use crate::dom0::testing::{FakeDom0, Peer, established};
 use crate::testing::{
     FINISHED_NONCE, Protection, Received, Server, last_flight, record, server_hello,
@@ -36,9 +39,20 @@ impl World {
     }
 
     async fn with_places(max_connections: usize) -> Self {
+        Self::with(max_connections, AllowList::default()).await
+    }
+
+    async fn with_rules(toml: &str) -> Self {
+        let text = format!("[dom0]\nkind = \"unix\"\npath = \"/x\"\n{toml}");
+        let config = Config::parse(&text).expect("good rules");
+        let allow = config.allow_list(Path::new("test.toml"));
+        Self::with(8, allow.expect("known accounts")).await
+    }
+
+    async fn with(max_connections: usize, allow: AllowList) -> Self {
         let fake = FakeDom0::listening();
         let listener = Listener::bind(&Self::socket_in(&fake)).expect("free");
-        let state = Arc::new(AppState::new(fake.agent(), Duration::from_secs(30)));
+        let state = Arc::new(AppState::new(fake.agent(), Duration::from_secs(30), allow));
         tokio::spawn(async move { listener.serve(state, max_connections).await });
         Self {
             dom0: fake.welcome().await,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{AppState, Listener};
+use crate::app::{AllowList, AppState, Listener};
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::dom0::{Channel, Dom0};
@@ -13,18 +13,19 @@ use crate::error::AgentError;
 /// Runs the agent until it is told to stop.
 pub(super) fn run(args: &ServeArgs) -> Result<(), AgentError> {
     let config = Config::load(&args.config)?;
+    let allow = config.allow_list(&args.config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     runtime
         .map_err(AgentError::Runtime)?
-        .block_on(serve(config))
+        .block_on(serve(config, allow))
 }
 
-async fn serve(config: Config) -> Result<(), AgentError> {
+async fn serve(config: Config, allow: AllowList) -> Result<(), AgentError> {
     let listener = Listener::bind(&config.agent.socket)?;
     let dom0 = Dom0::start(Channel::new(config.dom0));
-    let state = Arc::new(AppState::new(dom0, config.agent.timeout()));
+    let state = Arc::new(AppState::new(dom0, config.agent.timeout(), allow));
     let mut terminate = signal(SignalKind::terminate()).map_err(AgentError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AgentError::Runtime)?;
     tracing::info!(socket = %config.agent.socket.display(), "ready");
