@@ -22,6 +22,7 @@
 //! | `handshake` | one handshake between dom0 and the server, without sockets |
 //! | `stream` | one TLS connection that stands: the core without sockets, and the pump |
 //! | `dom0` | the connection to dom0: the core without socket, and the task |
+//! | `fd_passing` | a descriptor along with bytes
 //! | `presence` | whether an application is still there |
 //! | `config`, `cli`, `cmd`, `logging`, `error`, `exit_code` | the program |
 
@@ -33,6 +34,7 @@ mod config;
 mod dom0;
 mod error;
 mod exit_code;
+mod fd_passing;
 mod handshake;
 mod logging;
 mod presence;

@@ -29,6 +29,23 @@ pub(crate) async fn left(stream: &UnixStream) {
     }
 }
 
+/// Waits until the other end of `stream` is closed; what it sends until then is of no interest.
+pub(crate) async fn closed(stream: &UnixStream) {
+    let mut ignored = [0; 256];
+    loop {
+        match stream
+            .readable()
+            .await
+            .map(|()| stream.try_read(&mut ignored))
+        {
+            Ok(Ok(0)) => return left(stream).await,
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}
+
 /// Takes in what an application sends before its connection stands.
 #[derive(Default)]
 pub(crate) struct EarlyData {
@@ -38,22 +55,49 @@ pub(crate) struct EarlyData {
     pub(crate) ended: bool,
 }
 
+/// How an application stopped waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    /// It is gone.
+    Left,
+    /// It sent something.
+    Spoke,
+}
+
 impl EarlyData {
     /// Reads until the application has left. Can be cancelled at any time.
     pub(crate) async fn read_until_left(&mut self, stream: &UnixStream) {
         while !self.ended && self.bytes.len() < MAX_EARLY {
-            let read = match stream.readable().await {
-                Ok(()) => stream.try_read_buf(&mut self.bytes),
-                Err(error) => Err(error),
-            };
-            match read {
-                Ok(0) => self.ended = true,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_gone) => return,
+            if self.read(stream).await.is_err() {
+                return;
             }
         }
         left(stream).await;
+    }
+
+    /// Waits until the application has left or sent anything. Can be cancelled at any time.
+    pub(crate) async fn wait_for_any(&mut self, stream: &UnixStream) -> Interruption {
+        while !self.ended && self.bytes.is_empty() {
+            if self.read(stream).await.is_err() {
+                return Interruption::Left;
+            }
+        }
+        if !self.bytes.is_empty() {
+            return Interruption::Spoke;
+        }
+        left(stream).await;
+        Interruption::Left
+    }
+
+    async fn read(&mut self, stream: &UnixStream) -> io::Result<()> {
+        stream.readable().await?;
+        match stream.try_read_buf(&mut self.bytes) {
+            Ok(0) => self.ended = true,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(gone) => return Err(gone),
+        }
+        Ok(())
     }
 }
 
@@ -90,5 +134,17 @@ mod tests {
         early.read_until_left(&ours).await;
         assert_eq!(early.bytes, b"early");
         assert!(early.ended);
+    }
+
+    #[tokio::test]
+    async fn speaking_and_leaving_are_told_apart() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        theirs.write_all(b"x").await.expect("open");
+        let mut early = EarlyData::default();
+        assert_eq!(early.wait_for_any(&ours).await, Interruption::Spoke);
+        assert_eq!(early.wait_for_any(&ours).await, Interruption::Spoke);
+        drop(theirs);
+        let mut early = EarlyData::default();
+        assert_eq!(early.wait_for_any(&ours).await, Interruption::Left);
     }
 }

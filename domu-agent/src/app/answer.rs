@@ -10,7 +10,8 @@ use super::error::AppError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Answer {
-    /// The TLS connection stands; from the next byte on the socket carries plaintext.
+    /// The TLS connection stands. In mode `stream` plaintext follows, in mode `socket` a socket
+    /// comes along.
     Established(EstablishedAnswer),
     /// What the guest may use.
     Identities(Vec<IdentityAnswer>),
@@ -40,6 +41,9 @@ pub struct EstablishedAnswer {
     pub wait_ms: u64,
     /// Time from the request to this answer, in milliseconds.
     pub total_ms: u64,
+    /// Mode `socket`: who seals and opens records. `relay` is the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
 }
 
 impl EstablishedAnswer {
@@ -53,6 +57,7 @@ impl EstablishedAnswer {
             card_ms: message.card_ms,
             wait_ms: message.wait_ms,
             total_ms,
+            via: None,
         }
     }
 }
@@ -170,6 +175,7 @@ mod tests {
             card_ms: 12,
             wait_ms: 0,
             total_ms: 20,
+            via: Some("relay".to_owned()),
         });
         let read: Answer = serde_json::from_str(&answer.to_line()).expect("own line");
         assert_eq!(read, answer);

@@ -1,9 +1,10 @@
 //! The requests of one application.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -15,6 +16,7 @@ use super::plan::Plan;
 use super::request::{ConnectRequest, Request};
 use super::session;
 use super::state::AppState;
+use crate::fd_passing;
 
 /// How long an application may keep its connection without a request.
 const IDLE: Duration = Duration::from_secs(60);
@@ -94,4 +96,15 @@ fn deny(denied: Denied, caller: &Caller) -> AppError {
 /// Sends one line.
 pub(super) async fn write(stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
     stream.write_all(answer.to_line().as_bytes()).await
+}
+
+/// Sends one line; `fd` comes along with its first byte.
+pub(super) async fn write_with_fd(
+    stream: &mut UnixStream,
+    line: &[u8],
+    fd: BorrowedFd<'_>,
+) -> io::Result<()> {
+    let first = || fd_passing::send(&*stream, line, fd);
+    let sent = stream.async_io(Interest::WRITABLE, first).await?;
+    stream.write_all(line.get(sent..).unwrap_or_default()).await
 }

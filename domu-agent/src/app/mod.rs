@@ -4,19 +4,25 @@
 //! |---|---|
 //! | `destination` | `HOST:PORT` and server names |
 //! | `request`, `answer`, `error` | the lines; both ends use these types |
+//! | `keys_answer` | the line that holds keys |
 //! | `line` | one line of at most 64 KiB off a socket |
 //! | `listener` | the socket itself, its mode, one task per connection |
 //! | `connection` | the requests of one application |
 //! | `allow` | who in the guest may ask for what |
 //! | `session` | one `connect` from request to end |
+//! | `connect` | TCP connection and handshake |
+//! | `delivery` | what the application gets in the end, by mode |
 //! | `plan` | a `connect` that was checked |
 //! | `state` | what all connections share |
 
 mod allow;
 mod answer;
+mod connect;
 mod connection;
+mod delivery;
 mod destination;
 mod error;
+mod keys_answer;
 mod line;
 mod listener;
 mod plan;
@@ -35,6 +41,7 @@ pub(crate) use allow::{AllowList, AllowTable, UnknownAccount};
 pub(crate) use answer::Answer;
 pub(crate) use destination::{Destination, ServerName};
 pub(crate) use error::Chain;
+pub(crate) use keys_answer::KeysAnswer;
 #[cfg(test)]
 pub(crate) use line::MAX_LINE;
 pub(crate) use listener::{ListenError, Listener};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::agent::{RefusalCode, is_host_name};
+use proto::agent::is_host_name;
 use proto::tls::ProtocolVersion;
 
 use super::allow::{Asked, Denied, Rights};
@@ -59,7 +59,6 @@ impl TryFrom<ConnectRequest> for Plan {
     type Error = AppError;
 
     fn try_from(request: ConnectRequest) -> Result<Self, AppError> {
-        check_mode(request.mode)?;
         let bad = AppError::bad_request;
         let destination: Destination = request
             .connect
@@ -103,16 +102,6 @@ impl TryFrom<ConnectRequest> for Plan {
     }
 }
 
-fn check_mode(mode: Mode) -> Result<(), AppError> {
-    let name = match mode {
-        Mode::Stream => return Ok(()),
-        Mode::Socket => "socket",
-        Mode::Keys => "keys",
-    };
-    let text = format!("mode \"{name}\" is not available; available is \"stream\"");
-    Err(AppError::refused(RefusalCode::Policy, text))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,19 +135,6 @@ mod tests {
             error.to_string(),
             "bad-request: server_name: not a host name"
         );
-    }
-
-    #[test]
-    fn other_modes_are_refused_by_policy_with_what_there_is() {
-        for mode in [Mode::Socket, Mode::Keys] {
-            let request = ConnectRequest {
-                mode,
-                ..to("a.example:443")
-            };
-            let error = plan(request).expect_err("not available");
-            assert_eq!(error.code, "policy");
-            assert!(error.message.contains("available is \"stream\""), "{error}");
-        }
     }
 
     #[test]

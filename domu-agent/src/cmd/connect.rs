@@ -102,6 +102,7 @@ mod tests {
             card_ms: 12,
             wait_ms: 0,
             total_ms: 30,
+            via: None,
         };
         assert_eq!(
             summary(&established),

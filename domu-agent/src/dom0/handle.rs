@@ -166,3 +166,15 @@ impl Session {
         }
     }
 }
+
+/// Waits until the right ends; for ever if nobody is left who could say so.
+pub(crate) async fn revocation(revoked: &mut watch::Receiver<Option<RefusalCode>>) -> RefusalCode {
+    let code = match revoked.wait_for(Option::is_some).await {
+        Ok(code) => *code,
+        Err(_closed) => None,
+    };
+    match code {
+        Some(code) => code,
+        None => std::future::pending().await,
+    }
+}

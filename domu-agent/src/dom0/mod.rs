@@ -28,5 +28,5 @@ mod tests;
 
 pub(crate) use channel::Channel;
 pub(crate) use error::{Dom0Error, LinkError};
-pub(crate) use handle::{Dom0, Session};
+pub(crate) use handle::{Dom0, Session, revocation};
 pub(crate) use link::{SessionMessage, Wish};

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::error::StreamError;
 use super::relay::StreamRelay;
+use crate::dom0::revocation;
 use crate::presence;
 
 /// Bytes read at once from either side: four full records.
@@ -170,18 +171,6 @@ async fn ready_unix(socket: &UnixStream, interest: Option<Interest>) -> io::Resu
 async fn ready_tcp(socket: &TcpStream, interest: Option<Interest>) -> io::Result<Ready> {
     match interest {
         Some(interest) => socket.ready(interest).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until the right ends; for ever if nobody is left who could say so.
-async fn revocation(revoked: &mut watch::Receiver<Option<RefusalCode>>) -> RefusalCode {
-    let code = match revoked.wait_for(Option::is_some).await {
-        Ok(code) => *code,
-        Err(_closed) => None,
-    };
-    match code {
-        Some(code) => code,
         None => std::future::pending().await,
     }
 }

@@ -1,8 +1,13 @@
 //! Rules, judged by who really opens the connection.
 
-use proto::agent::{Door, IdentityInfo};
+use std::time::Duration;
 
-use super::*;
+use proto::agent::{AgentMessage, Dom0Message, Door, IdentityInfo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::world::{World, answer, ask, code};
+use crate::app::Answer;
+use crate::testing::Protection;
 
 /// A rule for the user that runs the tests.
 fn for_us(keys: &str) -> String {

@@ -19,22 +19,44 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`Client::connect_socket`] gives a socket that may be handed to another program, and
+//! [`Client::connect_keys`] the keys themselves:
+//!
+//! ```no_run
+//! use domu_agent::client::{Client, ConnectRequest, KeysConnection};
+//! use proto::tls::RecordLayer;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let request = ConnectRequest {
+//!     connect: "www.example.org:443".to_owned(),
+//!     ..ConnectRequest::default()
+//! };
+//! let client = Client::new("/run/domu-agent/agent.sock");
+//! let KeysConnection { keys, surplus, server, request, .. } = client.connect_keys(request)?;
+//! let mut records = RecordLayer::new(keys)?;
+//! // Open `surplus`, then what `server` gives; seal what goes there. `request` stays open as long.
+//! # Ok(())
+//! # }
+//! ```
 
-use std::io::{self, Read, Write};
+mod keys;
+mod line;
+
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{MsgFlags, send};
 
-use crate::app::{Answer, Request};
+pub use self::keys::KeysConnection;
+use self::line::{read_line, read_line_with_fd};
+use crate::app::{Answer, KeysAnswer, Request};
 pub use crate::app::{
     AppError, ConnectRequest, Dom0Status, EstablishedAnswer, IdentityAnswer, Mode, SessionCounts,
     StatusAnswer,
 };
-
-/// Longest answer, in bytes.
-const MAX_ANSWER: usize = 1 << 20;
 
 /// The way to an agent.
 #[derive(Debug, Clone)]
@@ -90,6 +112,45 @@ impl Client {
         }
     }
 
+    /// Asks for a TLS connection with a socket of its own for the plaintext, which another program
+    /// may be given, and which is as that of [`Self::connect`] in all else. `request.mode` is
+    /// ignored: it is `socket`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn connect_socket(
+        &self,
+        request: ConnectRequest,
+    ) -> Result<(EstablishedAnswer, UnixStream), ClientError> {
+        let mode = Mode::Socket;
+        let request = Request::Connect(Box::new(ConnectRequest { mode, ..request }));
+        let stream = self.send(&request)?;
+        let (line, fd) = read_line_with_fd(&stream).map_err(|source| self.broken(source))?;
+        match (parse(&line)?, fd) {
+            (Answer::Established(established), Some(fd)) => Ok((established, fd.into())),
+            (answer, _) => Err(unexpected(answer)),
+        }
+    }
+
+    /// Asks for a TLS connection with its keys: the caller seals and opens the records itself, and
+    /// the agent has forgotten the keys. `request.mode` is ignored: it is `keys`, which the agent's
+    /// `[[allow]]` must name.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn connect_keys(&self, request: ConnectRequest) -> Result<KeysConnection, ClientError> {
+        let mode = Mode::Keys;
+        let request = Request::Connect(Box::new(ConnectRequest { mode, ..request }));
+        let stream = self.send(&request)?;
+        let (line, fd) = read_line_with_fd(&stream).map_err(|source| self.broken(source))?;
+        match (parse(&line)?, KeysAnswer::from_line(&line), fd) {
+            (Answer::Established(established), Some(keys), Some(fd)) => {
+                KeysConnection::new(established, keys, fd.into(), stream).ok_or(ClientError::Answer)
+            }
+            (answer, ..) => Err(unexpected(answer)),
+        }
+    }
+
     /// Asks what the guest may use.
     ///
     /// # Errors
@@ -113,18 +174,27 @@ impl Client {
     }
 
     fn ask(&self, request: &Request) -> Result<(Answer, UnixStream), ClientError> {
-        let agent = |source| ClientError::Agent {
-            socket: self.socket.clone(),
-            source,
-        };
-        let mut stream = UnixStream::connect(&self.socket).map_err(agent)?;
-        stream
-            .write_all(request.to_line().as_bytes())
-            .map_err(agent)?;
-        let line = read_line(&mut stream).map_err(agent)?;
-        let answer = serde_json::from_slice(&line).map_err(|_| ClientError::Answer)?;
-        Ok((answer, stream))
+        let mut stream = self.send(request)?;
+        let line = read_line(&mut stream).map_err(|source| self.broken(source))?;
+        Ok((parse(&line)?, stream))
     }
+
+    fn send(&self, request: &Request) -> Result<UnixStream, ClientError> {
+        let stream = UnixStream::connect(&self.socket);
+        let mut stream = stream.map_err(|source| self.broken(source))?;
+        let sent = stream.write_all(request.to_line().as_bytes());
+        sent.map_err(|source| self.broken(source))?;
+        Ok(stream)
+    }
+
+    fn broken(&self, source: io::Error) -> ClientError {
+        let socket = self.socket.clone();
+        ClientError::Agent { socket, source }
+    }
+}
+
+fn parse(line: &[u8]) -> Result<Answer, ClientError> {
+    serde_json::from_slice(line).map_err(|_| ClientError::Answer)
 }
 
 /// Whether a stream that has come to its end was cut short: the server's data may be incomplete.
@@ -139,60 +209,5 @@ fn unexpected(answer: Answer) -> ClientError {
     match answer {
         Answer::Error(error) => ClientError::Refused(error),
         Answer::Established(_) | Answer::Identities(_) | Answer::Status(_) => ClientError::Answer,
-    }
-}
-
-/// Reads up to the newline and not one byte further: plaintext may follow.
-fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
-    let mut line = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let peeked = recv(stream.as_raw_fd(), &mut buffer, MsgFlags::MSG_PEEK);
-        let peeked = match peeked {
-            Err(nix::errno::Errno::EINTR) => continue,
-            peeked => peeked?,
-        };
-        let seen = buffer.get(..peeked).unwrap_or_default();
-        let newline = seen.iter().position(|byte| *byte == b'\n');
-        let take = newline.map_or(peeked, |at| at + 1);
-        if take == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let (taken, _) = buffer.split_at_mut(take);
-        stream.read_exact(taken)?;
-        line.extend_from_slice(taken);
-        if newline.is_some() {
-            return Ok(line);
-        }
-        if line.len() > MAX_ANSWER {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_byte_after_the_line_stays_in_the_socket() {
-        let (mut ours, mut theirs) = UnixStream::pair().expect("a pair");
-        let long = "x".repeat(10_000);
-        write!(theirs, "{long}\nplaintext").expect("room");
-        drop(theirs);
-        let line = read_line(&mut ours).expect("a line");
-        assert_eq!(line, format!("{long}\n").into_bytes());
-        let mut rest = String::new();
-        ours.read_to_string(&mut rest).expect("the rest");
-        assert_eq!(rest, "plaintext");
-    }
-
-    #[test]
-    fn an_agent_that_breaks_off_is_an_error() {
-        let (mut ours, mut theirs) = UnixStream::pair().expect("a pair");
-        theirs.write_all(b"{\"est").expect("room");
-        drop(theirs);
-        let error = read_line(&mut ours).expect_err("no newline");
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -1,0 +1,117 @@
+//! From a checked request to a TLS connection that stands.
+
+use std::io;
+use std::time::Duration;
+
+use proto::agent::RefusalCode;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use super::answer::EstablishedAnswer;
+use super::destination::Destination;
+use super::error::AppError;
+use super::plan::Plan;
+use crate::dom0::{Dom0, Session};
+use crate::handshake::{Handover, HandshakeRelay, Step};
+
+/// Bytes of the server read at once during the handshake.
+const READ_SIZE: usize = 16_384;
+/// Time to give the server the alert of a refused handshake.
+const ALERT_TIME: Duration = Duration::from_secs(1);
+
+/// A TLS connection that stands.
+pub(super) struct Connected {
+    /// Where to; for the log.
+    pub(super) destination: Destination,
+    /// The TCP connection.
+    pub(super) server: TcpStream,
+    /// Says when the right to the card ends. Dropping it tells dom0 that the session is over.
+    pub(super) session: Session,
+    /// The keys, and what the server has sent already.
+    pub(super) handover: Box<Handover>,
+}
+
+impl Connected {
+    /// What the application is told in every mode.
+    pub(super) fn answer(&self, plan: &Plan, started: Instant) -> EstablishedAnswer {
+        let total = started.elapsed().as_millis();
+        let total = u64::try_from(total).unwrap_or(u64::MAX);
+        let answer = EstablishedAnswer::new(&self.handover.message, &plan.server_name, total);
+        tracing::info!(
+            destination = %self.destination,
+            mode = %plan.mode,
+            version = answer.version,
+            cipher_suite = answer.cipher_suite,
+            card_ms = answer.card_ms,
+            wait_ms = answer.wait_ms,
+            "established"
+        );
+        answer
+    }
+}
+
+/// Makes the TCP connection and runs the handshake over it. Dropping this at any time ends both.
+pub(super) async fn connect(plan: &Plan, dom0: &Dom0) -> Result<Connected, AppError> {
+    let destination = (plan.destination.host(), plan.destination.port());
+    let failed =
+        |error: io::Error| AppError::connect_failed(format!("{}: {error}", plan.destination));
+    let mut server = TcpStream::connect(destination).await.map_err(failed)?;
+    server.set_nodelay(true).map_err(failed)?;
+    let mut session = dom0.open(plan.wish()).await?;
+    let handover = shake_hands(&mut server, &mut session).await?;
+    Ok(Connected {
+        destination: plan.destination.clone(),
+        server,
+        session,
+        handover,
+    })
+}
+
+async fn shake_hands(
+    server: &mut TcpStream,
+    session: &mut Session,
+) -> Result<Box<Handover>, AppError> {
+    let broken = |error: io::Error| {
+        let text = format!("connection to the server: {error}");
+        AppError::refused(RefusalCode::HandshakeFailed, text)
+    };
+    let mut relay = HandshakeRelay::new(session.limits().handshake_bytes);
+    let mut buffer = vec![0; READ_SIZE];
+    loop {
+        let message = tokio::select! {
+            message = session.next() => message?,
+            ready = server.readable(), if relay.wants_server_bytes() => {
+                ready.map_err(broken)?;
+                match server.try_read(&mut buffer) {
+                    Ok(0) => relay.on_server_closed()?,
+                    Ok(n) => {
+                        let bytes = buffer.get(..n).unwrap_or_default();
+                        for record in relay.on_server_bytes(bytes)? {
+                            session.server_records(record).await?;
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    // It may come after an alert that dom0 is about to explain.
+                    Err(error) => relay.on_server_closed().map_err(|_| broken(error))?,
+                }
+                continue;
+            }
+        };
+        match relay.on_dom0(message)? {
+            Step::SendToServer(bytes) => server.write_all(&bytes).await.map_err(broken)?,
+            Step::Wait(queued) => {
+                tracing::debug!(queued.place, queued.expected_ms, "waiting for the card");
+            }
+            Step::Established(handover) => return Ok(handover),
+            Step::Refused(refused) => {
+                let alert = refused.alert.unwrap_or_default();
+                let sent = timeout(ALERT_TIME, server.write_all(&alert)).await;
+                if !matches!(sent, Ok(Ok(()))) {
+                    tracing::debug!("the server did not take the alert");
+                }
+                return Err(AppError::refused(refused.code, refused.message));
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Mode `stream`: plaintext on the socket of the request.
+
+use proto::agent::{Dom0Message, RefusalCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::world::{World, answer, code};
+use crate::app::{Answer, EstablishedAnswer};
+use crate::client::{Client, ConnectRequest};
+use crate::testing::Protection;
+
+#[tokio::test]
+async fn a_connect_ends_in_plaintext_both_ways_on_the_same_socket() {
+    let mut world = World::new().await;
+    let mut app = world.app().await;
+    // What the application sends ahead is plaintext too.
+    let ahead = world.request() + "early ";
+    app.write_all(ahead.as_bytes()).await.expect("connected");
+    let (session, mut server) = world.shake_hands(Protection::Tls12Gcm, b"banner").await;
+
+    let Answer::Established(EstablishedAnswer {
+        version,
+        cipher_suite,
+        alpn,
+        card_ms,
+        wait_ms,
+        ..
+    }) = answer(&mut app).await
+    else {
+        panic!("no connection");
+    };
+    assert_eq!(version, "TLS 1.2");
+    assert_eq!(cipher_suite, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256");
+    assert_eq!((alpn.as_deref(), card_ms, wait_ms), (Some("h2"), 12, 3));
+    let mut banner = [0; 6];
+    app.read_exact(&mut banner).await.expect("plaintext");
+    assert_eq!(&banner, b"banner");
+
+    app.write_all(b"request").await.expect("open");
+    app.shutdown().await.expect("open");
+    let received = server.received().await;
+    assert_eq!(received.data, b"early request");
+    assert!(received.closed);
+    let end = [server.tls.seal(b"answer"), server.tls.close_notify()].concat();
+    server.send(&end).await;
+    let mut data = Vec::new();
+    app.read_to_end(&mut data).await.expect("an end");
+    assert_eq!(data, b"answer");
+    assert_eq!(world.dom0.next_close().await, session);
+}
+
+#[tokio::test]
+async fn the_blocking_client_gets_a_stream_of_plaintext() {
+    let mut world = World::new().await;
+    let client = Client::new(world.socket());
+    let request = ConnectRequest {
+        connect: world.destination(),
+        server_name: Some("a.example".to_owned()),
+        ..ConnectRequest::default()
+    };
+    let connected = tokio::task::spawn_blocking(move || client.connect(request));
+    let (_, mut server) = world.shake_hands(Protection::Tls13, b"at once").await;
+    let (established, stream) = connected.await.expect("no panic").expect("connected");
+    assert_eq!(established.server_name, "a.example");
+    stream.set_nonblocking(true).expect("a socket");
+    let mut stream = UnixStream::from_std(stream).expect("a socket");
+    let mut data = [0; 7];
+    stream.read_exact(&mut data).await.expect("plaintext");
+    assert_eq!(&data, b"at once");
+    drop(stream);
+    assert!(server.received().await.closed);
+}
+
+#[tokio::test]
+async fn an_application_that_has_said_everything_is_still_there() {
+    let mut world = World::new().await;
+    let mut app = world.app().await;
+    app.write_all((world.request() + "all of it").as_bytes())
+        .await
+        .expect("connected");
+    app.shutdown().await.expect("open");
+    let (_, mut server) = world.shake_hands(Protection::Tls13, b"").await;
+    assert!(matches!(answer(&mut app).await, Answer::Established(_)));
+    let received = server.received().await;
+    assert_eq!(received.data, b"all of it");
+    assert!(received.closed);
+}
+
+#[tokio::test]
+async fn losing_dom0_fails_the_handshake_and_not_the_stream() {
+    let mut world = World::new().await;
+    let mut standing = world.app().await;
+    standing
+        .write_all(world.request().as_bytes())
+        .await
+        .expect("connected");
+    let (_, mut server) = world.shake_hands(Protection::Tls13, b"").await;
+    assert!(matches!(
+        answer(&mut standing).await,
+        Answer::Established(_)
+    ));
+
+    let mut pending = world.app().await;
+    pending
+        .write_all(world.request().as_bytes())
+        .await
+        .expect("connected");
+    let _server = world.accept(Protection::Tls13).await;
+    world.dom0.next_open().await;
+    drop(world.dom0);
+    assert_eq!(code(&answer(&mut pending).await), "dom0-unavailable");
+
+    standing.write_all(b"still here").await.expect("open");
+    standing.shutdown().await.expect("open");
+    assert_eq!(server.received().await.data, b"still here");
+}
+
+#[tokio::test]
+async fn a_revoked_right_ends_the_stream() {
+    let mut world = World::new().await;
+    let mut app = world.app().await;
+    app.write_all(world.request().as_bytes())
+        .await
+        .expect("connected");
+    let (_, mut server) = world.shake_hands(Protection::Tls13, b"").await;
+    assert!(matches!(answer(&mut app).await, Answer::Established(_)));
+    let code = RefusalCode::NotBound;
+    world.dom0.send(&Dom0Message::Revoked { code }).await;
+    assert_eq!(app.read(&mut [0]).await.expect("an end"), 0);
+    assert_eq!(server.tcp.read(&mut [0]).await.expect("an end"), 0);
+}
