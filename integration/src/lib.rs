@@ -43,6 +43,7 @@
 //! | [`payload`] | test data that the server's own words cannot be mistaken for |
 //! | [`binaries`] | where the programs are |
 //! | [`process`] | a child process that ends with its value |
+//! | [`tls_server`] | a server in threads, for what OpenSSL's cannot do |
 //! | [`wait`] | waiting for something that must happen soon |
 
 pub mod audit;
@@ -54,4 +55,5 @@ pub mod payload;
 pub mod pcscd;
 pub mod pki;
 pub mod process;
+pub mod tls_server;
 pub mod wait;

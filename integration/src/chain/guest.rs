@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use domu_agent::client::{AppError, Client, ClientError, ConnectRequest, EstablishedAnswer};
 
+use super::plan::GuestPlan;
 use crate::binaries;
 use crate::pki;
 use crate::process::Process;
@@ -42,17 +43,23 @@ pub fn request(port: u16, server_name: &str) -> ConnectRequest {
 
 impl Guest {
     /// Starts the agent of a guest whose channel is at `channel`.
-    pub(super) fn start(name: &str, channel: &Path, folder: &Path) -> Self {
+    pub(super) fn start(plan: &GuestPlan, channel: &Path, folder: &Path) -> Self {
+        let GuestPlan {
+            name, agent_config, ..
+        } = plan;
         let socket = folder.join(format!("{name}.agent.sock"));
         let config = pki::write(
             folder,
             &format!("{name}.agent.toml"),
-            &format!("[dom0]\nkind = \"unix\"\npath = {channel:?}\n[agent]\nsocket = {socket:?}\n"),
+            &format!(
+                "[dom0]\nkind = \"unix\"\npath = {channel:?}\n\
+                 [agent]\nsocket = {socket:?}\n{agent_config}"
+            ),
         );
         let mut command = binaries::agent();
         command.arg("serve").arg("--config").arg(config);
         Self {
-            name: name.to_owned(),
+            name: name.clone(),
             agent: Process::start_silent(&format!("domu-agent-{name}"), &mut command, folder),
             client: Client::new(&socket),
             socket,

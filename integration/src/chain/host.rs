@@ -62,7 +62,7 @@ impl Chain {
                 self.middleware.expect_running();
                 channel.exists().then_some(())
             });
-            self.guests.push(Guest::start(&plan.name, &channel, folder));
+            self.guests.push(Guest::start(plan, &channel, folder));
         }
         let cards = &self.plan.cards;
         let described = |seid: &String| {
@@ -176,7 +176,9 @@ impl Chain {
         let status = old.agent().stop();
         assert!(status.success(), "domu-agent: {status}");
         let folder = self.folder.path();
-        let new = Guest::start(guest, &folder.join(channel(guest)), folder);
+        let plan = self.plan.guests.iter().find(|plan| plan.name == guest);
+        let plan = plan.expect("a guest has a plan");
+        let new = Guest::start(plan, &folder.join(channel(guest)), folder);
         wait::until("a guest sees its identities", || {
             new.client().identities().ok()
         });

@@ -38,6 +38,8 @@ pub struct GuestPlan {
     pub(super) name: String,
     /// SEID and identity.
     pub(super) bindings: Vec<(String, String)>,
+    /// What its agent's configuration says beyond the sockets.
+    pub(super) agent_config: String,
 }
 
 impl ChainPlan {
@@ -130,6 +132,7 @@ impl GuestPlan {
         Self {
             name: name.to_owned(),
             bindings: Vec::new(),
+            agent_config: String::new(),
         }
     }
 
@@ -137,6 +140,13 @@ impl GuestPlan {
     #[must_use]
     pub fn bound(mut self, seid: &str, identity: &str) -> Self {
         self.bindings.push((seid.to_owned(), identity.to_owned()));
+        self
+    }
+
+    /// More of its agent's configuration: keys of `[agent]` first, then tables.
+    #[must_use]
+    pub fn agent_config(mut self, toml: &str) -> Self {
+        self.agent_config.push_str(toml);
         self
     }
 }
