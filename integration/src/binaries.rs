@@ -21,6 +21,21 @@ pub fn soft_card() -> Command {
     program("soft-card")
 }
 
+/// An example program of a crate, ready to take its arguments. Tests of the whole workspace build it.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn example(package: &str, name: &str) -> Command {
+    let path = folder().join("examples").join(name);
+    assert!(
+        path.is_file(),
+        "{} is not there; build it first: cargo build -p {package} --examples",
+        path.display(),
+    );
+    Command::new(path)
+}
+
 /// `target`, where results may be written.
 ///
 /// # Panics

@@ -1,5 +1,6 @@
 //! Every door of the agent, over the whole chain.
 
+mod examples;
 mod half_close;
 mod modes;
 mod own_records;
