@@ -61,7 +61,7 @@ fn rust_program() -> Command {
 }
 
 /// Whether a program is there; says what is missed if not.
-fn is_there(program: &str, package: &str) -> bool {
+pub(crate) fn is_there(program: &str, package: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
         eprintln!("SKIPPED: no {program}; install {package} (make deps does)");
@@ -98,16 +98,19 @@ fn the_c_program_builds_without_warnings_and_fetches_over_a_socket() {
     if !is_there("cc", "gcc and libc6-dev") {
         return;
     }
-    fetches(|folder| {
-        let program = folder.join("fetch");
-        let mut compiler = Command::new("cc");
-        compiler
-            .args(["-Wall", "-Wextra", "-Werror", "-o"])
-            .arg(&program)
-            .arg(PathBuf::from(EXAMPLES).join("fetch.c"));
-        let output = compiler.output().expect("it is there");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
-        Command::new(program)
-    });
+    fetches(|folder| Command::new(build_c_program(folder)));
+}
+
+/// Builds the C program into `folder`.
+pub(crate) fn build_c_program(folder: &Path) -> PathBuf {
+    let program = folder.join("fetch");
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-Wall", "-Wextra", "-Werror", "-o"])
+        .arg(&program)
+        .arg(PathBuf::from(EXAMPLES).join("fetch.c"));
+    let output = compiler.output().expect("it is there");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    program
 }

@@ -1,9 +1,12 @@
 //! Every door of the agent, over the whole chain.
 
+mod allow;
+mod cancellation;
 mod examples;
 mod half_close;
 mod modes;
 mod own_records;
+mod silence;
 
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
 use integration::pki::{KeyKind, Pki};
