@@ -31,6 +31,11 @@ pub(crate) enum Command {
     Card(CardCommand),
     /// Show how the running service is doing
     Status(ReportArgs),
+    /// Find out what is wrong with this installation, and what to do about it
+    ///
+    /// Looks at the service, its configuration, pcscd and its readers, cards, channels and
+    /// bindings. Sends nothing to a card. Exit code 1 when something does not work.
+    Doctor(DoctorArgs),
 }
 
 /// What to ask about cards.
@@ -80,6 +85,16 @@ pub(crate) struct ReportArgs {
     /// The service's socket
     #[arg(long, value_name = "PATH", default_value = DEFAULT_ADMIN_SOCKET)]
     pub(crate) admin: PathBuf,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The configuration file; default: the one that the running service says it has
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// Arguments of the commands about one card.

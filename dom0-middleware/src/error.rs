@@ -26,6 +26,12 @@ pub(crate) enum MiddlewareError {
     /// A path on the command line means nothing.
     #[error("cannot make the path absolute")]
     Path(#[source] io::Error),
+    /// Something of the installation does not work.
+    #[error("found {count} things that do not work")]
+    Findings {
+        /// How many.
+        count: usize,
+    },
     /// The result cannot be printed.
     #[error("writing the result")]
     Output(#[from] io::Error),
@@ -37,6 +43,7 @@ impl MiddlewareError {
         match self {
             Self::Config(_) => ExitCode::Configuration,
             Self::Path(_) => ExitCode::Usage,
+            Self::Findings { .. } => ExitCode::NotSo,
             Self::Service(error) => of_service(error),
             Self::Admin(AdminError::Unavailable { source, .. }) => match source.kind() {
                 io::ErrorKind::PermissionDenied => ExitCode::Refused,

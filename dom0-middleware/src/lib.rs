@@ -28,6 +28,7 @@
 //! | [`config`] | the configuration file |
 //! | [`service`] | sockets, threads and clocks around the broker |
 //! | [`socket`], [`time`] | private sockets; time as the deciding parts see it |
+//! | `doctor` | what is wrong with an installation |
 //! | `durable` | small files replaced as a whole |
 //! | `cli`, `cmd`, `logging`, `error`, `exit_code` | the program |
 
@@ -39,6 +40,7 @@ pub mod channel;
 mod cli;
 mod cmd;
 pub mod config;
+mod doctor;
 mod durable;
 mod error;
 mod exit_code;

@@ -79,13 +79,26 @@ impl Pcscd {
     /// # Panics
     /// When it does not start.
     pub fn start_again(&mut self, keeper: u32) {
+        self.start_with(keeper, "reader.conf");
+        self.wait_ready();
+    }
+
+    /// The same, with the reader unplugged.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again_without_reader(&mut self, keeper: u32) {
+        pki::write(self.folder.path(), "no-reader.conf", "");
+        self.start_with(keeper, "no-reader.conf");
+    }
+
+    fn start_with(&mut self, keeper: u32, config: &str) {
         let mut command = enter(keeper, "sh");
         let script = "rm -rf /run/pcscd/*; exec pcscd --foreground --config \"$0\"";
         command
             .args(["-c", script])
-            .arg(self.folder.path().join("reader.conf"));
+            .arg(self.folder.path().join(config));
         self.process = Process::start_silent("pcscd-again", &mut command, self.folder.path());
-        self.wait_ready();
     }
 
     /// Waits until the daemon has noticed that there is no card. It looks a few times a second, and

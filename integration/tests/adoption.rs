@@ -55,7 +55,8 @@ fn another_card_in_the_reader_is_refused_until_it_is_adopted() {
     assert_eq!(shown["adopted"], first["adopted"]);
     let why = shown["why"].as_str().expect("a reason");
     assert!(why.contains("other identities or certificates"), "{why}");
-    assert!(why.contains("card adopt se-00"), "{why}");
+    let next = shown["next"].as_str().expect("what to do");
+    assert!(next.contains("card adopt se-00"), "{next}");
 
     // The service remembers over a restart which one is right.
     chain.restart_middleware();
@@ -80,7 +81,7 @@ fn a_card_the_configuration_does_not_describe_waits_for_the_operator() {
     chain.wait_card("unusable");
     let table = String::from_utf8(chain.admin(&["card", "show", "se-00"]).stdout).expect("text");
     assert!(
-        table.contains("run dom0-middleware card adopt se-00"),
+        table.contains("dom0-middleware card adopt se-00"),
         "{table}"
     );
     assert!(table.contains("pin        no file known"), "{table}");

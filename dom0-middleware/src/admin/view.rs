@@ -1,6 +1,6 @@
 //! What `status` says.
 
-use std::path::PathBuf;
+use std::path::{self, Path, PathBuf};
 
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use serde::{Deserialize, Serialize};
@@ -115,10 +115,16 @@ impl ServiceView {
         });
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            config: config.path.display().to_string(),
-            audit_file: config.audit_file.display().to_string(),
+            config: absolute(&config.path),
+            audit_file: absolute(&config.audit_file),
             channels: channels.collect(),
             bindings: bindings.collect(),
         }
     }
+}
+
+/// For who asks from another working directory.
+fn absolute(path: &Path) -> String {
+    let absolute = path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.display().to_string()
 }

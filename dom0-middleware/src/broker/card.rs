@@ -11,7 +11,7 @@ use super::plan::Plan;
 use super::queue::{Place, Queue};
 use super::refusal::Refusal;
 use super::session::SessionKey;
-use crate::card::{CardError, CardFeatures, UseId};
+use crate::card::{CardError, CardFeatures, SourceTrouble, UseId};
 use crate::limits::Limits;
 use crate::mapping::Holding;
 
@@ -19,6 +19,8 @@ use crate::mapping::Holding;
 #[derive(Debug)]
 pub(super) struct Card {
     pub(super) presence: Presence,
+    /// Why none can come.
+    pub(super) trouble: Option<SourceTrouble>,
     /// What it held when it was last opened.
     pub(super) holdings: Option<Vec<Holding>>,
     pub(super) queue: Queue<SessionKey>,
@@ -81,6 +83,7 @@ impl Card {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             presence: Presence::Absent,
+            trouble: None,
             holdings: None,
             queue: Queue::new(limits.queue_per_card),
             running: None,

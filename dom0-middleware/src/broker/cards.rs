@@ -43,6 +43,11 @@ impl Broker {
                     };
                 }
             }
+            WorkerReport::Trouble { trouble } => {
+                if let Some(card) = self.cards.get_mut(seid) {
+                    card.trouble = trouble;
+                }
+            }
             WorkerReport::Unusable { why } => {
                 self.audit(AuditEvent::CardUnusable {
                     seid: seid.clone(),

@@ -11,6 +11,7 @@ use super::action::Action;
 use super::card::Card;
 use super::connection::Connection;
 use super::event::{ConnId, Event};
+use super::last_refusals::LastRefusals;
 use super::reads::Reads;
 use super::refusal_log::RefusalLog;
 use super::session::{Session, SessionKey};
@@ -48,6 +49,7 @@ pub struct Broker {
     pub(super) sessions: BTreeMap<SessionKey, Session>,
     pub(super) reads: Reads,
     pub(super) refusals: RefusalLog,
+    pub(super) last_refusals: LastRefusals,
     pub(super) counters: Counters,
     pub(super) next_use: u64,
     pub(super) stopping: bool,
@@ -70,6 +72,7 @@ impl Broker {
             sessions: BTreeMap::new(),
             reads: Reads::default(),
             refusals: RefusalLog::default(),
+            last_refusals: LastRefusals::default(),
             counters: Counters::default(),
             next_use: 0,
             stopping: false,

@@ -84,6 +84,7 @@ impl Broker {
     ) {
         debug!(domid = %peer.domid, code = %refusal.code, reason = refusal.reason, "refused");
         self.counters.refused += 1;
+        self.last_refusals.note(peer.domid, refusal, self.now.unix);
         let refusals = Refusals {
             domid: peer.domid,
             domain: peer.made_for,

@@ -28,7 +28,7 @@
 //! | `cards` | what workers report; whose turn it is |
 //! | `connection`, `session`, `card`, `plan`, `reads` | the state of each |
 //! | `queue`, `pace` | whose turn it is, and when |
-//! | `refusal`, `refusal_log` | a no for the guest, and in the audit |
+//! | `refusal`, `refusal_log`, `last_refusals` | a no for the guest, in the audit, for the operator |
 //! | `snapshot` | what the operator sees |
 
 mod action;
@@ -40,6 +40,7 @@ mod core;
 mod ending;
 mod event;
 mod guests;
+mod last_refusals;
 mod opening;
 mod pace;
 mod plan;
@@ -60,5 +61,5 @@ pub use self::action::Action;
 pub use self::core::{Broker, Setup};
 pub use self::event::{BadInput, ConnId, Event, Peer, ReadId, TokenRule};
 pub use self::snapshot::{
-    CardState, CardView, ConnectionView, Counters, IdentityView, RunningView, Snapshot,
+    CardState, CardView, ConnectionView, Counters, IdentityView, RefusalView, RunningView, Snapshot,
 };

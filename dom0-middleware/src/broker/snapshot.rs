@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub waiting: usize,
     /// Sessions that have a card.
     pub running: usize,
+    /// The last no to each domain.
+    pub refusals: Vec<RefusalView>,
     /// Sums since the start.
     pub counters: Counters,
 }
@@ -35,6 +37,19 @@ pub struct Counters {
     pub refused: u64,
 }
 
+/// The last no to a domain, in full: for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalView {
+    /// Its domid.
+    pub domid: DomId,
+    /// When, as in RFC 3339.
+    pub time: String,
+    /// What the guest was told.
+    pub code: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// One card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CardView {
@@ -45,6 +60,9 @@ pub struct CardView {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub why: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next: Option<String>,
     /// Its answer to reset.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub atr: Option<String>,
@@ -148,6 +166,7 @@ impl Broker {
             connections: self.connection_views(),
             waiting: stages().filter(|stage| is_waiting(stage)).count(),
             running: stages().filter(|stage| is_running(stage)).count(),
+            refusals: self.last_refusals.views(),
             counters: self.counters,
         }
     }
@@ -171,6 +190,7 @@ impl Broker {
             seid: seid.clone(),
             state: CardState::Absent,
             why: None,
+            next: None,
             atr: None,
             profile: None,
             identities: Vec::new(),
@@ -180,10 +200,11 @@ impl Broker {
             resumed_ms: millis(card.pace.expected(true)),
         };
         match &card.presence {
-            Presence::Absent => {}
+            Presence::Absent => view.why = card.trouble.as_ref().map(ToString::to_string),
             Presence::Unusable(why) => {
                 view.state = CardState::Unusable;
                 view.why = Some(why.to_string());
+                view.next = Some(why.next_step(seid));
             }
             Presence::Present { atr, profile, .. } => {
                 view.state = CardState::Present;

@@ -26,16 +26,13 @@ pub enum CardError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// Nobody has said that this card is the right one.
-    #[error("not adopted; if this card belongs here, run dom0-middleware card adopt {seid}")]
+    #[error("not adopted: nobody has said that this card belongs here")]
     NotAdopted {
         /// Where it is.
         seid: Seid,
     },
     /// It is not the card that was adopted.
-    #[error(
-        "not the card that was adopted ({difference}), so it gets no PIN; if it belongs here, run \
-         dom0-middleware card adopt {seid}"
-    )]
+    #[error("not the card that was adopted ({difference}); it is not used")]
     UnknownCard {
         /// Where it is.
         seid: Seid,
@@ -67,7 +64,7 @@ pub enum CardError {
     )]
     PinSpent,
     /// One try is left, or none; the card does not say which, so nothing is sent.
-    #[error("at most one PIN try is left; verify or unblock the PIN outside this service")]
+    #[error("at most one PIN try is left, which is not spent")]
     LastPinTry,
     /// The PIN is blocked.
     #[error("the PIN is blocked")]
@@ -82,6 +79,46 @@ impl CardError {
     #[must_use]
     pub fn awaits_adoption(&self) -> bool {
         matches!(self, Self::NotAdopted { .. } | Self::UnknownCard { .. })
+    }
+
+    /// What the operator should do.
+    #[must_use]
+    pub fn next_step(&self, seid: &Seid) -> String {
+        match self {
+            Self::NotAdopted { .. } => {
+                format!("if it belongs there: dom0-middleware card adopt {seid} --pin-file FILE")
+            }
+            Self::UnknownCard { .. } => format!(
+                "put the right card back; if this one belongs there from now on: dom0-middleware \
+                 card adopt {seid}"
+            ),
+            Self::PinMissing => format!(
+                "name the file with its PIN: as pin_file of its [[card]] in the configuration, or \
+                 dom0-middleware card adopt {seid} --pin-file FILE"
+            ),
+            Self::PinSource(_) => {
+                "put that right; the file is looked at again by itself".to_owned()
+            }
+            Self::PinRejected { .. } | Self::PinSpent => format!(
+                "correct the PIN file, which is then tried by itself; if it is right, \
+                 dom0-middleware card pin {seid} --pin-file FILE"
+            ),
+            Self::LastPinTry => {
+                "verify the PIN with a tool of the card, which gives it its tries back".to_owned()
+            }
+            Self::NoIdentity => {
+                "put an identity on it; see whether its profile is right".to_owned()
+            }
+            Self::PinBlocked => "unblock the PIN with the operator PIN of the card".to_owned(),
+            Self::PinLedger(_) | Self::Adoption(_) => {
+                "make that file readable and writable for the service".to_owned()
+            }
+            Self::Fault(_) | Self::Transport(_) => {
+                "it is tried again by itself, after 30 s at most; if it stays so, try another \
+                 reader, and see whether the profile is that of the card"
+                    .to_owned()
+            }
+        }
     }
 
     /// Whether a PIN the operator changes would help.

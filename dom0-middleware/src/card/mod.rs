@@ -52,5 +52,5 @@ pub use self::report::{
 };
 pub use self::session_fault::{HandshakeFault, PolicyFault, ResumptionFault};
 pub use self::settings::CardSettings;
-pub use self::transport::{CardSource, CardTransport, TransportError};
+pub use self::transport::{CardSource, CardTransport, SourceTrouble, TransportError};
 pub use self::trust::{PeerVerifier, Trust, TrustError, TrustSetupError};

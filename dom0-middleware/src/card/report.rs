@@ -11,6 +11,7 @@ use proto::tls::{Established, ProtocolVersion};
 use super::error::{CardError, SessionError};
 use super::fingerprint::CardFingerprint;
 use super::job::{Job, UseId};
+use super::transport::SourceTrouble;
 
 /// An order to the worker of one card.
 ///
@@ -73,6 +74,11 @@ pub enum WorkerReport {
     Reopened {
         /// Why it cannot be used, if so.
         result: Result<(), CardError>,
+    },
+    /// Whether a card could come has changed.
+    Trouble {
+        /// Why none can; `None` when one only has to be put in.
+        trouble: Option<SourceTrouble>,
     },
     /// The card is there but cannot be used until something changes.
     Unusable {

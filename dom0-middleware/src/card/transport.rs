@@ -52,10 +52,43 @@ pub trait CardSource: Send {
     fn poll(&mut self, deadline: Instant)
     -> Result<Option<Box<dyn CardTransport>>, TransportError>;
 
+    /// Why no card can come, as of the last look; `None` when one only has to be put in.
+    fn trouble(&self) -> Option<SourceTrouble> {
+        None
+    }
+
     /// Refuses whatever arrived while a card is held; returns how many were refused.
     fn refuse_surplus(&mut self) -> usize {
         0
     }
+}
+
+/// Why no card can come.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SourceTrouble {
+    /// The daemon of the readers does not answer.
+    #[error("no PC/SC service answers; is pcscd running? (systemctl start pcscd.socket)")]
+    NoService,
+    /// The daemon does not let us.
+    #[error(
+        "PC/SC access denied; allow this user org.debian.pcsc-lite.access_pcsc and access_card in polkit"
+    )]
+    Denied,
+    /// There is no reader of that name.
+    #[error("no reader {reader:?}; is it plugged in, and is its name right? (opensc-tool -l)")]
+    NoReader {
+        /// The name.
+        reader: String,
+    },
+    /// Somebody else has the card.
+    #[error("another program holds the card in reader {reader:?}; end it")]
+    InUse {
+        /// The reader.
+        reader: String,
+    },
+    /// Anything else, in the library's words.
+    #[error("cannot connect to the card: {0}")]
+    Other(String),
 }
 
 /// Why a transport gave no response.

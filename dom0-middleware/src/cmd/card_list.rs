@@ -44,6 +44,9 @@ pub(super) fn print(cards: &[CardView], out: &mut impl Write) -> io::Result<()> 
         if let Some(why) = &card.why {
             writeln!(out, "{}: {why}", card.seid)?;
         }
+        if let Some(next) = &card.next {
+            writeln!(out, "  -> {next}")?;
+        }
     }
     Ok(())
 }
@@ -85,6 +88,7 @@ mod tests {
             seid: "se-00".parse().expect("a SEID"),
             state: CardState::Unusable,
             why: Some("PIN file /x does not hold 4 to 8 digits".to_owned()),
+            next: Some("write the PIN".to_owned()),
             atr: None,
             profile: None,
             identities: Vec::new(),
@@ -99,6 +103,7 @@ mod tests {
 SEID   STATE     PROFILE  IDENTITIES  IN USE  ATR
 se-00  unusable                       no
 se-00: PIN file /x does not hold 4 to 8 digits
+  -> write the PIN
 ";
         assert_eq!(String::from_utf8(out).expect("text"), expected);
     }

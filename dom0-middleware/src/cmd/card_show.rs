@@ -39,6 +39,9 @@ fn print(details: &CardDetails, out: &mut impl Write) -> io::Result<()> {
     if let Some(why) = &card.why {
         writeln!(out, "why        {why}")?;
     }
+    if let Some(next) = &card.next {
+        writeln!(out, "next       {next}")?;
+    }
     writeln!(out, "place      {}", details.place)?;
     writeln!(out, "profile    {}", or_none(&card.profile))?;
     writeln!(out, "atr        {}", or_none(&card.atr))?;

@@ -5,6 +5,7 @@ mod card_open;
 mod card_show;
 mod card_watch;
 mod check_config;
+mod doctor;
 mod serve;
 mod status;
 mod table;
@@ -24,5 +25,6 @@ pub(crate) fn run(cli: Cli) -> Result<(), MiddlewareError> {
         Command::Card(CardCommand::Adopt(args)) => card_open::adopt(args, out),
         Command::Card(CardCommand::Pin(args)) => card_open::pin(args, out),
         Command::Status(args) => status::run(&args, out),
+        Command::Doctor(args) => doctor::run(&args, out),
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{card_list, table};
 use crate::admin::{AdminAnswer, AdminError, AdminRequest, ServiceView, StatusView, ask};
-use crate::broker::ConnectionView;
+use crate::broker::{ConnectionView, RefusalView};
 use crate::cli::ReportArgs;
 use crate::error::MiddlewareError;
 
@@ -36,7 +36,7 @@ fn print(status: &StatusView, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)?;
     card_list::print(&state.cards, out)?;
     writeln!(out)?;
-    print_channels(service, &state.connections, out)?;
+    print_channels(service, &state.connections, &state.refusals, out)?;
     writeln!(out)?;
     print_bindings(service, out)
 }
@@ -44,6 +44,7 @@ fn print(status: &StatusView, out: &mut impl Write) -> io::Result<()> {
 fn print_channels(
     service: &ServiceView,
     connections: &[ConnectionView],
+    refusals: &[RefusalView],
     out: &mut impl Write,
 ) -> io::Result<()> {
     let rows: Vec<[String; 4]> = service
@@ -63,7 +64,12 @@ fn print_channels(
             ]
         })
         .collect();
-    table::print(out, ["channel", "domain", "connected", "security"], &rows)
+    table::print(out, ["channel", "domain", "connected", "security"], &rows)?;
+    for no in refusals {
+        let (domid, time, code, reason) = (no.domid, &no.time, &no.code, &no.reason);
+        writeln!(out, "domain {domid}: last refused {time}: {code}: {reason}")?;
+    }
+    Ok(())
 }
 
 fn print_bindings(service: &ServiceView, out: &mut impl Write) -> io::Result<()> {

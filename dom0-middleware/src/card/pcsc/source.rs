@@ -8,14 +8,14 @@ use tracing::{info, warn};
 
 use super::error::{is_without_card, is_without_daemon, transport_error};
 use super::transport::PcscTransport;
-use crate::card::transport::{CardSource, CardTransport, TransportError};
+use crate::card::transport::{CardSource, CardTransport, SourceTrouble, TransportError};
 
 /// The card in the reader of a name.
 pub struct PcscSource {
     reader: CString,
     context: Option<Context>,
     /// What was wrong when it was looked at last; said once.
-    trouble: Option<Error>,
+    trouble: Option<SourceTrouble>,
 }
 
 impl PcscSource {
@@ -37,27 +37,31 @@ impl PcscSource {
         context.connect(&self.reader, ShareMode::Exclusive, Protocols::ANY)
     }
 
+    /// What an error means for who waits for a card.
+    fn trouble_of(&self, error: Error) -> Option<SourceTrouble> {
+        let reader = || self.reader.to_string_lossy().into_owned();
+        match error {
+            // A reader without a card is in order.
+            Error::NoSmartcard | Error::RemovedCard => None,
+            Error::UnknownReader | Error::ReaderUnavailable | Error::NoReadersAvailable => {
+                Some(SourceTrouble::NoReader { reader: reader() })
+            }
+            Error::SharingViolation => Some(SourceTrouble::InUse { reader: reader() }),
+            Error::SecurityViolation => Some(SourceTrouble::Denied),
+            error if is_without_daemon(error) => Some(SourceTrouble::NoService),
+            error => Some(SourceTrouble::Other(error.to_string())),
+        }
+    }
+
     /// Says what is wrong when it changes.
-    fn note(&mut self, trouble: Option<Error>) {
-        // A reader without a card is in order.
-        let trouble =
-            trouble.filter(|error| !matches!(error, Error::NoSmartcard | Error::RemovedCard));
+    fn note(&mut self, trouble: Option<SourceTrouble>) {
         if self.trouble == trouble {
             return;
         }
         let reader = self.reader.to_string_lossy();
-        match trouble {
+        match &trouble {
             None => info!(%reader, "reader is there"),
-            Some(Error::UnknownReader | Error::ReaderUnavailable | Error::NoReadersAvailable) => {
-                warn!(%reader, "no such reader; is it plugged in, and is its name right?");
-            }
-            Some(error) if is_without_daemon(error) => {
-                warn!(%reader, %error, "no PC/SC service; is pcscd running?");
-            }
-            Some(Error::SharingViolation) => {
-                warn!(%reader, "another program holds the card in this reader");
-            }
-            Some(error) => warn!(%reader, %error, "cannot connect to the card"),
+            Some(trouble) => warn!(%reader, "{trouble}"),
         }
         self.trouble = trouble;
     }
@@ -72,15 +76,20 @@ impl CardSource for PcscSource {
             }
             Err(error) => error,
         };
-        self.note(Some(error));
+        self.note(self.trouble_of(error));
         if is_without_daemon(error) {
             self.context = None;
         }
-        let is_nothing =
-            is_without_card(error) || is_without_daemon(error) || error == Error::SharingViolation;
+        let is_nothing = is_without_card(error)
+            || is_without_daemon(error)
+            || matches!(error, Error::SharingViolation | Error::SecurityViolation);
         match is_nothing {
             true => Ok(None),
             false => Err(transport_error(error)),
         }
+    }
+
+    fn trouble(&self) -> Option<SourceTrouble> {
+        self.trouble.clone()
     }
 }

@@ -13,7 +13,7 @@ use crate::card::error::CardError;
 use crate::card::handle::CardRecords;
 use crate::card::report::{Reopen, Reporter, WorkerCommand, WorkerReport};
 use crate::card::settings::CardSettings;
-use crate::card::transport::{CardSource, TransportError};
+use crate::card::transport::{CardSource, SourceTrouble, TransportError};
 
 /// How often a worker looks up from its command channel.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -40,6 +40,8 @@ pub(in crate::card) struct Worker {
     retry_after: Duration,
     /// What the broker was last told of an unusable card: said once.
     pub(super) told: Option<CardError>,
+    /// What it was last told of the source.
+    trouble: Option<SourceTrouble>,
 }
 
 /// How the card is.
@@ -80,6 +82,7 @@ impl Worker {
             session: None,
             retry_after: FIRST_RETRY,
             told: None,
+            trouble: None,
         }
     }
 
@@ -117,6 +120,7 @@ impl Worker {
             Phase::Absent { look_again } => {
                 if Instant::now() >= *look_again {
                     self.admit();
+                    self.tell_trouble();
                 }
                 return;
             }
@@ -135,6 +139,15 @@ impl Worker {
         }
         if self.is_due() {
             self.retry();
+        }
+    }
+
+    /// Tells why no card can come, when that changes.
+    fn tell_trouble(&mut self) {
+        let trouble = self.source.trouble();
+        if self.trouble != trouble {
+            self.trouble.clone_from(&trouble);
+            self.tell(WorkerReport::Trouble { trouble });
         }
     }
 

@@ -123,7 +123,8 @@ fn a_card_nobody_described_gets_no_pin_until_it_is_adopted() {
     let mut bench = Bench::undescribed();
     let why = bench.await_unusable();
     assert!(matches!(why, CardError::NotAdopted { .. }), "{why:?}");
-    assert!(why.to_string().contains("card adopt se-00"), "{why}");
+    let next = why.next_step(bench.handle.seid());
+    assert!(next.contains("card adopt se-00"), "{next}");
     assert!(bench.slot.lock().card.log.is_empty(), "nothing was sent");
 
     bench.adopt(None);

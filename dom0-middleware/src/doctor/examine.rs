@@ -1,0 +1,280 @@
+//! Decides what is wrong.
+
+use std::net::SocketAddr;
+
+use super::facts::{ConfigFacts, Facts, PcscFacts, PcscProblem, Silence};
+use super::finding::Finding;
+use crate::admin::StatusView;
+use crate::broker::{CardState, CardView};
+
+/// Everything that is in order, and everything that is not, in the order in which one would repair.
+pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match &facts.service {
+        Ok(status) => findings.push(Finding::ok(
+            "service",
+            format!(
+                "version {} runs since {} s with {}",
+                status.service.version, status.uptime_s, status.service.config
+            ),
+        )),
+        Err(silence) => findings.push(silent_service(silence)),
+    }
+    findings.extend(configuration(facts.config.as_ref()));
+    if let Some(pcsc) = &facts.pcsc {
+        let config = facts
+            .config
+            .as_ref()
+            .and_then(|config| config.as_ref().ok());
+        findings.extend(readers(pcsc, config));
+    }
+    findings.extend(exposed(facts.listening.as_deref()));
+    if let Ok(status) = &facts.service {
+        findings.extend(status.state.cards.iter().map(card));
+        findings.extend(channels(status));
+        findings.extend(bindings(status));
+    }
+    findings
+}
+
+fn silent_service(silence: &Silence) -> Finding {
+    let socket = silence.socket.display();
+    if silence.denied {
+        return Finding::fail("service", format!("may not be asked at {socket}"))
+            .next("run this as root, or as the user that the service runs as");
+    }
+    Finding::fail(
+        "service",
+        format!("does not answer at {socket}: {}", silence.why),
+    )
+    .next("start it: dom0-middleware serve --config FILE; if it runs elsewhere, name its socket: --admin PATH")
+}
+
+fn configuration(config: Option<&Result<ConfigFacts, String>>) -> Vec<Finding> {
+    match config {
+        None => vec![
+            Finding::warn("configuration", "not looked at: nobody says where it is")
+                .next("name it: --config FILE"),
+        ],
+        Some(Err(problem)) => vec![
+            Finding::fail("configuration", problem)
+                .next("correct it; dom0-middleware check-config FILE says when it is good"),
+        ],
+        Some(Ok(config)) if config.missing.is_empty() => {
+            vec![Finding::ok(
+                "configuration",
+                config.path.display().to_string(),
+            )]
+        }
+        Some(Ok(config)) => config
+            .missing
+            .iter()
+            .map(|missing| Finding::fail("configuration", missing).next("write that file"))
+            .collect(),
+    }
+}
+
+fn readers(pcsc: &PcscFacts, config: Option<&ConfigFacts>) -> Vec<Finding> {
+    let readers = match &pcsc.readers {
+        Ok(readers) => readers,
+        Err(problem) => return vec![silent_pcscd(problem)],
+    };
+    let wanted = config
+        .map(|config| config.readers.as_slice())
+        .unwrap_or_default();
+    let mut findings = Vec::new();
+    match readers.len() {
+        0 => findings.push(
+            Finding::fail("pcscd", "runs and sees no reader")
+                .next("plug one in; if there is one, install its driver (libccid for most)"),
+        ),
+        OLD_MAX_READERS => findings.push(
+            Finding::warn(
+                "pcscd",
+                format!("shows {OLD_MAX_READERS} readers; before pcsc-lite 2.5.0 it shows no more, however many there are"),
+            )
+            .next("with more readers than that, update pcsc-lite to 2.5.0 and libccid to 1.8.0"),
+        ),
+        count => findings.push(Finding::ok("pcscd", format!("runs, readers: {count}"))),
+    }
+    for (seid, name) in wanted {
+        if !readers.iter().any(|(reader, _)| reader == name) {
+            let there: Vec<&str> = readers.iter().map(|(reader, _)| reader.as_str()).collect();
+            findings.push(
+                Finding::fail(
+                    format!("reader {name}"),
+                    format!("is not there, and card {seid} should be in it"),
+                )
+                .next(format!(
+                    "plug it in, or correct its name in the configuration; there is: {}",
+                    if there.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        there.join(", ")
+                    }
+                )),
+            );
+        }
+    }
+    for (name, has_card) in readers {
+        let card = if *has_card { "has a card" } else { "is empty" };
+        let user = wanted.iter().find(|(_, reader)| reader == name);
+        let user = user.map_or_else(
+            || "no card_source names it".to_owned(),
+            |(seid, _)| format!("of {seid}"),
+        );
+        findings.push(Finding::ok(
+            format!("reader {name}"),
+            format!("{card}, {user}"),
+        ));
+    }
+    findings
+}
+
+fn silent_pcscd(problem: &PcscProblem) -> Finding {
+    let (message, next) = match problem {
+        PcscProblem::NoSocket(path) => (
+            format!("does not run: {} is not there", path.display()),
+            "install and start it: apt install pcscd, systemctl enable --now pcscd.socket",
+        ),
+        PcscProblem::NobodyListens(path) => (
+            format!("does not run: nobody listens at {}", path.display()),
+            "start it: systemctl restart pcscd.socket",
+        ),
+        PcscProblem::SocketDenied(path) => (
+            format!("{} may not be opened", path.display()),
+            "run this as root, or as the user that the service runs as",
+        ),
+        PcscProblem::AccessDenied => (
+            "lets us in no further: access denied by polkit".to_owned(),
+            "allow this user org.debian.pcsc-lite.access_pcsc and org.debian.pcsc-lite.access_card in a rule of polkit",
+        ),
+        PcscProblem::Other(error) => (
+            format!("cannot be asked: {error}"),
+            "look into its log: journalctl -u pcscd",
+        ),
+    };
+    Finding::fail("pcscd", message).next(next)
+}
+
+/// A virtual reader that the network can reach: whoever connects there is a card, or reads what is
+/// meant for one.
+fn exposed(listening: Option<&[SocketAddr]>) -> Vec<Finding> {
+    let Some(listening) = listening else {
+        return vec![
+            Finding::warn(
+                "vpcd",
+                "not looked at: the sockets of pcscd are not ours to see",
+            )
+            .next("run this as root"),
+        ];
+    };
+    let beyond = listening
+        .iter()
+        .filter(|address| !address.ip().is_loopback());
+    beyond
+        .map(|address| {
+            Finding::fail(
+                "vpcd",
+                format!("pcscd listens on {address}: who reaches that port can be a card and is given its PIN"),
+            )
+            .next("remove the virtual reader (vsmartcard-vpcd), or close the port to the network; virtual cards can use kind = \"vicc\" with a socket")
+        })
+        .collect()
+}
+
+fn card(card: &CardView) -> Finding {
+    let check = format!("card {}", card.seid);
+    let why = |otherwise: &str| card.why.clone().unwrap_or_else(|| otherwise.to_owned());
+    let finding = match card.state {
+        CardState::Present if card.identities.is_empty() => {
+            Finding::warn(check, "is ready and holds no identity").next("personalise it")
+        }
+        CardState::Present => {
+            let names: Vec<&str> = card.identities.iter().map(|i| i.name.as_str()).collect();
+            Finding::ok(check, format!("is ready: {}", names.join(", ")))
+        }
+        CardState::Absent if card.why.is_none() => Finding::fail(check, "is not there")
+            .next("put it into its reader; a virtual card must connect"),
+        CardState::Absent => Finding::fail(check, why("")),
+        CardState::Stuck => Finding::fail(check, "does not return from a command")
+            .next("pull it and put it in again; if that does not help, restart pcscd"),
+        CardState::Unusable => Finding::fail(check, why("cannot be used")),
+    };
+    match &card.next {
+        Some(next) => finding.next(next),
+        None => finding,
+    }
+}
+
+fn channels(status: &StatusView) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for channel in &status.service.channels {
+        let check = format!("channel {}", channel.path);
+        let mut connections = status.state.connections.iter();
+        let last = status
+            .state
+            .refusals
+            .iter()
+            .find(|no| no.domid == channel.domid);
+        findings.push(
+            match (
+                connections.any(|c| c.domid == channel.domid && c.admitted),
+                last,
+            ) {
+                (true, _) => Finding::ok(&check, format!("domain {} is connected", channel.domid)),
+                (false, Some(no)) => Finding::fail(
+                    &check,
+                    format!(
+                        "domain {} was refused at {}: {}: {}",
+                        channel.domid, no.time, no.code, no.reason
+                    ),
+                )
+                .next("bind the domain, or correct its domid and UUID in the configuration"),
+                (false, None) => Finding::warn(&check, "nobody is connected")
+                    .next("in the guest: domu-agent status"),
+            },
+        );
+        if channel.insecure_development {
+            findings.push(Finding::warn(
+                check,
+                "insecure_development: no TLS and no token; who opens it is taken for the domain",
+            ));
+        }
+    }
+    findings
+}
+
+fn bindings(status: &StatusView) -> Vec<Finding> {
+    let service = &status.service;
+    if service.bindings.is_empty() {
+        return vec![
+            Finding::warn("bindings", "none: no guest may use any card")
+                .next("add a [[binding]] to the configuration"),
+        ];
+    }
+    let unreachable = service.bindings.iter().filter(|binding| {
+        let mut channels = service.channels.iter();
+        !channels.any(|channel| channel.domain == binding.domain)
+    });
+    unreachable
+        .map(|binding| {
+            let name = binding
+                .name
+                .clone()
+                .unwrap_or_else(|| binding.domain.to_string());
+            Finding::warn(
+                format!("binding {name}"),
+                format!("the domain is bound to {} and has no channel", binding.seid),
+            )
+            .next("add a [[channel]] for it, or correct the UUID of the binding")
+        })
+        .collect()
+}
+
+/// What pcsc-lite before 2.5.0 shows at most.
+const OLD_MAX_READERS: usize = 16;
+
+#[cfg(test)]
+#[path = "examine_tests.rs"]
+mod tests;

@@ -1,0 +1,65 @@
+//! What was seen.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use proto::id::Seid;
+
+use crate::admin::StatusView;
+
+/// Everything that was looked at.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// What the running service says of itself.
+    pub(super) service: Result<StatusView, Silence>,
+    /// The configuration, if it is known where it is.
+    pub(super) config: Option<Result<ConfigFacts, String>>,
+    /// The PC/SC service; `None` when no card comes from a reader.
+    pub(super) pcsc: Option<PcscFacts>,
+    /// Where `pcscd` listens; `None` when we may not know.
+    pub(super) listening: Option<Vec<SocketAddr>>,
+}
+
+/// The service does not answer.
+#[derive(Debug)]
+pub(crate) struct Silence {
+    /// The socket it was asked at.
+    pub(super) socket: PathBuf,
+    /// Why.
+    pub(super) why: String,
+    /// Whether it is there, and we may not ask.
+    pub(super) denied: bool,
+}
+
+/// What the configuration says, and what is wrong with the files it names.
+#[derive(Debug)]
+pub(crate) struct ConfigFacts {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// Files that are missing.
+    pub(super) missing: Vec<String>,
+    /// Cards and the readers they are in, those in readers alone.
+    pub(super) readers: Vec<(Seid, String)>,
+}
+
+/// The PC/SC service.
+#[derive(Debug)]
+pub(crate) struct PcscFacts {
+    /// Its readers, and whether a card is in each.
+    pub(super) readers: Result<Vec<(String, bool)>, PcscProblem>,
+}
+
+/// Why the PC/SC service cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PcscProblem {
+    /// Its socket is not there.
+    NoSocket(PathBuf),
+    /// Its socket is there and nobody listens.
+    NobodyListens(PathBuf),
+    /// The system does not let us open its socket.
+    SocketDenied(PathBuf),
+    /// It does not let us in.
+    AccessDenied,
+    /// Anything else, in the library's words.
+    Other(String),
+}

@@ -1,0 +1,19 @@
+//! What is wrong with an installation, and what to do about it.
+//!
+//! | Module | Does |
+//! |---|---|
+//! | `probe` | looks: service, configuration, `pcscd`, sockets |
+//! | `facts` | what was seen |
+//! | `examine` | decides what is wrong, without looking at anything |
+//! | `finding` | one thing that is in order, or is not |
+//! | `listening` | which ports a program listens on |
+
+mod examine;
+mod facts;
+mod finding;
+mod listening;
+mod probe;
+
+pub(crate) use self::examine::examine;
+pub(crate) use self::finding::{Finding, Level};
+pub(crate) use self::probe::probe;
