@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::app::ListenError;
-use crate::client::ClientError;
+use crate::client::{ClientError, EndedAnswer, Ending};
 use crate::config::ConfigError;
 use crate::exit_code::ExitCode;
 
@@ -25,6 +25,9 @@ pub(crate) enum AgentError {
     /// Standard input, standard output or the agent's socket broke.
     #[error("copying data")]
     Copy(#[source] io::Error),
+    /// The TLS connection did not end in order.
+    #[error("{}", .0.message)]
+    Ended(EndedAnswer),
     /// The TLS connection ended before its time.
     #[error("the connection was cut short, data of the server may be missing")]
     CutShort,
@@ -42,6 +45,10 @@ impl AgentError {
             Self::Client(ClientError::Answer) | Self::Runtime(_) => ExitCode::Internal,
             Self::Client(ClientError::Refused(error)) => ExitCode::of_error(&error.code),
             Self::NotConnected => ExitCode::NotSo,
+            Self::Ended(ended) => match ended.how {
+                Ending::CertificateRefused | Ending::Revoked => ExitCode::Refused,
+                _ => ExitCode::Unavailable,
+            },
             Self::Copy(_) | Self::CutShort => ExitCode::Unavailable,
         }
     }

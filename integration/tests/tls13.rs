@@ -1,10 +1,15 @@
 //! TLS 1.3 through a card, against OpenSSL.
 
+use std::process::Stdio;
+
+use domu_agent::client::Ending;
+use integration::binaries;
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
 use integration::meddler::{Delivery, Meddler};
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::payload::payload;
 use integration::pki::{KeyKind, Pki};
+use integration::wait;
 
 use KeyKind::{P256, Rsa2048};
 
@@ -165,4 +170,41 @@ fn a_server_of_both_versions_is_spoken_to_in_the_one_wished_for() {
         assert_eq!(session.established.version, version);
         session.close();
     }
+}
+
+#[test]
+fn a_server_that_refuses_the_certificate_is_named_to_guest_and_audit() {
+    let pki = Pki::new();
+    let chain = Chain::start(&pki, &ChainPlan::single(P256));
+    let credential = pki.server(NAME, P256);
+    let plan = ServerPlan::new(&credential).tls13();
+    let server = OpensslServer::start(&pki, &plan.clients_of(&pki.foreign));
+    let guest = chain.guest("web01");
+    let mut session = guest
+        .connect(server.port(), NAME)
+        .expect("the card is done");
+    assert!(session.read_to_end().is_empty());
+    let ended = guest.client().ended(session.established.session);
+    let ended = ended.expect("the agent remembers");
+    assert_eq!(ended.how, Ending::CertificateRefused);
+    let refused = "the server refused the client certificate: unknown_ca";
+    assert_eq!(ended.message, refused);
+    let audited = wait::until("dom0 records it", || {
+        chain.audited("session-ended-by-server").pop()
+    });
+    assert_eq!(audited["alert"], "unknown_ca");
+    assert_eq!(audited["name"], "web01");
+    assert_eq!(audited["server_name"], NAME);
+
+    let mut command = binaries::agent();
+    let address = format!("127.0.0.1:{}", server.port());
+    command.args(["connect", &address, "--server-name", NAME, "--agent"]);
+    let output = command
+        .arg(guest.socket())
+        .stdin(Stdio::null())
+        .output()
+        .expect("it is there");
+    assert_eq!(output.status.code(), Some(77), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains(refused), "{said}");
 }

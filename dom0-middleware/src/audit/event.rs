@@ -82,6 +82,8 @@ pub enum AuditEvent {
     },
     /// A guest got the keys of a session. Written before they leave.
     SessionEstablished(Box<Established>),
+    /// A server ended a session by an alert after the guest had got its keys, as the guest says.
+    SessionEndedByServer(Box<EndedByServer>),
     /// Guests were refused.
     SessionRefused(Box<Refusals>),
 }
@@ -114,6 +116,26 @@ pub struct Established {
     pub card_us: u64,
     /// Time the session waited for the card, in microseconds.
     pub wait_us: u64,
+}
+
+/// A session that the server ended by an alert. In TLS 1.3 this is how a server refuses the
+/// client's certificate. That it happened is the guest's word; whose session it was is ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EndedByServer {
+    /// The guest's domid.
+    pub domid: DomId,
+    /// Its UUID.
+    pub domain: DomainUuid,
+    /// Its name.
+    pub name: String,
+    /// The card.
+    pub seid: Seid,
+    /// The identity used.
+    pub identity: IdentityName,
+    /// The server.
+    pub server_name: String,
+    /// The alert, by its name in the registry.
+    pub alert: String,
 }
 
 /// Refusals of one domain with one code.

@@ -24,5 +24,5 @@ mod log;
 mod tail;
 
 pub use self::chain::{Chain, Link};
-pub use self::event::{AuditEvent, Established, Refusals};
+pub use self::event::{AuditEvent, EndedByServer, Established, Refusals};
 pub use self::log::{AuditError, AuditLog, Storage};

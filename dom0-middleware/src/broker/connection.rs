@@ -1,11 +1,13 @@
 //! One connection of a guest.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use proto::id::SessionId;
 
 use super::event::Peer;
+use super::plan::Plan;
 use crate::limits::Limits;
 
 /// A connection and how far it is.
@@ -91,7 +93,7 @@ impl Connection {
 pub(super) struct Past {
     capacity: usize,
     order: VecDeque<SessionId>,
-    known: BTreeSet<SessionId>,
+    known: BTreeMap<SessionId, Option<Arc<Plan>>>,
 }
 
 impl Past {
@@ -99,15 +101,17 @@ impl Past {
         Self {
             capacity: capacity.max(1),
             order: VecDeque::new(),
-            known: BTreeSet::new(),
+            known: BTreeMap::new(),
         }
     }
 
-    /// A session is over.
-    pub(super) fn insert(&mut self, session: SessionId) {
-        if !self.known.insert(session) {
+    /// A session is over as far as its handshake goes. `established` says what it was when its keys
+    /// were given away.
+    pub(super) fn insert(&mut self, session: SessionId, established: Option<Arc<Plan>>) {
+        if self.known.contains_key(&session) {
             return;
         }
+        self.known.insert(session, established);
         self.order.push_back(session);
         if self.order.len() > self.capacity
             && let Some(oldest) = self.order.pop_front()
@@ -118,7 +122,12 @@ impl Past {
 
     /// Whether this session is remembered.
     pub(super) fn contains(&self, session: SessionId) -> bool {
-        self.known.contains(&session)
+        self.known.contains_key(&session)
+    }
+
+    /// What an established session was; said once.
+    pub(super) fn take_established(&mut self, session: SessionId) -> Option<Arc<Plan>> {
+        self.known.get_mut(&session)?.take()
     }
 }
 
@@ -130,7 +139,7 @@ mod tests {
     fn the_oldest_session_is_forgotten_first() {
         let mut past = Past::new(2);
         for n in [1, 2, 2, 3] {
-            past.insert(SessionId(n));
+            past.insert(SessionId(n), None);
         }
         let known = [1, 2, 3].map(|n| past.contains(SessionId(n)));
         assert_eq!(known, [false, true, true]);

@@ -1,18 +1,21 @@
 //! How sessions end: refused, closed by the guest, or left behind by it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proto::agent::{Dom0Message, RefusalCode};
 use proto::id::Seid;
+use proto::tls::AlertDescription;
 use tracing::debug;
 
 use super::card::UseStep;
 use super::connection::Phase;
 use super::core::Broker;
 use super::event::{ConnId, Peer};
+use super::plan::Plan;
 use super::refusal::Refusal;
 use super::session::{Session, SessionKey, Stage};
-use crate::audit::{AuditEvent, Refusals};
+use crate::audit::{AuditEvent, EndedByServer, Refusals};
 use crate::card::WorkerCommand;
 use crate::mapping::{BindingId, Reason};
 
@@ -31,6 +34,25 @@ impl Broker {
         self.send(key.conn, Dom0Message::Refused(message));
     }
 
+    /// The guest is done with a session, perhaps because the server ended it by an alert.
+    pub(super) fn on_close(&mut self, key: SessionKey, alert: Option<AlertDescription>) {
+        let connection = self.connections.get_mut(&key.conn);
+        let established = connection.and_then(|c| c.past.take_established(key.session));
+        if let (Some(plan), Some(alert)) = (established, alert) {
+            let grant = &plan.grant;
+            self.audit(AuditEvent::SessionEndedByServer(Box::new(EndedByServer {
+                domid: grant.admission.domid,
+                domain: grant.admission.domain,
+                name: grant.admission.name.clone(),
+                seid: grant.seid.clone(),
+                identity: grant.identity.clone(),
+                server_name: plan.server_name.clone(),
+                alert: alert.to_string(),
+            })));
+        }
+        self.drop_session(key);
+    }
+
     /// Ends a session the guest does not want any more.
     pub(super) fn drop_session(&mut self, key: SessionKey) {
         if self.end_session(key).is_some() {
@@ -41,8 +63,17 @@ impl Broker {
     /// Takes a session out of wherever it is. From here on nothing is sent for it, and a key that
     /// its card may still give is dropped.
     pub(super) fn end_session(&mut self, key: SessionKey) -> Option<Session> {
+        self.end_session_as(key, None)
+    }
+
+    /// The same for one whose keys are given away.
+    pub(super) fn end_established(&mut self, key: SessionKey, plan: Arc<Plan>) {
+        self.end_session_as(key, Some(plan));
+    }
+
+    fn end_session_as(&mut self, key: SessionKey, plan: Option<Arc<Plan>>) -> Option<Session> {
         if let Some(connection) = self.connections.get_mut(&key.conn) {
-            connection.past.insert(key.session);
+            connection.past.insert(key.session, plan);
         }
         let session = self.sessions.remove(&key)?;
         match &session.stage {

@@ -63,7 +63,7 @@ impl Broker {
                 self.on_server_records(key(data.session), data.data);
             }
             AgentMessage::PostHandshake(data) => self.on_post_handshake(key(data.session)),
-            AgentMessage::Close(session) => self.drop_session(key(session)),
+            AgentMessage::Close(close) => self.on_close(key(close.session), close.alert),
             AgentMessage::Ping => self.send(conn, Dom0Message::Pong),
             AgentMessage::Pong => {}
         }

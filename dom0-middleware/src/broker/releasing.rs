@@ -72,7 +72,7 @@ impl Broker {
             self.refuse(key, no);
             return Ok(());
         }
-        self.end_session(key);
+        self.end_established(key, Arc::clone(&plan));
         self.counters.established += 1;
         let record = record(&plan, &keys, waited);
         self.act(Action::Deliver {
@@ -87,6 +87,10 @@ impl Broker {
     pub(super) fn on_audit_failed(&mut self, key: SessionKey) {
         self.counters.established = self.counters.established.saturating_sub(1);
         self.counters.refused += 1;
+        if let Some(connection) = self.connections.get_mut(&key.conn) {
+            // Nobody has its keys: no server can have ended it.
+            connection.past.take_established(key.session);
+        }
         let no = Refusal::new(RefusalCode::Internal, "the audit cannot be written");
         let message = Dom0Message::Refused(no.message(Some(key.session)));
         if self.connections.contains_key(&key.conn) {

@@ -4,6 +4,7 @@ use proto::agent::{Door, EstablishedMessage, IdentityInfo};
 use proto::tls::ProtocolVersion;
 use serde::{Deserialize, Serialize};
 
+use super::endings::EndedAnswer;
 use super::error::AppError;
 
 /// One line to an application.
@@ -15,6 +16,8 @@ pub(crate) enum Answer {
     Established(EstablishedAnswer),
     /// What the guest may use.
     Identities(Vec<IdentityAnswer>),
+    /// How a TLS connection ended.
+    Ended(EndedAnswer),
     /// How the agent is doing.
     Status(StatusAnswer),
     /// No.
@@ -24,6 +27,9 @@ pub(crate) enum Answer {
 /// A TLS connection, without its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EstablishedAnswer {
+    /// The connection's number at this agent, for who asks how it ended.
+    #[serde(default)]
+    pub session: u64,
     /// `TLS 1.2` or `TLS 1.3`.
     pub version: String,
     /// The registered name of the suite.
@@ -47,8 +53,14 @@ pub struct EstablishedAnswer {
 }
 
 impl EstablishedAnswer {
-    pub(crate) fn new(message: &EstablishedMessage, server_name: &str, total_ms: u64) -> Self {
+    pub(crate) fn new(
+        session: u64,
+        message: &EstablishedMessage,
+        server_name: &str,
+        total_ms: u64,
+    ) -> Self {
         Self {
+            session,
             version: message.keys.version.to_string(),
             cipher_suite: message.keys.cipher_suite.to_string(),
             server_name: server_name.to_owned(),
@@ -167,6 +179,7 @@ mod tests {
     #[test]
     fn an_established_answer_is_read_back() {
         let answer = Answer::Established(EstablishedAnswer {
+            session: 1,
             version: "TLS 1.2".to_owned(),
             cipher_suite: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256".to_owned(),
             server_name: "a.example".to_owned(),

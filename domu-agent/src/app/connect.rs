@@ -34,10 +34,11 @@ pub(super) struct Connected {
 
 impl Connected {
     /// What the application is told in every mode.
-    pub(super) fn answer(&self, plan: &Plan, started: Instant) -> EstablishedAnswer {
+    pub(super) fn answer(&self, session: u64, plan: &Plan, started: Instant) -> EstablishedAnswer {
         let total = started.elapsed().as_millis();
         let total = u64::try_from(total).unwrap_or(u64::MAX);
-        let answer = EstablishedAnswer::new(&self.handover.message, &plan.server_name, total);
+        let message = &self.handover.message;
+        let answer = EstablishedAnswer::new(session, message, &plan.server_name, total);
         tracing::info!(
             destination = %self.destination,
             mode = %plan.mode,

@@ -44,7 +44,10 @@ async fn try_serve(mut stream: UnixStream, state: &AppState) -> io::Result<()> {
             }
             Line::Whole(line) => match Request::parse(&line) {
                 Ok(Request::Connect(request)) => match permit(*request, &caller, state) {
-                    Ok(plan) => return session::run(stream, lines.into_rest(), plan, state).await,
+                    Ok(plan) => {
+                        let early = lines.into_rest();
+                        return session::run(stream, caller.uid, early, plan, state).await;
+                    }
                     Err(error) => {
                         state.counters.failed();
                         // What follows may be plaintext: it must not be read as a request.
@@ -52,6 +55,10 @@ async fn try_serve(mut stream: UnixStream, state: &AppState) -> io::Result<()> {
                     }
                 },
                 Ok(Request::Identities) => identities(&caller, state).await,
+                Ok(Request::Ended(session)) => match state.allow.rights(&caller) {
+                    Ok(_) => ended(session, &caller, state),
+                    Err(denied) => Answer::Error(deny(denied, &caller)),
+                },
                 Ok(Request::Status) => match state.allow.rights(&caller) {
                     Ok(_) => Answer::Status(state.status()),
                     Err(denied) => Answer::Error(deny(denied, &caller)),
@@ -83,6 +90,16 @@ async fn identities(caller: &Caller, state: &AppState) -> Answer {
             Answer::Identities(list.into_iter().map(Into::into).collect())
         }
         Err(error) => Answer::Error(error.into()),
+    }
+}
+
+/// How a connection of the caller ended.
+fn ended(session: u64, caller: &Caller, state: &AppState) -> Answer {
+    match state.endings.of(session, caller.uid) {
+        Some(ended) => Answer::Ended(ended),
+        None => Answer::Error(AppError::bad_request(format!(
+            "no session {session} of yours, or it ended too long ago"
+        ))),
     }
 }
 

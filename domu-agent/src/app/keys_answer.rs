@@ -231,7 +231,7 @@ mod tests {
     }
 
     fn line(handover: &Handover) -> Zeroizing<Vec<u8>> {
-        let common = EstablishedAnswer::new(&handover.message, "a.example", 20);
+        let common = EstablishedAnswer::new(1, &handover.message, "a.example", 20);
         KeysAnswer::from(handover).to_line(&common)
     }
 

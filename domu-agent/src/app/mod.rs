@@ -12,6 +12,7 @@
 //! | `session` | one `connect` from request to end |
 //! | `connect` | TCP connection and handshake |
 //! | `delivery` | what the application gets in the end, by mode |
+//! | `endings` | how connections ended, for who asks afterwards |
 //! | `plan` | a `connect` that was checked |
 //! | `state` | what all connections share |
 
@@ -21,6 +22,7 @@ mod connect;
 mod connection;
 mod delivery;
 mod destination;
+mod endings;
 mod error;
 mod keys_answer;
 mod line;
@@ -34,6 +36,7 @@ mod state;
 mod tests;
 
 pub use answer::{Dom0Status, EstablishedAnswer, IdentityAnswer, SessionCounts, StatusAnswer};
+pub use endings::{EndedAnswer, Ending};
 pub use error::AppError;
 pub use request::{ConnectRequest, Mode};
 

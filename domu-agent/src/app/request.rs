@@ -13,6 +13,8 @@ pub(crate) enum Request {
     Connect(Box<ConnectRequest>),
     /// What the guest may use.
     Identities,
+    /// How a connection ended, by its number.
+    Ended(u64),
     /// How the agent is doing.
     Status,
 }
@@ -87,6 +89,8 @@ struct Kind {
     #[serde(default)]
     identities: Option<serde::de::IgnoredAny>,
     #[serde(default)]
+    ended: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
     status: Option<serde::de::IgnoredAny>,
 }
 
@@ -95,6 +99,18 @@ struct Kind {
 struct IdentitiesRequest {
     #[serde(rename = "identities")]
     _identities: Nothing,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndedRequest {
+    ended: EndedSession,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndedSession {
+    session: u64,
 }
 
 #[derive(Deserialize)]
@@ -125,21 +141,25 @@ impl Request {
             return Err(AppError::bad_request("not a JSON object"));
         }
         let kind: Kind = serde_json::from_slice(line).map_err(bad)?;
-        match (kind.connect, kind.identities, kind.status) {
-            (Some(_), None, None) => {
+        match (kind.connect, kind.identities, kind.ended, kind.status) {
+            (Some(_), None, None, None) => {
                 let connect = serde_json::from_slice(line).map_err(bad)?;
                 Ok(Self::Connect(Box::new(connect)))
             }
-            (None, Some(_), None) => {
+            (None, Some(_), None, None) => {
                 let _: IdentitiesRequest = serde_json::from_slice(line).map_err(bad)?;
                 Ok(Self::Identities)
             }
-            (None, None, Some(_)) => {
+            (None, None, Some(_), None) => {
+                let request: EndedRequest = serde_json::from_slice(line).map_err(bad)?;
+                Ok(Self::Ended(request.ended.session))
+            }
+            (None, None, None, Some(_)) => {
                 let _: StatusRequest = serde_json::from_slice(line).map_err(bad)?;
                 Ok(Self::Status)
             }
             _ => Err(AppError::bad_request(
-                "name one of \"connect\", \"identities\" and \"status\"",
+                "name one of \"connect\", \"identities\", \"ended\" and \"status\"",
             )),
         }
     }
@@ -149,6 +169,9 @@ impl Request {
         let json = match self {
             Self::Connect(connect) => serde_json::to_string(connect),
             Self::Identities => Ok(r#"{"identities":{}}"#.to_owned()),
+            Self::Ended(session) => serde_json::to_string(&EndedRequest {
+                ended: EndedSession { session: *session },
+            }),
             Self::Status => Ok(r#"{"status":{}}"#.to_owned()),
         };
         let mut line = json.expect("texts and numbers are always JSON");
@@ -225,7 +248,12 @@ mod tests {
                     }))
                 },
             );
-        prop_oneof![connect, Just(Request::Identities), Just(Request::Status)]
+        prop_oneof![
+            connect,
+            Just(Request::Identities),
+            any::<u64>().prop_map(Request::Ended),
+            Just(Request::Status)
+        ]
     }
 
     proptest! {

@@ -16,9 +16,10 @@ use super::request::Mode;
 use super::state::AppState;
 use crate::presence::{EarlyData, Interruption};
 
-/// Serves the request; the application learns of every end but its own.
+/// Serves the request of user `uid`; the application learns of every end but its own.
 pub(super) async fn run(
     mut app: UnixStream,
+    uid: u32,
     early: Vec<u8>,
     plan: Plan,
     state: &AppState,
@@ -48,11 +49,14 @@ pub(super) async fn run(
     match connected {
         Ok(connected) => {
             let _counted = state.counters.running();
-            let answer = connected.answer(&plan, started);
+            let standing = state.endings.begin(uid);
+            let answer = connected.answer(standing.session(), &plan, started);
             match plan.mode {
-                Mode::Stream => delivery::stream(connected, app, answer, &early.bytes).await,
-                Mode::Socket => delivery::socket(connected, app, answer).await,
-                Mode::Keys => delivery::keys(connected, app, answer).await,
+                Mode::Stream => {
+                    delivery::stream(connected, standing, app, answer, &early.bytes).await
+                }
+                Mode::Socket => delivery::socket(connected, standing, app, answer).await,
+                Mode::Keys => delivery::keys(connected, standing, app, answer).await,
             }
         }
         Err(error) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::allow::AllowList;
 use super::answer::{Dom0Status, SessionCounts, StatusAnswer};
+use super::endings::Endings;
 use crate::dom0::Dom0;
 
 /// dom0, defaults, rules and counters.
@@ -17,6 +18,8 @@ pub(crate) struct AppState {
     pub(crate) allow: AllowList,
     /// Counters for `status`.
     pub(crate) counters: Counters,
+    /// How connections ended.
+    pub(crate) endings: Endings,
 }
 
 impl AppState {
@@ -26,6 +29,7 @@ impl AppState {
             timeout,
             allow,
             counters: Counters::default(),
+            endings: Endings::default(),
         }
     }
 

@@ -54,8 +54,8 @@ pub use self::keys::KeysConnection;
 use self::line::{read_line, read_line_with_fd};
 use crate::app::{Answer, KeysAnswer, Request};
 pub use crate::app::{
-    AppError, ConnectRequest, Dom0Status, EstablishedAnswer, IdentityAnswer, Mode, SessionCounts,
-    StatusAnswer,
+    AppError, ConnectRequest, Dom0Status, EndedAnswer, Ending, EstablishedAnswer, IdentityAnswer,
+    Mode, SessionCounts, StatusAnswer,
 };
 
 /// The way to an agent.
@@ -162,6 +162,18 @@ impl Client {
         }
     }
 
+    /// Asks how a connection ended: [`EstablishedAnswer::session`] is its number. Where a server
+    /// refused the client's certificate after the handshake, as it does in TLS 1.3, this says so.
+    ///
+    /// # Errors
+    /// [`ClientError`], also for a connection that another user has asked for.
+    pub fn ended(&self, session: u64) -> Result<EndedAnswer, ClientError> {
+        match self.ask(&Request::Ended(session))?.0 {
+            Answer::Ended(ended) => Ok(ended),
+            answer => Err(unexpected(answer)),
+        }
+    }
+
     /// Asks how the agent is doing.
     ///
     /// # Errors
@@ -208,6 +220,8 @@ pub fn was_cut_short(stream: &UnixStream) -> bool {
 fn unexpected(answer: Answer) -> ClientError {
     match answer {
         Answer::Error(error) => ClientError::Refused(error),
-        Answer::Established(_) | Answer::Identities(_) | Answer::Status(_) => ClientError::Answer,
+        Answer::Established(_) | Answer::Identities(_) | Answer::Ended(_) | Answer::Status(_) => {
+            ClientError::Answer
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::thread;
 use proto::tls::ProtocolVersion;
 
 use crate::cli::ConnectArgs;
-use crate::client::{Client, ConnectRequest, EstablishedAnswer, was_cut_short};
+use crate::client::{Client, ConnectRequest, Ending, EstablishedAnswer, was_cut_short};
 use crate::error::AgentError;
 
 /// Bytes copied at once.
@@ -21,6 +21,7 @@ pub(super) fn run(args: ConnectArgs) -> Result<(), AgentError> {
     let client = Client::new(&args.agent);
     let (established, stream) = client.connect(request(args))?;
     eprintln!("{}", summary(&established));
+    let session = established.session;
 
     let mut to_server = stream.try_clone().map_err(AgentError::Copy)?;
     let has_ended = Arc::new(AtomicBool::new(false));
@@ -33,10 +34,25 @@ pub(super) fn run(args: ConnectArgs) -> Result<(), AgentError> {
     });
     copy(&mut &stream, &mut io::stdout().lock()).map_err(AgentError::Copy)?;
     // Once our direction was shut down, the two kinds of end look alike.
-    if was_cut_short(&stream) && !has_ended.load(Ordering::SeqCst) {
-        return Err(AgentError::CutShort);
+    let looks_cut_short = was_cut_short(&stream) && !has_ended.load(Ordering::SeqCst);
+    drop(stream);
+    match client.ended(session) {
+        Ok(ended) if is_bad(ended.how) => Err(AgentError::Ended(ended)),
+        _ if looks_cut_short => Err(AgentError::CutShort),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether the server's data may be incomplete, or the server did not want us.
+fn is_bad(how: Ending) -> bool {
+    match how {
+        Ending::Open | Ending::Closed | Ending::HandedOver => false,
+        Ending::CertificateRefused
+        | Ending::ServerAlert
+        | Ending::CutShort
+        | Ending::BadRecord
+        | Ending::Revoked => true,
+    }
 }
 
 fn request(args: ConnectArgs) -> ConnectRequest {
@@ -94,6 +110,7 @@ mod tests {
     #[test]
     fn the_summary_names_version_suite_and_times() {
         let established = EstablishedAnswer {
+            session: 1,
             version: "TLS 1.2".to_owned(),
             cipher_suite: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256".to_owned(),
             server_name: "a.example".to_owned(),

@@ -12,7 +12,7 @@ use super::backoff::Backoff;
 use super::channel::Channel;
 use super::connection::Connection;
 use super::error::LinkError;
-use super::handle::{Command, LinkStatus, SessionKey};
+use super::handle::{Closed, Command, LinkStatus};
 use super::link::{Link, LinkEvent};
 
 /// No command is taken while this many bytes wait to be sent to dom0.
@@ -24,9 +24,9 @@ const READ_SIZE: usize = 16_384;
 pub(super) struct Actor {
     channel: Channel,
     commands: mpsc::Receiver<Command>,
-    closes: mpsc::UnboundedReceiver<SessionKey>,
+    closes: mpsc::UnboundedReceiver<Closed>,
     /// Given to each session, which says there when it is dropped.
-    close_sender: mpsc::UnboundedSender<SessionKey>,
+    close_sender: mpsc::UnboundedSender<Closed>,
     status: watch::Sender<LinkStatus>,
     /// Counts connections, so that sessions of earlier ones are recognised.
     connection: u64,
@@ -108,8 +108,8 @@ impl Actor {
                     Some(command) => connection.on_command(command),
                     None => Err(LinkError::Stopping),
                 },
-                Some(key) = self.closes.recv() => {
-                    connection.on_close(key);
+                Some(closed) = self.closes.recv() => {
+                    connection.on_close(&closed);
                     Ok(())
                 }
                 () = sleep_until(deadline) => connection.on_deadline(Instant::now().into_std()),

@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::{Dom0Error, LinkError};
-use super::handle::{Command, Opened, SessionGuard, SessionKey};
+use super::handle::{Closed, Command, Opened, SessionGuard, SessionKey};
 use super::link::{Link, LinkEvent, SessionMessage};
 
 /// Messages that wait for one session; it is ended when there are more.
@@ -21,7 +21,7 @@ const MAX_MESSAGES: usize = 64;
 /// One connection and those who wait for its messages.
 pub(super) struct Connection {
     number: u64,
-    closes: mpsc::UnboundedSender<SessionKey>,
+    closes: mpsc::UnboundedSender<Closed>,
     stream: UnixStream,
     link: Link,
     welcome: Option<Welcome>,
@@ -36,7 +36,7 @@ impl Connection {
         number: u64,
         stream: UnixStream,
         link: Link,
-        closes: mpsc::UnboundedSender<SessionKey>,
+        closes: mpsc::UnboundedSender<Closed>,
     ) -> Self {
         Self {
             number,
@@ -128,7 +128,7 @@ impl Connection {
         );
         if messages.try_send(message).is_err() {
             // It is gone, or far behind: the receiver finds its channel closed.
-            self.link.close(session);
+            self.link.close(session, None);
             self.sessions.remove(&session);
         } else if is_last {
             self.sessions.remove(&session);
@@ -171,7 +171,11 @@ impl Connection {
                 };
                 let closes = self.closes.clone();
                 let opened = Opened {
-                    guard: SessionGuard { key, closes },
+                    guard: SessionGuard {
+                        key,
+                        alert: None,
+                        closes,
+                    },
                     limits,
                     messages,
                     revoked: self.revoked.subscribe(),
@@ -198,10 +202,11 @@ impl Connection {
     }
 
     /// A session was dropped.
-    pub(super) fn on_close(&mut self, key: SessionKey) {
+    pub(super) fn on_close(&mut self, closed: &Closed) {
+        let key = closed.key;
         if key.connection == self.number {
             self.sessions.remove(&key.session);
-            self.link.close(key.session);
+            self.link.close(key.session, closed.alert);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use proto::agent::{IdentityInfo, RefusalCode, Welcome, WelcomeLimits};
 use proto::id::SessionId;
+use proto::tls::AlertDescription;
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
@@ -47,16 +48,27 @@ pub(super) struct Opened {
     pub(super) revoked: watch::Receiver<Option<RefusalCode>>,
 }
 
+/// A session that was dropped.
+pub(super) struct Closed {
+    pub(super) key: SessionKey,
+    /// The alert by which the server ended it.
+    pub(super) alert: Option<AlertDescription>,
+}
+
 /// Tells the task when a session is dropped, wherever that happens.
 pub(super) struct SessionGuard {
     pub(super) key: SessionKey,
-    pub(super) closes: mpsc::UnboundedSender<SessionKey>,
+    pub(super) alert: Option<AlertDescription>,
+    pub(super) closes: mpsc::UnboundedSender<Closed>,
 }
 
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         // Without a task there is no connection on which dom0 could still know the session.
-        let _stopped = self.closes.send(self.key);
+        let _stopped = self.closes.send(Closed {
+            key: self.key,
+            alert: self.alert,
+        });
     }
 }
 
@@ -155,6 +167,11 @@ impl Session {
             .send(Command::ServerRecords { key, data })
             .await;
         sent.map_err(|_| LinkError::Stopping)
+    }
+
+    /// The server has ended the connection by an alert, which dom0 should know of.
+    pub(crate) fn ended_by(&mut self, alert: AlertDescription) {
+        self.opened.guard.alert = Some(alert);
     }
 
     /// Passes a ticket on; it is dropped when dom0 cannot keep up.

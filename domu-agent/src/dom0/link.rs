@@ -4,10 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use proto::agent::{
-    AgentMessage, Dom0Message, EstablishedMessage, FrameReader, Hello, IdentityInfo, MessageError,
-    Open, PROTOCOL_VERSION, Queued, RefusalCode, Refused, SessionData, Welcome, encode_frame,
+    AgentMessage, Close, Dom0Message, EstablishedMessage, FrameReader, Hello, IdentityInfo,
+    MessageError, Open, PROTOCOL_VERSION, Queued, RefusalCode, Refused, SessionData, Welcome,
+    encode_frame,
 };
 use proto::id::SessionId;
+use proto::tls::AlertDescription;
 use zeroize::Zeroizing;
 
 use super::error::{Dom0Error, LinkError};
@@ -196,9 +198,9 @@ impl Link {
     }
 
     /// Ends a session, if dom0 still knows it.
-    pub(super) fn close(&mut self, session: SessionId) {
+    pub(super) fn close(&mut self, session: SessionId, alert: Option<AlertDescription>) {
         if self.sessions.remove(&session).is_some() {
-            self.send(&AgentMessage::Close(session));
+            self.send(&AgentMessage::Close(Close { session, alert }));
         }
     }
 
@@ -298,7 +300,7 @@ impl Link {
     /// Ends a session that dom0 has broken.
     fn abort(&mut self, session: SessionId, error: Dom0Error) {
         if self.sessions.get(&session) == Some(&Stage::Handshake) {
-            self.close(session);
+            self.close(session, None);
             self.events
                 .push_back(LinkEvent::Session(session, Err(error)));
         }

@@ -160,8 +160,8 @@ fn a_ping_is_answered() {
 fn session_numbers_are_fresh_within_the_connection() {
     let mut bench = Bench::welcomed();
     let first = bench.open();
-    bench.link.close(first);
-    assert_eq!(bench.sent(), [AgentMessage::Close(first)]);
+    bench.link.close(first, None);
+    assert_eq!(bench.sent(), [AgentMessage::Close(first.into())]);
     assert_ne!(bench.open(), first);
 
     bench.link.next_session = Some(u32::MAX);
@@ -199,8 +199,8 @@ fn a_session_gets_its_messages_until_it_is_established() {
     bench.link.server_records(session, vec![23]);
     assert!(bench.sent().is_empty(), "dom0 sees handshake bytes only");
     bench.link.post_handshake(session, vec![4]);
-    bench.link.close(session);
-    bench.link.close(session);
+    bench.link.close(session, None);
+    bench.link.close(session, None);
     let sent = bench.sent();
     assert!(matches!(
         sent[..],
@@ -219,7 +219,7 @@ fn a_refused_session_is_not_closed_again() {
         bench.session_event(),
         (_, Ok(SessionMessage::Refused(_)))
     ));
-    bench.link.close(session);
+    bench.link.close(session, None);
     bench.link.server_records(session, vec![22]);
     assert!(bench.sent().is_empty());
 }
@@ -249,7 +249,7 @@ fn a_bad_field_or_an_unknown_type_ends_that_session_only() {
     assert!(session == broken && matches!(error, Err(Dom0Error::Malformed(_))));
     let (session, error) = bench.session_event();
     assert!(session == unknown && matches!(error, Err(Dom0Error::UnknownType)));
-    let closes = [AgentMessage::Close(broken), AgentMessage::Close(unknown)];
+    let closes = [broken, unknown].map(|session| AgentMessage::Close(session.into()));
     assert_eq!(bench.sent(), closes);
 
     bench.receive(&client_records(good)).expect("good");
@@ -279,7 +279,7 @@ fn a_revoked_right_ends_all_sessions() {
     bench.receive(&Dom0Message::Revoked { code }).expect("good");
     let event = bench.link.next_event();
     assert!(matches!(event, Some(LinkEvent::Revoked(came)) if came == code));
-    bench.link.close(session);
+    bench.link.close(session, None);
     assert!(bench.sent().is_empty(), "dom0 has ended them already");
 }
 

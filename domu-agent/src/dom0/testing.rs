@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use proto::agent::{
-    AgentMessage, Dom0Message, EstablishedFlags, EstablishedMessage, FrameReader, Open,
+    AgentMessage, Close, Dom0Message, EstablishedFlags, EstablishedMessage, FrameReader, Open,
     PROTOCOL_VERSION, RefusalCode, Refused, SessionData, Welcome, WelcomeLimits, encode_frame,
 };
 use proto::id::SessionId;
@@ -113,8 +113,12 @@ impl Peer {
     }
 
     pub(crate) async fn next_close(&mut self) -> SessionId {
+        self.next_end().await.session
+    }
+
+    pub(crate) async fn next_end(&mut self) -> Close {
         match self.next().await {
-            Some(AgentMessage::Close(session)) => session,
+            Some(AgentMessage::Close(close)) => close,
             other => panic!("not close: {other:?}"),
         }
     }

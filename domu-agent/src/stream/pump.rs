@@ -38,7 +38,7 @@ pub(crate) struct Ends {
 /// [`StreamError`] unless both directions ended in order.
 pub(crate) async fn pump(
     mut relay: StreamRelay,
-    mut ends: Ends,
+    ends: &mut Ends,
     mut on_ticket: impl FnMut(Zeroizing<Vec<u8>>),
 ) -> Result<(), StreamError> {
     let mut buffer = vec![0; READ_SIZE];
@@ -47,7 +47,7 @@ pub(crate) async fn pump(
         while let Some(ticket) = relay.next_ticket() {
             on_ticket(ticket);
         }
-        half_closed.follow(&relay, &ends);
+        half_closed.follow(&relay, ends);
         if relay.is_over() {
             break;
         }

@@ -22,7 +22,7 @@ impl Outside {
         let address = listener.local_addr().expect("bound");
         let (inner_server, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let revoke = watch::Sender::new(None);
-        let ends = Ends {
+        let mut ends = Ends {
             app: inner_app,
             server: inner_server.expect("listening"),
             revoked: revoke.subscribe(),
@@ -33,7 +33,7 @@ impl Outside {
             server: accepted.expect("connected").0,
             peer: protection.server(),
             revoke,
-            pump: tokio::spawn(pump(relay, ends, |_| {})),
+            pump: tokio::spawn(async move { pump(relay, &mut ends, |_| {}).await }),
         }
     }
 

@@ -42,6 +42,10 @@ impl<'a> Value<'a> {
         u16::try_from(self.u64()?).map_err(|_| not("a number of 16 bits"))
     }
 
+    pub(super) fn u8(&self) -> Result<u8, FieldProblem> {
+        u8::try_from(self.u64()?).map_err(|_| not("a number of 8 bits"))
+    }
+
     pub(super) fn bool(&self) -> Result<bool, FieldProblem> {
         match self {
             Self::Bool(flag) => Ok(*flag),

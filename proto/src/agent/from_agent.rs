@@ -10,6 +10,7 @@ use super::host_name::is_host_name;
 use super::identity_info::identity_name;
 use super::value::{Map, Value};
 use crate::id::SessionId;
+use crate::tls::AlertDescription;
 
 /// The one version of these messages.
 pub const PROTOCOL_VERSION: u16 = 1;
@@ -39,7 +40,7 @@ pub enum AgentMessage {
     /// One whole decrypted NewSessionTicket message.
     PostHandshake(SessionData),
     /// The session is of no more use.
-    Close(SessionId),
+    Close(Close),
     /// Asks for a [`AgentMessage::Pong`] in return.
     Ping,
     /// Answers a ping.
@@ -56,7 +57,7 @@ impl AgentMessage {
             Self::Open(open) => open.write(kind("open")),
             Self::ServerRecords(data) => data.write(kind("server_records")),
             Self::PostHandshake(data) => data.write(kind("post_handshake")),
-            Self::Close(session) => kind("close").with("session", session.0),
+            Self::Close(close) => close.write(kind("close")),
             Self::Ping => kind("ping"),
             Self::Pong => kind("pong"),
         };
@@ -75,7 +76,7 @@ impl AgentMessage {
             "open" => in_session(map, Open::read).map(Self::Open),
             "server_records" => in_session(map, SessionData::read).map(Self::ServerRecords),
             "post_handshake" => in_session(map, SessionData::read).map(Self::PostHandshake),
-            "close" => in_session(map, |_, session| Ok(Self::Close(session))),
+            "close" => in_session(map, Close::read).map(Self::Close),
             "ping" => Ok(Self::Ping),
             "pong" => Ok(Self::Pong),
             _ => Err(unknown_type(map)),
@@ -216,6 +217,38 @@ pub(super) fn in_session<'a, T>(
 ) -> Result<T, MessageError> {
     let session = SessionId(map.required("session", Value::u32)?);
     read(map, session).map_err(|error| MessageError::InSession { session, error })
+}
+
+/// The session is of no more use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Close {
+    /// Which one.
+    pub session: SessionId,
+    /// The fatal alert by which the server ended the connection, if it did so after the keys were
+    /// handed over. In TLS 1.3 a server refuses the client's certificate this late.
+    pub alert: Option<AlertDescription>,
+}
+
+impl Close {
+    fn write<'a>(self, map: Map<'a>) -> Map<'a> {
+        map.with("session", self.session.0)
+            .with_some("alert", self.alert.map(|alert| u32::from(alert.0)))
+    }
+
+    fn read(map: &Map<'_>, session: SessionId) -> Result<Self, FieldError> {
+        let alert = map.optional("alert", Value::u8)?;
+        Ok(Self {
+            session,
+            alert: alert.map(AlertDescription),
+        })
+    }
+}
+
+impl From<SessionId> for Close {
+    fn from(session: SessionId) -> Self {
+        let alert = None;
+        Self { session, alert }
+    }
 }
 
 /// The error for a `type` that is not known here.

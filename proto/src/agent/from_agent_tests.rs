@@ -40,7 +40,27 @@ fn unknown_keys_are_ignored() {
         .with("type", "close")
         .with("why", "no more need")
         .with("session", 4_u32);
-    assert_eq!(decode_map(&map), Ok(AgentMessage::Close(SessionId(4))));
+    let close = AgentMessage::Close(SessionId(4).into());
+    assert_eq!(decode_map(&map), Ok(close));
+}
+
+#[test]
+fn an_alert_is_a_number_of_8_bits() {
+    let close = |alert: u32| {
+        let map = Map::default().with("type", "close").with("session", 4_u32);
+        decode_map(&map.with("alert", alert))
+    };
+    assert_eq!(
+        close(116),
+        Ok(AgentMessage::Close(Close {
+            session: SessionId(4),
+            alert: Some(AlertDescription(116)),
+        }))
+    );
+    assert!(matches!(
+        close(256),
+        Err(MessageError::InSession { session: SessionId(4), error }) if error.field == "alert"
+    ));
 }
 
 #[test]

@@ -71,7 +71,7 @@ pub use cbor::CborError;
 pub use error::{FieldError, FieldProblem, MessageError, ProtocolError};
 pub use established::{EstablishedFlags, EstablishedMessage};
 pub use frame::{FrameError, FrameReader, MAX_FRAME, encode_frame};
-pub use from_agent::{AgentMessage, Hello, Open, PROTOCOL_VERSION, SessionData};
+pub use from_agent::{AgentMessage, Close, Hello, Open, PROTOCOL_VERSION, SessionData};
 pub use from_dom0::{Dom0Message, Queued, Refused, Welcome, WelcomeLimits};
 pub use host_name::is_host_name;
 pub use identity_info::{Door, IdentityInfo};

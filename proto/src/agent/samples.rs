@@ -5,7 +5,8 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::id::SessionId;
 use crate::tls::{
-    CipherSuite, Established, KeyBlock, ProtocolVersion, SessionKeys, TrafficSecrets,
+    AlertDescription, CipherSuite, Established, KeyBlock, ProtocolVersion, SessionKeys,
+    TrafficSecrets,
 };
 
 pub(super) const SESSION: SessionId = SessionId(7);
@@ -44,7 +45,11 @@ pub(super) fn from_agent() -> Vec<AgentMessage> {
         }),
         AgentMessage::ServerRecords(data(&[22, 3, 3, 0, 4, 14, 0, 0, 0])),
         AgentMessage::PostHandshake(data(&[4, 0, 0, 1, 9])),
-        AgentMessage::Close(SESSION),
+        AgentMessage::Close(SESSION.into()),
+        AgentMessage::Close(Close {
+            session: SESSION,
+            alert: Some(AlertDescription(116)),
+        }),
         AgentMessage::Ping,
         AgentMessage::Pong,
     ]

@@ -270,7 +270,7 @@ impl Bench {
     }
 
     pub(super) fn close(&mut self, conn: ConnId, session: u32) {
-        self.say(conn, AgentMessage::Close(SessionId(session)));
+        self.say(conn, AgentMessage::Close(SessionId(session).into()));
     }
 
     // Workers

@@ -1,6 +1,8 @@
 //! How sessions and uses end, and what the guest learns.
 
-use proto::agent::{Dom0Message, RefusalCode};
+use proto::agent::{AgentMessage, Close, Dom0Message, RefusalCode};
+use proto::id::SessionId;
+use proto::tls::AlertDescription;
 
 use super::bench::{A, B, Bench, Seen};
 use crate::audit::AuditEvent;
@@ -197,4 +199,40 @@ fn a_card_that_does_not_return_is_stuck_until_it_does() {
     bench.free(use_id);
     bench.open(b, 3);
     bench.started();
+}
+
+#[test]
+fn an_alert_of_the_server_is_recorded_once_and_only_for_sessions_with_keys() {
+    let close = |session, alert| {
+        AgentMessage::Close(Close {
+            session: SessionId(session),
+            alert: Some(alert),
+        })
+    };
+    let ended = |bench: &Bench| -> Vec<String> {
+        let alert = |seen: &Seen| match seen {
+            Seen::Audited(AuditEvent::SessionEndedByServer(ended)) => Some(ended.alert.clone()),
+            _ => None,
+        };
+        bench.seen.iter().filter_map(alert).collect()
+    };
+    let mut bench = Bench::with_card();
+    let conn = bench.admitted(A);
+    bench.say(conn, close(7, AlertDescription::UNKNOWN_CA));
+    bench.open(conn, 1);
+    let use_id = bench.started();
+    bench.say(conn, close(1, AlertDescription::UNKNOWN_CA));
+    bench.free(use_id);
+    assert_eq!(ended(&bench), [""; 0], "neither had keys");
+
+    bench.open(conn, 2);
+    let use_id = bench.started();
+    bench.establish(use_id);
+    for alert in [
+        AlertDescription::CERTIFICATE_REQUIRED,
+        AlertDescription::UNKNOWN_CA,
+    ] {
+        bench.say(conn, close(2, alert));
+    }
+    assert_eq!(ended(&bench), ["certificate_required"]);
 }

@@ -9,16 +9,19 @@ use tokio::net::UnixStream;
 use crate::app::answer::EstablishedAnswer;
 use crate::app::connect::Connected;
 use crate::app::connection::{write, write_with_fd};
+use crate::app::endings::Standing;
 use crate::app::keys_answer::KeysAnswer;
 use crate::app::{Answer, AppError};
 use crate::dom0::revocation;
 use crate::presence;
+use crate::stream::StreamError;
 
 /// Mode `keys`: hands over keys and TCP connection. From then on the agent neither reads nor writes
 /// the connection; it only shuts it down when the right to the card ends. Returns when that has
 /// happened, or the application has closed the socket of its request.
 pub(in crate::app) async fn keys(
     connected: Connected,
+    standing: Standing<'_>,
     mut app: UnixStream,
     answer: EstablishedAnswer,
 ) -> io::Result<()> {
@@ -50,10 +53,12 @@ pub(in crate::app) async fn keys(
         code = revocation(&mut revoked) => {
             tracing::warn!(%destination, %code, "the right to the card has ended");
             shut_down(&server);
+            standing.end_as(&Err(StreamError::Revoked(code)));
             Ok(())
         }
         handed_over = handed_over => {
             tracing::debug!(%destination, "closed");
+            standing.hand_over();
             handed_over
         }
     }

@@ -12,6 +12,7 @@ use crate::app::answer::{Answer, EstablishedAnswer};
 use crate::app::connect::Connected;
 use crate::app::connection::{write, write_with_fd};
 use crate::app::destination::Destination;
+use crate::app::endings::Standing;
 use crate::app::error::{AppError, Chain};
 use crate::dom0::Session;
 use crate::handshake::Handover;
@@ -24,6 +25,7 @@ const RELAY: &str = "relay";
 /// Returns when both directions have ended.
 pub(in crate::app) async fn stream(
     connected: Connected,
+    standing: Standing<'_>,
     mut app: UnixStream,
     answer: EstablishedAnswer,
     early: &[u8],
@@ -34,7 +36,7 @@ pub(in crate::app) async fn stream(
     };
     write(&mut app, &Answer::Established(answer)).await?;
     opened.relay.on_app_bytes(early);
-    opened.carry(app).await;
+    opened.carry(app, standing).await;
     Ok(())
 }
 
@@ -42,6 +44,7 @@ pub(in crate::app) async fn stream(
 /// which the socket of the request is of no use. Returns when both directions have ended.
 pub(in crate::app) async fn socket(
     connected: Connected,
+    standing: Standing<'_>,
     mut app: UnixStream,
     answer: EstablishedAnswer,
 ) -> io::Result<()> {
@@ -62,7 +65,7 @@ pub(in crate::app) async fn socket(
     // With a copy of its end here, the application's leaving would not be seen.
     drop(theirs);
     drop(app);
-    opened.carry(ours).await;
+    opened.carry(ours, standing).await;
     Ok(())
 }
 
@@ -90,24 +93,31 @@ impl Opened {
     }
 
     /// Carries plaintext until both directions have ended.
-    async fn carry(self, app: UnixStream) {
+    async fn carry(self, app: UnixStream, standing: Standing<'_>) {
         let Self {
             relay,
             destination,
             server,
-            session,
+            mut session,
         } = self;
-        let ends = Ends {
+        let mut ends = Ends {
             app,
             server,
             revoked: session.revoked(),
         };
-        match pump(relay, ends, |ticket| session.post_handshake(ticket)).await {
+        let result = pump(relay, &mut ends, |ticket| session.post_handshake(ticket)).await;
+        match &result {
             Ok(()) => tracing::debug!(%destination, "closed"),
             Err(error @ StreamError::App(_)) => {
-                tracing::debug!(%destination, error = %Chain(&error), "ended");
+                tracing::debug!(%destination, error = %Chain(error), "ended");
             }
-            Err(error) => tracing::warn!(%destination, error = %Chain(&error), "ended"),
+            Err(error) => tracing::warn!(%destination, error = %Chain(error), "ended"),
         }
+        if let Err(StreamError::Alert(alert)) = &result {
+            session.ended_by(alert.description);
+        }
+        // Before the application can see the end, and ask.
+        standing.end_as(&result);
+        drop(ends);
     }
 }

@@ -1,11 +1,12 @@
 //! Mode `stream`: plaintext on the socket of the request.
 
 use proto::agent::{Dom0Message, RefusalCode};
+use proto::tls::{Alert, AlertDescription};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::world::{World, answer, code};
-use crate::app::{Answer, EstablishedAnswer};
+use super::world::{World, answer, ask, code};
+use crate::app::{Answer, Ending, EstablishedAnswer};
 use crate::client::{Client, ConnectRequest};
 use crate::testing::Protection;
 
@@ -128,4 +129,36 @@ async fn a_revoked_right_ends_the_stream() {
     world.dom0.send(&Dom0Message::Revoked { code }).await;
     assert_eq!(app.read(&mut [0]).await.expect("an end"), 0);
     assert_eq!(server.tcp.read(&mut [0]).await.expect("an end"), 0);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_refused_late_is_told_to_who_asks_and_to_dom0() {
+    let mut world = World::new().await;
+    let mut app = world.app().await;
+    app.write_all(world.request().as_bytes())
+        .await
+        .expect("connected");
+    let (session, mut server) = world.shake_hands(Protection::Tls13, b"").await;
+    let Answer::Established(established) = answer(&mut app).await else {
+        panic!("no connection");
+    };
+    let alert = AlertDescription::CERTIFICATE_REQUIRED;
+    let refusal = server.tls.alert(Alert::fatal(alert));
+    server.send(&refusal).await;
+    assert_eq!(app.read(&mut [0]).await.expect("an end"), 0);
+
+    let question = format!("{{\"ended\":{{\"session\":{}}}}}\n", established.session);
+    let Answer::Ended(ended) = ask(&mut world.app().await, &question).await else {
+        panic!("no ending");
+    };
+    assert_eq!(ended.how, Ending::CertificateRefused);
+    assert_eq!(
+        ended.message,
+        "the server refused the client certificate: certificate_required"
+    );
+    let close = world.dom0.next_end().await;
+    assert_eq!((close.session, close.alert), (session, Some(alert)));
+    // Nobody is told of what never was.
+    let unknown = ask(&mut world.app().await, "{\"ended\":{\"session\":99}}\n").await;
+    assert_eq!(code(&unknown), "bad-request");
 }
