@@ -36,6 +36,7 @@
 //! |---|---|
 //! | [`chain`] | all programs of a host and its guests, started and ready |
 //! | [`openssl`] | `openssl s_server`, which demands a client certificate, and what it reports |
+//! | [`gnutls`] | `gnutls-serv`, likewise |
 //! | [`meddler`] | a TCP proxy that delivers the server's bytes in awkward portions |
 //! | [`pki`] | throw-away CAs, server and card certificates |
 //! | [`audit`] | the middleware's audit file, its chain checked |
@@ -49,6 +50,7 @@
 pub mod audit;
 pub mod binaries;
 pub mod chain;
+pub mod gnutls;
 pub mod meddler;
 pub mod openssl;
 pub mod payload;
