@@ -41,6 +41,7 @@
 //! | [`pki`] | throw-away CAs, server and card certificates |
 //! | [`audit`] | the middleware's audit file, its chain checked |
 //! | [`pcscd`] | a private `pcscd` with a virtual reader |
+//! | [`xenstored`] | a private `xenstored`, and domains that come and go |
 //! | [`payload`] | test data that the server's own words cannot be mistaken for |
 //! | [`binaries`] | where the programs are |
 //! | [`process`] | a child process that ends with its value |
@@ -59,3 +60,4 @@ pub mod pki;
 pub mod process;
 pub mod tls_server;
 pub mod wait;
+pub mod xenstored;

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::plan::ChainPlan;
 use super::soft_card::{self, CA_FILE};
 use crate::pcscd::READER;
+use crate::xenstored::uuid;
 
 /// The configuration of the middleware.
 pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
@@ -36,7 +37,8 @@ pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
     }
     let bindings = || plan.guests.iter().flat_map(|guest| &guest.bindings);
     for (position, guest) in plan.guests.iter().enumerate() {
-        let (name, domid, uuid) = (&guest.name, position + 1, uuid(position));
+        let domid = position + 1;
+        let (name, uuid) = (&guest.name, uuid(domid));
         let _ = write!(
             text,
             "[[domain]]\ndomid = {domid}\nuuid = \"{uuid}\"\nname = \"{name}\"\n\
@@ -55,11 +57,6 @@ pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
         }
     }
     text
-}
-
-/// The domain UUID of the guest that is `position` in the plan.
-fn uuid(position: usize) -> String {
-    format!("7e55e2a0-0000-4000-8000-{:012x}", position + 1)
 }
 
 /// Where the channel of a guest listens.
