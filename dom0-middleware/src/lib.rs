@@ -24,6 +24,7 @@
 //! | [`card`] | cards: reached, driven through a handshake, kept apart |
 //! | [`audit`] | the record of what happened, each line chained to the one before |
 //! | [`channel`] | connections of guests |
+//! | [`xen`] | who the guests are: domids, UUIDs and names, as xenstore has them |
 //! | [`admin`] | the operator's socket |
 //! | [`config`] | the configuration file |
 //! | [`service`] | sockets, threads and clocks around the broker |
@@ -51,6 +52,7 @@ pub mod mapping;
 pub mod service;
 pub mod socket;
 pub mod time;
+pub mod xen;
 
 use std::process::ExitCode as ProcessExitCode;
 

@@ -19,7 +19,7 @@ use super::snapshot::Counters;
 use crate::audit::AuditEvent;
 use crate::card::{Trust, WorkerCommand};
 use crate::limits::Limits;
-use crate::mapping::{BindingId, DomainFact, Table};
+use crate::mapping::{BindingId, DomainFact, ReadFault, Table};
 use crate::time::Now;
 
 /// What a broker starts from.
@@ -119,7 +119,7 @@ impl Broker {
     pub fn handle_timeout(&mut self, now: Now) -> Vec<Action> {
         self.now = now;
         for read in self.reads.overdue(now.monotonic) {
-            self.on_domain_read(read, &DomainFact::Unreadable);
+            self.on_domain_read(read, &DomainFact::Unreadable(ReadFault::Late));
         }
         self.check_connections();
         self.check_cards();

@@ -72,6 +72,15 @@ impl StaticDomains {
     }
 }
 
+/// Whether this can be the name of a domain: 1 to 128 bytes without control characters.
+#[must_use]
+pub fn is_domain_name(text: &str) -> bool {
+    (1..=MAX_DOMAIN_NAME).contains(&text.len()) && !text.contains(char::is_control)
+}
+
+/// The longest name of a domain, in bytes.
+const MAX_DOMAIN_NAME: usize = 128;
+
 /// Why a static domain cannot be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum StaticDomainsError {

@@ -1,6 +1,7 @@
 //! The facts a judgement rests on.
 
 use proto::id::{DomId, DomainUuid};
+use thiserror::Error;
 
 use super::binding::BindingFact;
 use super::token::{HostId, VerifiedToken};
@@ -49,8 +50,22 @@ pub enum DomainFact {
     },
     /// Nobody: the domain has ended.
     Gone,
-    /// Not to be found out in time.
-    Unreadable,
+    /// Not to be found out.
+    Unreadable(ReadFault),
+}
+
+/// Why it cannot be found out who is behind a domid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ReadFault {
+    /// No answer in time.
+    #[error("no answer in time")]
+    Late,
+    /// Nobody can be asked.
+    #[error("xenstore cannot be reached")]
+    Unreachable,
+    /// What stands at this node of the domain is not what the toolstack writes.
+    #[error("node {0:?} of the domain in xenstore is malformed")]
+    Malformed(&'static str),
 }
 
 /// The VM-Auth-Token of a connection.

@@ -32,8 +32,8 @@ mod binding_tests;
 mod policy_tests;
 
 pub use self::binding::{Binding, BindingFact, BindingId, CertificateFact, IdentityFact, Terms};
-pub use self::domains::{StaticDomain, StaticDomains, StaticDomainsError};
-pub use self::facts::{ChannelFact, DomainFact, Facts, HostFact, Issuer, TokenFact};
+pub use self::domains::{StaticDomain, StaticDomains, StaticDomainsError, is_domain_name};
+pub use self::facts::{ChannelFact, DomainFact, Facts, HostFact, Issuer, ReadFault, TokenFact};
 pub use self::holdings::{Certificate, Holding};
 pub use self::name_pattern::{NamePattern, ParsePatternError};
 pub use self::policy::{Admission, Decision, Grant, Wish, admit, judge};

@@ -130,7 +130,7 @@ fn identify(channel: ChannelFact, domain: &DomainFact) -> Result<(DomainUuid, &s
     let domid = channel.domid;
     match domain {
         DomainFact::Gone => Err(Reason::DomainGone { domid }),
-        DomainFact::Unreadable => Err(Reason::DomainUnreadable { domid }),
+        DomainFact::Unreadable(why) => Err(Reason::DomainUnreadable { domid, why: *why }),
         DomainFact::Known { uuid, .. } | DomainFact::Shared { uuid, .. }
             if *uuid != channel.made_for =>
         {

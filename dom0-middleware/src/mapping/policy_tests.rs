@@ -63,7 +63,11 @@ fn domains() -> Vec<Case<DomainFact>> {
     vec![
         case("the domain of the channel", known(domain()), None),
         case("gone", DomainFact::Gone, RefusalCode::NotBound),
-        case("unreadable", DomainFact::Unreadable, RefusalCode::Internal),
+        case(
+            "unreadable",
+            DomainFact::Unreadable(ReadFault::Late),
+            RefusalCode::Internal,
+        ),
         case("another UUID", known(stranger()), RefusalCode::NotBound),
         case("UUID twice", shared(domain()), RefusalCode::NotBound),
         case(

@@ -4,6 +4,7 @@ use proto::agent::RefusalCode;
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use thiserror::Error;
 
+use super::facts::ReadFault;
 use super::token::HostId;
 use crate::time::UnixTime;
 
@@ -18,11 +19,13 @@ pub enum Reason {
         /// The domid.
         domid: DomId,
     },
-    /// Who has the domid could not be found out in time.
-    #[error("the UUID of domain {domid} could not be read")]
+    /// Who has the domid could not be found out.
+    #[error("the UUID of domain {domid} could not be read: {why}")]
     DomainUnreadable {
         /// The domid.
         domid: DomId,
+        /// Why.
+        why: ReadFault,
     },
     /// The channel was made for another domain that had this domid.
     #[error("domain {domid} is now {is}, the channel was made for {was}")]

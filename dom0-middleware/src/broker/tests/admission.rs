@@ -5,7 +5,7 @@ use proto::id::DomId;
 
 use super::bench::{A, B, Bench, Seen, known, uuid};
 use crate::broker::{BadInput, Event, Peer, TokenRule};
-use crate::mapping::DomainFact;
+use crate::mapping::{DomainFact, ReadFault};
 
 #[test]
 fn a_bound_domain_is_welcome_by_the_uuid_its_channel_proves() {
@@ -27,7 +27,10 @@ fn whoever_is_not_what_the_channel_was_made_for_is_sent_away() {
     };
     for (fact, code) in [
         (DomainFact::Gone, RefusalCode::NotBound),
-        (DomainFact::Unreadable, RefusalCode::Internal),
+        (
+            DomainFact::Unreadable(ReadFault::Late),
+            RefusalCode::Internal,
+        ),
         (known(B), RefusalCode::NotBound),
         (shared, RefusalCode::NotBound),
     ] {
@@ -115,7 +118,9 @@ fn a_hello_without_a_common_version_is_refused() {
 fn a_later_hello_that_is_not_good_changes_nothing() {
     let mut bench = Bench::with_card();
     let conn = bench.admitted(A);
-    bench.domains.insert(A, DomainFact::Unreadable);
+    bench
+        .domains
+        .insert(A, DomainFact::Unreadable(ReadFault::Late));
     bench.hello(conn);
     assert!(!bench.is_closed(conn));
     assert_eq!(bench.refusals(), [(None, RefusalCode::Internal)]);

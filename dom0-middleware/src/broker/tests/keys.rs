@@ -6,7 +6,7 @@ use proto::id::SessionId;
 use super::bench::{A, B, Bench, Seen, known, session_with};
 use crate::broker::Event;
 use crate::card::WorkerReport;
-use crate::mapping::DomainFact;
+use crate::mapping::{DomainFact, ReadFault};
 
 #[test]
 fn keys_are_delivered_once_to_who_asked() {
@@ -31,7 +31,11 @@ fn keys_are_delivered_once_to_who_asked() {
 #[test]
 fn who_has_lost_its_right_meanwhile_gets_no_keys() {
     for (fact, code, ends_channel) in [
-        (DomainFact::Unreadable, RefusalCode::Internal, false),
+        (
+            DomainFact::Unreadable(ReadFault::Late),
+            RefusalCode::Internal,
+            false,
+        ),
         (DomainFact::Gone, RefusalCode::NotBound, true),
         (known(B), RefusalCode::NotBound, true),
     ] {

@@ -7,7 +7,7 @@ use proto::agent::{Dom0Message, RefusalCode};
 use super::bench::{A, B, Bench, Seen, known};
 use crate::card::{CardError, WorkerCommand, WorkerReport};
 use crate::limits::Limits;
-use crate::mapping::DomainFact;
+use crate::mapping::{DomainFact, ReadFault};
 
 /// The `queued` messages among what was seen: session and place.
 fn places(bench: &mut Bench) -> Vec<(u32, u32)> {
@@ -193,7 +193,9 @@ fn who_has_lost_its_right_while_it_waited_does_not_get_the_card() {
     let use_id = bench.started();
     bench.open(b, 1);
     bench.seen.clear();
-    bench.domains.insert(B, DomainFact::Unreadable);
+    bench
+        .domains
+        .insert(B, DomainFact::Unreadable(ReadFault::Late));
     bench.establish(use_id);
     bench.free(use_id);
     assert_eq!(bench.refusals(), [(Some(1), RefusalCode::Internal)]);

@@ -10,7 +10,7 @@ use proto::id::DomId;
 use super::bench::{A, B, Bench, Seen, known};
 use crate::broker::{ConnId, Event};
 use crate::card::{CardError, SessionError, TransportError, UseId, WorkerCommand, WorkerReport};
-use crate::mapping::DomainFact;
+use crate::mapping::{DomainFact, ReadFault};
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
@@ -185,7 +185,7 @@ impl Model {
                 let domid = who(first);
                 let fact = match fact {
                     0 => DomainFact::Gone,
-                    1 => DomainFact::Unreadable,
+                    1 => DomainFact::Unreadable(ReadFault::Late),
                     _ => known(domid),
                 };
                 bench.domains.insert(domid, fact);

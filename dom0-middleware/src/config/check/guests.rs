@@ -7,7 +7,7 @@ use proto::id::{DomId, DomainUuid};
 use super::Check;
 use crate::config::error::ConfigError;
 use crate::config::file::{ChannelKind, ChannelTable, DomainTable};
-use crate::mapping::{StaticDomain, StaticDomains};
+use crate::mapping::{StaticDomain, StaticDomains, is_domain_name};
 
 /// A Unix socket on which one domain's agent connects, without TLS and token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Check<'_> {
         for table in tables {
             let name_span = table.name.span();
             let name = table.name.into_inner();
-            if name.is_empty() || name.len() > MAX_DOMAIN_NAME || name.contains(char::is_control) {
+            if !is_domain_name(&name) {
                 let problem = "a name has 1 to 128 bytes and no control characters";
                 return Err(self.error(name_span, "domain.name", problem));
             }
@@ -78,6 +78,3 @@ impl Check<'_> {
         Ok(channels)
     }
 }
-
-/// The longest name of a domain, in bytes.
-const MAX_DOMAIN_NAME: usize = 128;

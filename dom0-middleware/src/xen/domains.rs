@@ -1,0 +1,84 @@
+//! What the service asks: who is behind a domid, now.
+
+use std::fmt;
+use std::time::Duration;
+
+use proto::id::DomId;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::census::DomainEnded;
+use super::connection::XenstoreRs;
+use super::follower::{Follower, Question, Questions};
+use crate::mapping::{DomainFact, ReadFault, StaticDomains};
+
+/// What an answer is given to. It is called once and must not wait.
+pub type Answer = Box<dyn FnOnce(DomainFact) + Send>;
+
+/// Knows who is behind a domid.
+pub trait Domains: fmt::Debug + Send + Sync {
+    /// Finds out who is behind `domid`: not from memory, but from what is there when this is
+    /// called or later. What cannot be found out is [`DomainFact::Unreadable`].
+    fn read(&self, domid: DomId, answer: Answer);
+}
+
+/// Waits for an answer, at most for `deadline`.
+pub async fn read(domains: &dyn Domains, domid: DomId, deadline: Duration) -> DomainFact {
+    let (answer, answered) = oneshot::channel();
+    domains.read(
+        domid,
+        Box::new(|fact| {
+            // Who does not wait any more does not need it.
+            let _ = answer.send(fact);
+        }),
+    );
+    match tokio::time::timeout(deadline, answered).await {
+        Ok(Ok(fact)) => fact,
+        Ok(Err(_)) => DomainFact::Unreadable(ReadFault::Unreachable),
+        Err(_) => DomainFact::Unreadable(ReadFault::Late),
+    }
+}
+
+/// The domains of the configuration never change.
+impl Domains for StaticDomains {
+    fn read(&self, domid: DomId, answer: Answer) {
+        answer(self.fact(domid));
+    }
+}
+
+/// The domains of this host, as xenstore has them.
+#[derive(Debug)]
+pub struct XenstoreDomains {
+    questions: Questions,
+    task: JoinHandle<()>,
+}
+
+impl XenstoreDomains {
+    /// Begins to follow the domains of this host. Each request to xenstored may take `deadline`;
+    /// `on_end` hears of each domain that ends, and must not wait. It all ends when this is
+    /// dropped.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn follow(deadline: Duration, on_end: impl Fn(DomainEnded) + Send + 'static) -> Self {
+        let (follower, questions) = Follower::new(XenstoreRs, deadline, on_end);
+        let task = tokio::spawn(follower.run());
+        Self { questions, task }
+    }
+}
+
+impl Domains for XenstoreDomains {
+    fn read(&self, domid: DomId, answer: Answer) {
+        if let Err(unasked) = self.questions.send(Question { domid, answer }) {
+            // It ends only with the service.
+            (unasked.0.answer)(DomainFact::Unreadable(ReadFault::Unreachable));
+        }
+    }
+}
+
+impl Drop for XenstoreDomains {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,45 @@
+//! Who the guests are: which domain is behind a domid, and which domains come and go.
+//!
+//! # Primer
+//!
+//! Xen gives each running domain a number, the domid; a reboot gives it another one. What stays is
+//! its UUID. Xen's toolstack in dom0 writes both into xenstore, a small tree of texts that a daemon
+//! keeps, where guests can read but not change them:
+//!
+//! ```text
+//! /local/domain/7/vm   = /vm/7e55e2a0-0000-4000-8000-000000000007
+//! /local/domain/7/name = web01
+//! ```
+//!
+//! A watch on `@introduceDomain` and `@releaseDomain` tells that domains came or went, but not
+//! which; so the list of domains is compared with the one before. Nothing rests on a watch: each
+//! judgement reads afresh, and what is found then is compared as well.
+//!
+//! # Map
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | `domains` | [`Domains`], what the service asks; answered from the configuration or by xenstore |
+//! | `follower` | the one task that asks xenstore, notices changes, and comes back to a lost daemon |
+//! | `census` | who is behind each domid at one moment; what changed between two |
+//! | `node` | paths and what may stand there |
+//! | `store` | what is wanted of a connection to xenstored |
+//! | `connection`, `directory_part` | the connection: xenstore-rs, and the one request it lacks |
+//! | `probe` | whether xenstored answers, and what to do if not |
+
+mod census;
+mod connection;
+mod directory_part;
+mod domains;
+mod follower;
+mod node;
+mod probe;
+mod store;
+
+#[cfg(test)]
+mod follower_tests;
+
+pub use self::census::DomainEnded;
+pub use self::connection::{DEFAULT_SOCKET, socket_path};
+pub use self::domains::{Answer, Domains, XenstoreDomains, read};
+pub use self::probe::{XenstoreFault, probe};

@@ -1,0 +1,101 @@
+//! Whether xenstored answers, for an operator who wants to know.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::timeout;
+
+use super::connection::{XenstoreRs, socket_path};
+use super::follower::domids;
+use super::store::{Connect, StoreError};
+
+/// Asks xenstored for the live domains, as the service does, and returns how many there are,
+/// dom0 included.
+///
+/// # Errors
+/// [`XenstoreFault`], which says why not and what to do.
+///
+/// # Panics
+/// Inside of a tokio runtime: it has one of its own.
+pub fn probe(deadline: Duration) -> Result<usize, XenstoreFault> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(XenstoreFault::Other)?;
+    let asking = async {
+        let store = XenstoreRs.connect().await?;
+        domids(&store).await.map(|domids| domids.len())
+    };
+    let asked = runtime.block_on(async { timeout(deadline, asking).await });
+    match asked {
+        Ok(Ok(count)) => Ok(count),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(XenstoreFault::Silent(deadline)),
+    }
+}
+
+/// Why xenstore cannot be read.
+#[derive(Debug, Error)]
+pub enum XenstoreFault {
+    /// There is no socket.
+    #[error("there is no xenstored: {} does not exist", .0.display())]
+    Missing(PathBuf),
+    /// There is a socket, but nobody listens.
+    #[error("xenstored has ended: nobody listens at {}", .0.display())]
+    Ended(PathBuf),
+    /// Not for this user.
+    #[error("no permission to connect to {}", .0.display())]
+    Denied(PathBuf),
+    /// It takes connections but does not answer.
+    #[error("xenstored does not answer within {} ms", .0.as_millis())]
+    Silent(Duration),
+    /// It answers, but does not know of dom0.
+    #[error("xenstored does not know of dom0: it was restarted, or the host is still starting")]
+    Empty,
+    /// Something else.
+    #[error("xenstored: {0}")]
+    Other(io::Error),
+}
+
+impl XenstoreFault {
+    /// What the operator can do.
+    #[must_use]
+    pub fn cure(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => {
+                "start it (systemctl start xenstored, or service xen start); if this host has no \
+                 Xen, name its guests with [[domain]] and leave xenstore.enabled out; if the \
+                 socket is elsewhere, set XENSTORED_PATH"
+            }
+            Self::Ended(_) => {
+                "xenstored cannot be restarted under running domains without losing what it knew: \
+                 shut them down and restart the host"
+            }
+            Self::Denied(_) => "run it as root, as dom0's tools are",
+            Self::Silent(_) => {
+                "see whether it works at all (xenstore-ls /local/domain); on a host with very many \
+                 domains, raise limits.domain_read_ms"
+            }
+            Self::Empty => "wait until xen-init-dom0 has run, or run it",
+            Self::Other(_) => "see the log of xenstored",
+        }
+    }
+}
+
+impl From<StoreError> for XenstoreFault {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Connect(error) => match error.kind() {
+                io::ErrorKind::NotFound => Self::Missing(socket_path()),
+                io::ErrorKind::ConnectionRefused => Self::Ended(socket_path()),
+                io::ErrorKind::PermissionDenied => Self::Denied(socket_path()),
+                _ => Self::Other(error),
+            },
+            StoreError::Late(time) => Self::Silent(time),
+            StoreError::Empty => Self::Empty,
+            StoreError::Io(error) => Self::Other(error),
+        }
+    }
+}
