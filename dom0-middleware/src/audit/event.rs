@@ -80,6 +80,17 @@ pub enum AuditEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         identity: Option<IdentityName>,
     },
+    /// A domain with open channels ended, or another one has its domid now. Its channels are closed.
+    DomainEnded {
+        /// The domid it had.
+        domid: DomId,
+        /// The domain.
+        domain: DomainUuid,
+        /// What happened.
+        reason: String,
+        /// How many connections it had.
+        connections: usize,
+    },
     /// A guest got the keys of a session. Written before they leave.
     SessionEstablished(Box<Established>),
     /// A server ended a session by an alert after the guest had got its keys, as the guest says.
@@ -143,8 +154,9 @@ pub struct EndedByServer {
 pub struct Refusals {
     /// The guest's domid, as its channel proves it.
     pub domid: DomId,
-    /// The domain the channel was made for.
-    pub domain: DomainUuid,
+    /// The domain the channel was made for; absent when that could not be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<DomainUuid>,
     /// The code the guest got.
     #[serde(serialize_with = "as_text")]
     pub code: RefusalCode,

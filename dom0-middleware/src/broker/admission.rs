@@ -62,7 +62,7 @@ impl Broker {
                 }
                 // A later hello that is not good changes nothing.
                 let refusal = Refusal::from(reason);
-                self.note_refusal(peer, &refusal, None, None);
+                self.note_refusal(peer.domid, Some(peer.made_for), &refusal, None, None);
                 self.send(conn, Dom0Message::Refused(refusal.message(None)));
                 return Ok(());
             }

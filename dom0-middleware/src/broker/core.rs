@@ -87,6 +87,16 @@ impl Broker {
         self.now = now;
         match event {
             Event::Connected { conn, peer } => self.on_connected(conn, peer),
+            Event::Unidentified {
+                conn,
+                domid,
+                reason,
+            } => self.on_unidentified(conn, domid, reason),
+            Event::DomainEnded {
+                domid,
+                domain,
+                successor,
+            } => self.on_domain_ended(domid, domain, successor),
             Event::Received { conn, message } => self.on_message(conn, message),
             Event::Garbled { conn, error } => self.on_garbled(conn, error),
             Event::Disconnected { conn } => self.forget_connection(conn),

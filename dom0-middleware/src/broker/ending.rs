@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proto::agent::{Dom0Message, RefusalCode};
-use proto::id::Seid;
+use proto::id::{DomId, DomainUuid, Seid};
 use proto::tls::AlertDescription;
 use tracing::debug;
 
 use super::card::UseStep;
 use super::connection::Phase;
 use super::core::Broker;
-use super::event::{ConnId, Peer};
+use super::event::ConnId;
 use super::plan::Plan;
 use super::refusal::Refusal;
 use super::session::{Session, SessionKey, Stage};
@@ -29,7 +29,7 @@ impl Broker {
         let peer = connection.peer;
         let seid = ended.as_ref().and_then(Session::seid);
         let server_name = ended.as_ref().map(|session| session.server_name.clone());
-        self.note_refusal(peer, &refusal, seid, server_name);
+        self.note_refusal(peer.domid, Some(peer.made_for), &refusal, seid, server_name);
         let message = refusal.message(Some(key.session));
         self.send(key.conn, Dom0Message::Refused(message));
     }
@@ -108,17 +108,18 @@ impl Broker {
     /// Counts and records a no.
     pub(super) fn note_refusal(
         &mut self,
-        peer: Peer,
+        domid: DomId,
+        domain: Option<DomainUuid>,
         refusal: &Refusal,
         seid: Option<&Seid>,
         server_name: Option<String>,
     ) {
-        debug!(domid = %peer.domid, code = %refusal.code, reason = refusal.reason, "refused");
+        debug!(%domid, code = %refusal.code, reason = refusal.reason, "refused");
         self.counters.refused += 1;
-        self.last_refusals.note(peer.domid, refusal, self.now.unix);
+        self.last_refusals.note(domid, refusal, self.now.unix);
         let refusals = Refusals {
-            domid: peer.domid,
-            domain: peer.made_for,
+            domid,
+            domain,
             code: refusal.code,
             count: 1,
             reason: refusal.reason.clone(),

@@ -6,7 +6,7 @@ use proto::agent::{AgentMessage, FrameError, MessageError};
 use proto::id::{DomId, DomainUuid, Seid, SessionId};
 
 use crate::card::WorkerReport;
-use crate::mapping::{BindingId, DomainFact};
+use crate::mapping::{BindingId, DomainFact, Reason};
 
 /// One connection of a guest, numbered by the shell, never twice in a run of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +51,24 @@ pub enum Event {
         conn: ConnId,
         /// Who is there.
         peer: Peer,
+    },
+    /// A guest connected, and for whom its channel is made cannot be told.
+    Unidentified {
+        /// The new connection.
+        conn: ConnId,
+        /// The domid that the channel proves.
+        domid: DomId,
+        /// Why not.
+        reason: Reason,
+    },
+    /// A domain ended, or another one has its domid now.
+    DomainEnded {
+        /// The domid it had.
+        domid: DomId,
+        /// The domain.
+        domain: DomainUuid,
+        /// Who has that domid now.
+        successor: Option<DomainUuid>,
     },
     /// A message came.
     Received {

@@ -30,7 +30,7 @@ impl Broker {
             self.connections.insert(conn, connection);
             return;
         };
-        self.note_refusal(peer, &refusal, None, None);
+        self.note_refusal(peer.domid, Some(peer.made_for), &refusal, None, None);
         self.send(conn, Dom0Message::Refused(refusal.message(None)));
         self.act(Action::Close { conn });
     }
@@ -140,7 +140,7 @@ impl Broker {
     pub(super) fn end_connection(&mut self, conn: ConnId, refusal: Refusal) {
         if let Some(connection) = self.connections.get(&conn) {
             let peer = connection.peer;
-            self.note_refusal(peer, &refusal, None, None);
+            self.note_refusal(peer.domid, Some(peer.made_for), &refusal, None, None);
             self.send(conn, Dom0Message::Refused(refusal.message(None)));
             self.act(Action::Close { conn });
             self.forget_connection(conn);
@@ -166,7 +166,7 @@ impl Broker {
         self.connections.remove(&conn);
     }
 
-    fn sessions_of(&self, conn: ConnId) -> Vec<SessionKey> {
+    pub(super) fn sessions_of(&self, conn: ConnId) -> Vec<SessionKey> {
         let first = SessionKey {
             conn,
             session: SessionId(0),

@@ -24,6 +24,7 @@
 //! | `event`, `action` | what goes in and what comes out |
 //! | `core` | [`Broker`]: state, dispatch, timers |
 //! | `guests`, `admission` | connections, `hello`, `identities`, the judgements |
+//! | `domains` | guests that nobody can identify, and domains that end |
 //! | `opening`, `starting`, `records`, `releasing`, `ending` | the life of a session, in that order |
 //! | `cards` | what workers report; whose turn it is |
 //! | `connection`, `session`, `card`, `plan`, `reads` | the state of each |
@@ -37,6 +38,7 @@ mod card;
 mod cards;
 mod connection;
 mod core;
+mod domains;
 mod ending;
 mod event;
 mod guests;

@@ -24,6 +24,9 @@ pub(super) struct Refusal {
 /// When a guest may ask again for a card that is not there.
 const CARD_RETRY: Duration = Duration::from_secs(5);
 
+/// When a guest may ask again after it could not be found out who it is.
+const DOMAIN_RETRY: Duration = Duration::from_secs(1);
+
 impl Refusal {
     pub(super) fn new(code: RefusalCode, reason: impl Display) -> Self {
         let retry_after = (code == RefusalCode::NoCard).then_some(CARD_RETRY);
@@ -99,7 +102,11 @@ impl Refusal {
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self::new(reason.code(), reason)
+        let refusal = Self::new(reason.code(), &reason);
+        match reason {
+            Reason::DomainUnreadable { .. } => refusal.retry_after(DOMAIN_RETRY),
+            _ => refusal,
+        }
     }
 }
 

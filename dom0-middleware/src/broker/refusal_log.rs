@@ -88,7 +88,7 @@ mod tests {
     fn refusal(domid: u16, code: RefusalCode) -> Refusals {
         Refusals {
             domid: DomId(domid),
-            domain: DomainUuid::from_bytes([1; 16]),
+            domain: Some(DomainUuid::from_bytes([1; 16])),
             code,
             count: 1,
             reason: "because".to_owned(),

@@ -125,6 +125,22 @@ fn admission(facts: &Facts<'_>, now: UnixTime) -> Result<Admission, Reason> {
     })
 }
 
+/// Whom a new channel under a domid is made for.
+///
+/// # Errors
+/// Why for nobody: the domain is gone, not to be told from another, or not to be found out.
+pub fn made_for(domid: DomId, domain: &DomainFact) -> Result<DomainUuid, Reason> {
+    let made_for = match domain {
+        DomainFact::Known { uuid, .. } | DomainFact::Shared { uuid, .. } => *uuid,
+        DomainFact::Gone => return Err(Reason::DomainGone { domid }),
+        DomainFact::Unreadable(why) => {
+            return Err(Reason::DomainUnreadable { domid, why: *why });
+        }
+    };
+    let (uuid, _) = identify(ChannelFact { domid, made_for }, domain)?;
+    Ok(uuid)
+}
+
 /// The domain behind a channel, if it is the one the channel was made for, and the only one.
 fn identify(channel: ChannelFact, domain: &DomainFact) -> Result<(DomainUuid, &str), Reason> {
     let domid = channel.domid;

@@ -78,6 +78,19 @@ fn domains() -> Vec<Case<DomainFact>> {
     ]
 }
 
+#[test]
+fn a_channel_is_made_for_a_domain_that_is_there_alone_and_known() {
+    for case in domains() {
+        let made_for = made_for(DOMID, &case.value);
+        let expected = match case.value {
+            DomainFact::Known { uuid, .. } => Ok(uuid),
+            _ => Err(case.refused.expect("only who is known is let in")),
+        };
+        let got = made_for.map_err(|reason| reason.code());
+        assert_eq!(got, expected, "{}", case.what);
+    }
+}
+
 enum Shown {
     Verified(VerifiedToken),
     Revoked(VerifiedToken),

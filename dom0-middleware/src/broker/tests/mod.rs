@@ -2,6 +2,7 @@
 
 mod admission;
 mod bench;
+mod domains;
 mod endings;
 mod keys;
 mod limits;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proto::agent::Dom0Message;
 use proto::id::DomId;
 
-use super::bench::{A, B, Bench, Seen, known};
+use super::bench::{A, B, Bench, Seen, known, uuid};
 use crate::broker::{ConnId, Event};
 use crate::card::{CardError, SessionError, TransportError, UseId, WorkerCommand, WorkerReport};
 use crate::mapping::{DomainFact, ReadFault};
@@ -21,6 +21,7 @@ enum Step {
     Close(usize, usize),
     Records(usize, usize, usize),
     Domain(bool, u8),
+    DomainEnded(bool),
     Reads(bool),
     Worker(WorkerStep),
     CardGone,
@@ -52,6 +53,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..6usize, 0..9usize).prop_map(|(conn, n)| Step::Close(conn, n)),
         2 => (0..6usize, 0..9usize, 1..100_000usize).prop_map(|(c, n, l)| Step::Records(c, n, l)),
         1 => (any::<bool>(), 0..4u8).prop_map(|(who, fact)| Step::Domain(who, fact)),
+        1 => (0..8u8).prop_map(|n| match n {
+            0 | 1 => Step::DomainEnded(n == 0),
+            _ => Step::Pass(1),
+        }),
         1 => any::<bool>().prop_map(Step::Reads),
         8 => worker.prop_map(Step::Worker),
         1 => Just(Step::CardGone),
@@ -189,6 +194,18 @@ impl Model {
                     _ => known(domid),
                 };
                 bench.domains.insert(domid, fact);
+            }
+            Step::DomainEnded(first) => {
+                let domid = who(first);
+                bench.domains.insert(domid, DomainFact::Gone);
+                bench.handle(Event::DomainEnded {
+                    domid,
+                    domain: uuid(domid),
+                    successor: None,
+                });
+                self.check(bench);
+                let stays = |conn| self.domids[conn] == domid;
+                assert!(!self.connections.iter().any(stays), "a channel of nobody");
             }
             Step::Reads(hang) => {
                 bench.reads_hang = hang;
