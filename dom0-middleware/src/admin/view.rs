@@ -72,8 +72,9 @@ pub struct ChannelView {
     pub path: String,
     /// The domid behind it.
     pub domid: DomId,
-    /// The domain behind it.
-    pub domain: DomainUuid,
+    /// The domain behind it, if the configuration says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub domain: Option<DomainUuid>,
     /// Whether it has neither TLS nor token.
     pub insecure_development: bool,
 }
@@ -97,18 +98,20 @@ impl ServiceView {
     /// What can be said of a service with this configuration.
     #[must_use]
     pub fn of(config: &Config, table: &Table) -> Self {
+        let named = config.domains.named();
         let channels = config.channels.iter().map(|channel| ChannelView {
             kind: "unix".to_owned(),
             path: channel.path.display().to_string(),
             domid: channel.domid,
-            domain: channel.domain,
+            domain: named
+                .and_then(|domains| domains.by_domid(channel.domid))
+                .map(|domain| domain.uuid),
             insecure_development: true,
         });
         let bindings = table.iter().map(|(_, binding)| BindingView {
             domain: binding.domain,
-            name: config
-                .domains
-                .by_uuid(binding.domain)
+            name: named
+                .and_then(|domains| domains.by_uuid(binding.domain))
                 .map(|domain| domain.name.clone()),
             seid: binding.seid.clone(),
             identity: binding.identity.clone(),

@@ -4,10 +4,11 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use proto::id::DomId;
 use tokio::net::{UnixListener, UnixStream};
 use tracing::error;
 
-use crate::broker::{Peer, TokenRule};
+use crate::broker::TokenRule;
 use crate::config::UnixChannelConfig;
 use crate::socket::{self, SocketError, SocketFile};
 
@@ -18,7 +19,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct UnixChannel {
     listener: UnixListener,
-    peer: Peer,
+    domid: DomId,
     _file: SocketFile,
 }
 
@@ -36,22 +37,30 @@ impl UnixChannel {
             UnixListener::from_std(listener).map_err(|source| at(&config.path, source))?;
         Ok(Self {
             listener,
-            peer: Peer {
-                domid: config.domid,
-                made_for: config.domain,
-                token: TokenRule::SwitchedOff,
-            },
+            domid: config.domid,
             _file: file,
         })
     }
 
-    /// The next connection, with who is there.
-    pub async fn accept(&self) -> (UnixStream, Peer) {
+    /// The domid that this channel proves: whoever can open its path has it.
+    #[must_use]
+    pub fn domid(&self) -> DomId {
+        self.domid
+    }
+
+    /// Whether a guest must show a token here.
+    #[must_use]
+    pub fn token(&self) -> TokenRule {
+        TokenRule::SwitchedOff
+    }
+
+    /// The next connection.
+    pub async fn accept(&self) -> UnixStream {
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => return (stream, self.peer),
+                Ok((stream, _)) => return stream,
                 Err(error) => {
-                    error!(domid = %self.peer.domid, %error, "cannot accept a guest");
+                    error!(domid = %self.domid, %error, "cannot accept a guest");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

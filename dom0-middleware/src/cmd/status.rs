@@ -56,9 +56,10 @@ fn print_channels(
                 true => "NONE (insecure_development)",
                 false => "TLS, token",
             };
+            let domain = channel.domain.map(|uuid| format!(" {uuid}"));
             [
                 format!("{} {}", channel.kind, channel.path),
-                format!("{} {}", channel.domid, channel.domain),
+                format!("{}{}", channel.domid, domain.unwrap_or_default()),
                 of_domain.count().to_string(),
                 security.to_owned(),
             ]

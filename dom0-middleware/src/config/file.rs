@@ -26,6 +26,8 @@ pub(super) struct ConfigFile {
     #[serde(default)]
     pub(super) limits: LimitsTable,
     #[serde(default)]
+    pub(super) xenstore: XenstoreTable,
+    #[serde(default)]
     pub(super) profile: Vec<ProfileTable>,
     #[serde(default)]
     pub(super) card_source: Vec<CardSourceTable>,
@@ -122,6 +124,13 @@ impl From<LimitsTable> for Limits {
             frame_bytes: count(frame_bytes, default.frame_bytes),
         }
     }
+}
+
+/// The table `[xenstore]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct XenstoreTable {
+    pub(super) enabled: bool,
 }
 
 /// One `[[profile]]`; what is left out is as in the built-in profile `eap-tls`.

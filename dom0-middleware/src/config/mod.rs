@@ -18,7 +18,9 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use self::check::{BindingConfig, Config, ReaderConfig, ReaderPlace, UnixChannelConfig};
+pub use self::check::{
+    BindingConfig, Config, DomainSource, ReaderConfig, ReaderPlace, UnixChannelConfig,
+};
 pub use self::error::{ConfigError, FileProblem};
 pub(crate) use self::file::DEFAULT_ADMIN_SOCKET;
 pub use self::files::{Bound, Missing};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proto::tls::ProtocolVersion;
 
-use super::{Config, ConfigError, FileProblem, ReaderPlace};
+use super::{Config, ConfigError, DomainSource, FileProblem, ReaderPlace};
 use crate::limits::Limits;
 
 const EXAMPLE: &str = include_str!("../../../docs/examples/dom0-middleware.toml");
@@ -439,4 +439,27 @@ fn an_identity_has_one_certificate() {
             ..
         }
     ));
+}
+
+const XENSTORE: &str = "[xenstore]\nenabled = true\n";
+
+#[test]
+fn with_xenstore_domains_are_named_by_uuid_and_none_is_written_here() {
+    let channel = "[[channel]]\nkind = \"unix\"\npath = \"/x/a\"\ndomid = 7\n\
+                   insecure_development = true\n";
+    let by_uuid = BINDING.replace("web01", "7e55e2a0-0000-4000-8000-000000000007");
+    let config = parse(&format!("{XENSTORE}{CARD}{channel}{by_uuid}")).expect("good");
+    assert_eq!(config.domains, DomainSource::Xenstore);
+    assert_eq!(config.channels[0].domid.0, 7);
+
+    refused_at(5, "xenstore says who", &format!("{XENSTORE}{DOMAIN}"));
+    let by_name = format!("{XENSTORE}{CARD}{BINDING}");
+    refused_at(12, "xl domid web01", &by_name);
+    let upper = by_uuid.replace("7e55e2a0", "7E55E2A0");
+    refused_at(12, "lower case", &format!("{XENSTORE}{CARD}{upper}"));
+    let dom0 = channel.replace("= 7", "= 0");
+    refused_at(6, "dom0 itself", &format!("{XENSTORE}{dom0}"));
+
+    let off = parse(&format!("[xenstore]\nenabled = false\n{DOMAIN}")).expect("good");
+    assert!(off.domains.named().is_some());
 }

@@ -1,6 +1,7 @@
 //! The one task that owns the broker and does what it says.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use proto::agent::Dom0Message;
@@ -9,22 +10,24 @@ use tracing::{error, warn};
 
 use super::cards::Cards;
 use super::error::ServiceError;
-use super::inbox::{AdminQuery, Outlet, Told};
+use super::inbox::{AdminQuery, Inbox, Outlet, Told};
 use super::operator::Watchers;
 use crate::admin::ServiceView;
 use crate::audit::{AuditEvent, AuditLog};
 use crate::broker::{Action, Broker, ConnId, Event};
 use crate::card::WorkerReport;
 use crate::channel::LinkHandle;
-use crate::mapping::StaticDomains;
 use crate::time::Now;
+use crate::xen::Domains;
 
 /// Everything the broker's actions reach.
 pub(super) struct Actor {
     pub(super) broker: Broker,
     pub(super) audit: AuditLog,
     pub(super) cards: Cards,
-    pub(super) domains: StaticDomains,
+    /// Who is behind each domid; the answers come through the inbox.
+    pub(super) domains: Arc<dyn Domains>,
+    pub(super) inbox: Inbox,
     /// What `status` says besides the broker's state.
     pub(super) service: ServiceView,
     pub(super) started: Instant,
@@ -65,10 +68,15 @@ impl Actor {
 
     fn on_told(&mut self, told: Told) -> Result<(), ServiceError> {
         match told {
-            Told::Connected { conn, peer, handle } => {
+            Told::Arrived {
+                conn,
+                handle,
+                event,
+            } => {
                 self.links.insert(conn, handle);
-                self.tell_broker(Event::Connected { conn, peer })
+                self.tell_broker(event)
             }
+            Told::Domain(event) => self.tell_broker(event),
             Told::Guest(event) => {
                 if let Event::Disconnected { conn } = event {
                     self.links.remove(&conn);
@@ -114,10 +122,12 @@ impl Actor {
                 }
                 None
             }
-            Action::ReadDomain { read, domid } => Some(Event::DomainRead {
-                read,
-                domain: self.domains.fact(domid),
-            }),
+            Action::ReadDomain { read, domid } => {
+                let inbox = self.inbox.clone();
+                let answer = move |domain| inbox.tell_of_domain(Event::DomainRead { read, domain });
+                self.domains.read(domid, Box::new(answer));
+                None
+            }
             Action::Card { seid, command } => {
                 self.cards.order(&seid, command)?;
                 None

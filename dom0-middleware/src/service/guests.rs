@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::inbox::{Inbox, Told};
-use crate::broker::{ConnId, Event};
+use crate::broker::{ConnId, Event, Peer};
 use crate::channel::{Link, LinkEnd, UnixChannel};
+use crate::mapping::made_for;
+use crate::xen::{self, Domains};
 
 /// Numbers connections; never one twice in a run of the service.
 #[derive(Debug, Clone, Default)]
@@ -17,12 +20,29 @@ impl ConnIds {
     }
 }
 
+/// What all channels of the service have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Door {
+    pub(super) ids: ConnIds,
+    pub(super) inbox: Inbox,
+    /// Who is behind each domid.
+    pub(super) domains: Arc<dyn Domains>,
+    /// The time that finding out may take.
+    pub(super) domain_read: Duration,
+    /// The longest frame, in bytes.
+    pub(super) max_frame: usize,
+}
+
 /// Accepts guests of one channel, for ever.
-pub(super) async fn accept(channel: UnixChannel, ids: ConnIds, inbox: Inbox, max_frame: usize) {
+///
+/// A channel is one domain's: a guest whose connections take long to identify keeps itself waiting.
+pub(super) async fn accept(channel: UnixChannel, door: Door) {
+    let (domid, inbox) = (channel.domid(), &door.inbox);
     loop {
-        let (stream, peer) = channel.accept().await;
-        let conn = ids.next();
-        let (link, mut handle) = Link::new(stream, max_frame);
+        let stream = channel.accept().await;
+        let domain = xen::read(&*door.domains, domid, door.domain_read).await;
+        let conn = door.ids.next();
+        let (link, mut handle) = Link::new(stream, door.max_frame);
         let (go, started) = tokio::sync::oneshot::channel();
         let task = tokio::spawn({
             let inbox = inbox.clone();
@@ -34,7 +54,28 @@ pub(super) async fn accept(channel: UnixChannel, ids: ConnIds, inbox: Inbox, max
             }
         });
         handle.run_by(task.abort_handle());
-        inbox.tell(Told::Connected { conn, peer, handle }).await;
+        let event = match made_for(domid, &domain) {
+            Ok(made_for) => Event::Connected {
+                conn,
+                peer: Peer {
+                    domid,
+                    made_for,
+                    token: channel.token(),
+                },
+            },
+            Err(reason) => Event::Unidentified {
+                conn,
+                domid,
+                reason,
+            },
+        };
+        inbox
+            .tell(Told::Arrived {
+                conn,
+                handle,
+                event,
+            })
+            .await;
         // The task only ends before this when the service does.
         let _ = go.send(());
     }

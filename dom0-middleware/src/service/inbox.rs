@@ -5,9 +5,10 @@ use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::{AdminReply, AdminRequest};
-use crate::broker::{ConnId, Event, Peer};
+use crate::broker::{ConnId, Event};
 use crate::card::{Reporter, WorkerReport};
 use crate::channel::LinkHandle;
+use crate::xen::DomainEnded;
 
 /// Events of guests and operators that may wait for the actor; who has more waits in turn.
 const MAX_EVENTS: usize = 256;
@@ -15,14 +16,16 @@ const MAX_EVENTS: usize = 256;
 /// One thing the actor is told.
 #[derive(Debug)]
 pub(super) enum Told {
-    /// A guest connected.
-    Connected {
+    /// A guest connected; the broker learns it by this event.
+    Arrived {
         conn: ConnId,
-        peer: Peer,
         handle: LinkHandle,
+        event: Event,
     },
     /// A guest said something, or left.
     Guest(Event),
+    /// Who is behind a domid, or is no more.
+    Domain(Event),
     /// A card's worker reports.
     Card { seid: Seid, report: WorkerReport },
     /// An operator asks.
@@ -41,6 +44,7 @@ pub(crate) struct AdminQuery {
 pub(crate) struct Inbox {
     events: Sender<Told>,
     reports: UnboundedSender<(Seid, WorkerReport)>,
+    domains: UnboundedSender<Event>,
 }
 
 /// The actor's end.
@@ -48,6 +52,7 @@ pub(crate) struct Inbox {
 pub(super) struct Outlet {
     events: Receiver<Told>,
     reports: UnboundedReceiver<(Seid, WorkerReport)>,
+    domains: UnboundedReceiver<Event>,
 }
 
 /// Makes both ends.
@@ -55,11 +60,19 @@ pub(super) fn channel() -> (Inbox, Outlet) {
     let (events, events_outlet) = mpsc::channel(MAX_EVENTS);
     // Workers may not wait; what they report is bounded by what they were ordered to do.
     let (reports, reports_outlet) = mpsc::unbounded_channel();
+    // As many answers as the broker has asked questions, and as many ends as there were domains.
+    let (domains, domains_outlet) = mpsc::unbounded_channel();
     let outlet = Outlet {
         events: events_outlet,
         reports: reports_outlet,
+        domains: domains_outlet,
     };
-    (Inbox { events, reports }, outlet)
+    let inbox = Inbox {
+        events,
+        reports,
+        domains,
+    };
+    (inbox, outlet)
 }
 
 impl Inbox {
@@ -76,6 +89,11 @@ impl Inbox {
         outlet.await.ok()
     }
 
+    /// Tells the actor who is behind a domid, or is no more; never waits.
+    pub(super) fn tell_of_domain(&self, event: Event) {
+        let _ = self.domains.send(event);
+    }
+
     /// What a worker reports through.
     pub(super) fn reporter(&self) -> Reporter {
         let reports = self.reports.clone();
@@ -86,12 +104,23 @@ impl Inbox {
 }
 
 impl Outlet {
-    /// The next thing; reports of cards come first.
+    /// The next thing; what ends rights comes first, then reports of cards.
     pub(super) async fn next(&mut self) -> Option<Told> {
         tokio::select! {
             biased;
+            Some(event) = self.domains.recv() => Some(Told::Domain(event)),
             Some((seid, report)) = self.reports.recv() => Some(Told::Card { seid, report }),
             told = self.events.recv() => told,
+        }
+    }
+}
+
+impl From<DomainEnded> for Event {
+    fn from(ended: DomainEnded) -> Self {
+        Self::DomainEnded {
+            domid: ended.domid,
+            domain: ended.domain,
+            successor: ended.successor,
         }
     }
 }

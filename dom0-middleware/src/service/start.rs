@@ -12,19 +12,20 @@ use tracing::{error, info, warn};
 use super::actor::Actor;
 use super::cards::Cards;
 use super::error::ServiceError;
-use super::guests::{self, ConnIds};
+use super::guests::{self, ConnIds, Door};
 use super::inbox::{self, Inbox};
 use super::operator::Watchers;
 use crate::admin::{AdminListener, ServiceView};
 use crate::audit::{AuditEvent, AuditLog};
-use crate::broker::{Broker, Setup};
+use crate::broker::{Broker, Event, Setup};
 use crate::card::pcsc::PcscSource;
 use crate::card::vicc::{ListenError, ViccListener};
 use crate::card::{AdoptedCards, CardRecords, CardSource, FilePinLedger, spawn_worker};
 use crate::channel::UnixChannel;
-use crate::config::{Config, ReaderPlace};
+use crate::config::{Config, DomainSource, ReaderPlace};
 use crate::mapping::Table;
 use crate::time::Now;
+use crate::xen::{Domains, XenstoreDomains};
 
 /// Runs the service until it is told to stop by SIGTERM or SIGINT.
 ///
@@ -60,15 +61,16 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
 
     let mut tasks = JoinSet::new();
     tasks.spawn(admin.serve(inbox.clone()));
-    let ids = ConnIds::default();
+    let domains = domains(&config, &inbox);
+    let door = Door {
+        ids: ConnIds::default(),
+        inbox: inbox.clone(),
+        domains: Arc::clone(&domains),
+        domain_read: config.limits.domain_read,
+        max_frame: config.limits.frame_bytes,
+    };
     for channel in channels {
-        let frame_bytes = config.limits.frame_bytes;
-        tasks.spawn(guests::accept(
-            channel,
-            ids.clone(),
-            inbox.clone(),
-            frame_bytes,
-        ));
+        tasks.spawn(guests::accept(channel, door.clone()));
     }
     let now = Now::read();
     let actor = Actor {
@@ -83,7 +85,8 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         ),
         audit,
         cards,
-        domains: config.domains,
+        domains,
+        inbox,
         service,
         started: now.monotonic,
         links: BTreeMap::new(),
@@ -95,6 +98,18 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
     tasks.shutdown().await;
     finish(actor).await;
     Ok(())
+}
+
+/// Who is behind each domid. Domains that end are told to the actor.
+fn domains(config: &Config, inbox: &Inbox) -> Arc<dyn Domains> {
+    match &config.domains {
+        DomainSource::Config(domains) => Arc::new(domains.clone()),
+        DomainSource::Xenstore => {
+            let inbox = inbox.clone();
+            let on_end = move |ended| inbox.tell_of_domain(Event::from(ended));
+            Arc::new(XenstoreDomains::follow(config.limits.domain_read, on_end))
+        }
+    }
 }
 
 /// Done when the process is told to stop.

@@ -7,12 +7,13 @@ use proto::id::{DomainUuid, IdentityName, Seid};
 use proto::tls::ProtocolVersion;
 use toml::Spanned;
 
+use super::guests::DomainSource;
 use super::readers::ReaderConfig;
 use super::{Check, listed};
 use crate::config::error::ConfigError;
 use crate::config::file::BindingTable;
 use crate::config::value::Text;
-use crate::mapping::{NamePattern, StaticDomains, Terms};
+use crate::mapping::{NamePattern, Terms};
 
 /// One binding, with the files it names.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ impl Check<'_> {
         &self,
         tables: Vec<BindingTable>,
         readers: &[ReaderConfig],
-        domains: &StaticDomains,
+        domains: &DomainSource,
     ) -> Result<Vec<BindingConfig>, ConfigError> {
         let unshared: BTreeSet<Seid> = tables
             .iter()
@@ -78,21 +79,36 @@ impl Check<'_> {
         Ok(bindings)
     }
 
+    /// The domain that a binding names.
+    fn vm(&self, vm: &Spanned<String>, domains: &DomainSource) -> Result<DomainUuid, ConfigError> {
+        let name = vm.get_ref();
+        if let Ok(uuid) = name.parse() {
+            return Ok(uuid);
+        }
+        let problem = match domains {
+            DomainSource::Config(domains) => {
+                if let Some((_, domain)) = domains.iter().find(|(_, d)| d.name == *name) {
+                    return Ok(domain.uuid);
+                }
+                format!("\"{name}\" is neither a UUID nor the name of a [[domain]]")
+            }
+            // Whoever can rename domains could give the binding to another one.
+            DomainSource::Xenstore => format!(
+                "\"{name}\" is no UUID in lower case, and with xenstore a name is not enough, for \
+                 it can be given to another domain; xl list --long {name}, or xenstore-read \
+                 /local/domain/$(xl domid {name})/vm, shows the UUID"
+            ),
+        };
+        Err(self.error(vm.span(), "binding.vm", problem))
+    }
+
     fn binding(
         &self,
         table: BindingTable,
-        domains: &StaticDomains,
+        domains: &DomainSource,
     ) -> Result<BindingConfig, ConfigError> {
         let line = self.line(&table.vm.span());
-        let vm = table.vm.get_ref();
-        let by_name = || domains.iter().find(|(_, domain)| domain.name == *vm);
-        let domain = match vm.parse::<DomainUuid>() {
-            Ok(uuid) => uuid,
-            Err(_) => by_name().map(|(_, domain)| domain.uuid).ok_or_else(|| {
-                let problem = format!("\"{vm}\" is neither a UUID nor the name of a [[domain]]");
-                self.error(table.vm.span(), "binding.vm", problem)
-            })?,
-        };
+        let domain = self.vm(&table.vm, domains)?;
         if table.trust.is_none() && table.pins.is_empty() {
             let problem = "without trust or pins no server is accepted; name a file with the CA";
             return Err(self.error(table.vm.span(), "binding.trust", problem));

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use proto::id::{DomId, DomainUuid};
+use proto::id::DomId;
+use toml::Spanned;
 
 use super::Check;
 use crate::config::error::ConfigError;
@@ -14,14 +15,48 @@ use crate::mapping::{StaticDomain, StaticDomains, is_domain_name};
 pub struct UnixChannelConfig {
     /// Its path.
     pub path: PathBuf,
-    /// The domain behind it.
+    /// The domid behind it.
     pub domid: DomId,
-    /// The UUID of that domain.
-    pub domain: DomainUuid,
+}
+
+/// Where it stands who the domains are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DomainSource {
+    /// In the configuration.
+    Config(StaticDomains),
+    /// In xenstore.
+    Xenstore,
+}
+
+impl DomainSource {
+    /// The domains of the configuration.
+    #[must_use]
+    pub fn named(&self) -> Option<&StaticDomains> {
+        match self {
+            Self::Config(domains) => Some(domains),
+            Self::Xenstore => None,
+        }
+    }
 }
 
 impl Check<'_> {
-    pub(super) fn domains(&self, tables: Vec<DomainTable>) -> Result<StaticDomains, ConfigError> {
+    pub(super) fn domain_source(
+        &self,
+        tables: Vec<DomainTable>,
+        xenstore: bool,
+    ) -> Result<DomainSource, ConfigError> {
+        match tables.first() {
+            Some(table) if xenstore => {
+                let problem = "xenstore says who the domains are; remove the [[domain]]s, or set \
+                               xenstore.enabled = false";
+                Err(self.error(table.domid.span(), "domain", problem))
+            }
+            _ if xenstore => Ok(DomainSource::Xenstore),
+            _ => Ok(DomainSource::Config(self.domains(tables)?)),
+        }
+    }
+
+    fn domains(&self, tables: Vec<DomainTable>) -> Result<StaticDomains, ConfigError> {
         let mut domains = StaticDomains::default();
         for table in tables {
             let name_span = table.name.span();
@@ -30,11 +65,10 @@ impl Check<'_> {
                 let problem = "a name has 1 to 128 bytes and no control characters";
                 return Err(self.error(name_span, "domain.name", problem));
             }
-            let (span, domid) = (table.domid.span(), table.domid.into_inner());
-            if domid.0 == 0 {
-                let problem = "0 is dom0 itself, which is no guest";
-                return Err(self.error(span, "domain.domid", problem));
-            }
+            let (span, domid) = (
+                table.domid.span(),
+                self.guest(&table.domid, "domain.domid")?,
+            );
             let domain = StaticDomain {
                 uuid: table.uuid,
                 name,
@@ -49,7 +83,7 @@ impl Check<'_> {
     pub(super) fn channels(
         &self,
         tables: Vec<ChannelTable>,
-        domains: &StaticDomains,
+        domains: &DomainSource,
     ) -> Result<Vec<UnixChannelConfig>, ConfigError> {
         let mut channels: Vec<UnixChannelConfig> = Vec::new();
         for table in tables {
@@ -59,22 +93,33 @@ impl Check<'_> {
                                set insecure_development = true here";
                 return Err(self.error(table.kind.span(), "channel.kind", problem));
             }
-            let (span, domid) = (table.domid.span(), table.domid.into_inner());
-            let Some(domain) = domains.by_domid(domid) else {
-                let problem = format!("no [[domain]] with domid {domid}; add one");
-                return Err(self.error(span, "channel.domid", problem));
-            };
+            let domid = self.guest(&table.domid, "channel.domid")?;
+            if let Some(named) = domains.named()
+                && named.by_domid(domid).is_none()
+            {
+                let problem = format!(
+                    "no [[domain]] with domid {domid}; add one, or set xenstore.enabled = true"
+                );
+                return Err(self.error(table.domid.span(), "channel.domid", problem));
+            }
             let (span, path) = (table.path.span(), table.path.into_inner());
             if channels.iter().any(|channel| channel.path == path) {
                 let problem = "two channels with one path; the path says which domain it is";
                 return Err(self.error(span, "channel.path", problem));
             }
-            channels.push(UnixChannelConfig {
-                path,
-                domid,
-                domain: domain.uuid,
-            });
+            channels.push(UnixChannelConfig { path, domid });
         }
         Ok(channels)
+    }
+
+    /// A domid that a guest can have.
+    fn guest(&self, domid: &Spanned<DomId>, key: &'static str) -> Result<DomId, ConfigError> {
+        match *domid.get_ref() {
+            DomId(0) => {
+                let problem = "0 is dom0 itself, which is no guest";
+                Err(self.error(domid.span(), key, problem))
+            }
+            domid => Ok(domid),
+        }
     }
 }

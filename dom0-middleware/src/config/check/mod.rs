@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `profiles` | `[[profile]]` |
 //! | `readers` | `[[card_source]]` and `[[card]]` |
-//! | `guests` | `[[domain]]` and `[[channel]]` |
+//! | `guests` | `[xenstore]`, `[[domain]]` and `[[channel]]` |
 //! | `bindings` | `[[binding]]` |
 
 mod bindings;
@@ -18,12 +18,11 @@ use std::path::{Path, PathBuf};
 use proto::agent::MAX_FRAME;
 
 pub use self::bindings::BindingConfig;
-pub use self::guests::UnixChannelConfig;
+pub use self::guests::{DomainSource, UnixChannelConfig};
 pub use self::readers::{ReaderConfig, ReaderPlace};
 use super::error::ConfigError;
 use super::file::ConfigFile;
 use crate::limits::Limits;
-use crate::mapping::StaticDomains;
 
 /// A configuration without contradictions. The files it names were not looked at yet.
 #[derive(Debug)]
@@ -42,8 +41,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where cards come from.
     pub readers: Vec<ReaderConfig>,
-    /// Domains named here.
-    pub domains: StaticDomains,
+    /// Where it stands who the domains are.
+    pub domains: DomainSource,
     /// Channels to guests.
     pub channels: Vec<UnixChannelConfig>,
     /// Bindings made here.
@@ -94,7 +93,7 @@ impl Check<'_> {
         let insecure = file.service.insecure_development;
         let profiles = self.profiles(file.profile)?;
         let readers = self.readers(file.card_source, file.card, &profiles, &limits, insecure)?;
-        let domains = self.domains(file.domain)?;
+        let domains = self.domain_source(file.domain, file.xenstore.enabled)?;
         let channels = self.channels(file.channel, &domains)?;
         let bindings = self.bindings(file.binding, &readers, &domains)?;
         let service = file.service;
