@@ -24,6 +24,9 @@ pub(super) struct Connection {
     closes: mpsc::UnboundedSender<Closed>,
     stream: UnixStream,
     link: Link,
+    /// dom0 has closed its end: nothing can be sent any more, and what it said last is still to be
+    /// read.
+    is_closing: bool,
     welcome: Option<Welcome>,
     sessions: HashMap<SessionId, mpsc::Sender<Result<SessionMessage, Dom0Error>>>,
     identities: Vec<oneshot::Sender<Result<Vec<IdentityInfo>, LinkError>>>,
@@ -43,6 +46,7 @@ impl Connection {
             closes,
             stream,
             link,
+            is_closing: false,
             welcome: None,
             sessions: HashMap::new(),
             identities: Vec::new(),
@@ -77,9 +81,11 @@ impl Connection {
 
     /// Waits until [`Self::transfer`] can do something.
     pub(super) async fn ready(&self) -> io::Result<()> {
+        // A closed socket is always writable: waiting for that would not wait at all, and the end
+        // would never be read.
         let interest = match self.link.to_send() {
-            [] => Interest::READABLE,
-            _ => Interest::READABLE | Interest::WRITABLE,
+            [_, ..] if !self.is_closing => Interest::READABLE | Interest::WRITABLE,
+            _ => Interest::READABLE,
         };
         self.stream.ready(interest).await.map(drop)
     }
@@ -87,12 +93,12 @@ impl Connection {
     /// Moves what can be moved in either direction.
     pub(super) fn transfer(&mut self, buffer: &mut [u8], now: Instant) -> Result<(), LinkError> {
         let broken = |error| LinkError::Channel(Arc::new(error));
-        while !self.link.to_send().is_empty() {
+        while !self.is_closing && !self.link.to_send().is_empty() {
             match self.stream.try_write(self.link.to_send()) {
                 Ok(n) => self.link.on_sent(n),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // dom0 may have said why it closed; reading comes to the end by itself.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.is_closing = true,
                 Err(error) => return Err(broken(error)),
             }
         }

@@ -178,6 +178,24 @@ async fn a_revoked_right_reaches_all_sessions_of_before_and_none_of_later() {
 }
 
 #[tokio::test]
+async fn the_last_word_of_a_dom0_that_closes_is_heard_whatever_is_still_to_be_sent() {
+    let fake = FakeDom0::listening();
+    let mut dom0 = fake.agent();
+    let mut peer = fake.welcome().await;
+    let (mut first, second) = (open(&dom0).await, open(&dom0).await);
+    peer.next_open().await;
+    peer.next_open().await;
+    let code = RefusalCode::NotBound;
+    peer.send(&Dom0Message::Revoked { code }).await;
+    // What the agent wants to say now finds no reader.
+    drop(peer);
+    drop(second);
+    let error = first.next().await.expect_err("revoked");
+    assert!(matches!(error, Dom0Error::Revoked(came) if came == code));
+    dom0.wait_until(|status| status.welcome.is_none()).await;
+}
+
+#[tokio::test]
 async fn a_session_that_dom0_floods_is_ended_and_others_are_not() {
     let fake = FakeDom0::listening();
     let dom0 = fake.agent();
