@@ -17,8 +17,8 @@ use tracing::{debug, info, warn};
 use super::census::{Census, DomainEnded};
 use super::domains::Answer;
 use super::node;
+use super::probe::XenstoreFault;
 use super::store::{Connect, Store, StoreError, Value};
-use crate::error::Causes;
 use crate::mapping::{DomainFact, ReadFault};
 
 /// Time between two looks at the list of domains when nothing else happens.
@@ -95,11 +95,7 @@ impl<C: Connect> Follower<C> {
             };
             match parting {
                 Parting::Done => return,
-                Parting::Lost(error) if is_lost => debug!(error = %Causes(&error), "xenstored"),
-                Parting::Lost(error) => {
-                    warn!(error = %Causes(&error),
-                          "xenstore cannot be read; guests are refused until it can");
-                }
+                Parting::Lost(error) => report(error.into(), is_lost),
             }
             is_lost = true;
             if !self.refuse_for(pause).await {
@@ -211,6 +207,17 @@ impl<C: Connect> Follower<C> {
                     None => return false,
                 },
             }
+        }
+    }
+}
+
+/// Says what is wrong; once, not with each attempt.
+fn report(fault: XenstoreFault, again: bool) {
+    match again {
+        true => debug!(%fault, "xenstore still cannot be read"),
+        false => {
+            let cure = fault.cure();
+            warn!(%fault, cure, "xenstore cannot be read; guests are refused until it can");
         }
     }
 }

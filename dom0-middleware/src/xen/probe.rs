@@ -99,3 +99,30 @@ impl From<StoreError> for XenstoreFault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_has_its_own_words_and_a_cure() {
+        let connect = |kind: io::ErrorKind| StoreError::Connect(kind.into());
+        let errors = [
+            connect(io::ErrorKind::NotFound),
+            connect(io::ErrorKind::ConnectionRefused),
+            connect(io::ErrorKind::PermissionDenied),
+            connect(io::ErrorKind::TimedOut),
+            StoreError::Late(Duration::from_millis(250)),
+            StoreError::Empty,
+        ];
+        let mut words: Vec<String> = Vec::new();
+        for error in errors {
+            let fault = XenstoreFault::from(error);
+            assert!(!fault.cure().is_empty());
+            words.push(fault.to_string());
+        }
+        words.sort();
+        words.dedup();
+        assert_eq!(words.len(), 6, "{words:?}");
+    }
+}

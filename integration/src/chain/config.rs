@@ -16,6 +16,9 @@ pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
         at(ADMIN_SOCKET),
         at(AUDIT_FILE)
     );
+    if plan.xenstore.is_some() {
+        text.push_str("[xenstore]\nenabled = true\n");
+    }
     text.push_str("[limits]\n");
     for (name, value) in &plan.limits {
         let _ = writeln!(text, "{name} = {value}");
@@ -39,10 +42,15 @@ pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
     for (position, guest) in plan.guests.iter().enumerate() {
         let domid = position + 1;
         let (name, uuid) = (&guest.name, uuid(domid));
+        if plan.xenstore.is_none() {
+            let _ = write!(
+                text,
+                "[[domain]]\ndomid = {domid}\nuuid = \"{uuid}\"\nname = \"{name}\"\n"
+            );
+        }
         let _ = write!(
             text,
-            "[[domain]]\ndomid = {domid}\nuuid = \"{uuid}\"\nname = \"{name}\"\n\
-             [[channel]]\nkind = \"unix\"\npath = {}\ndomid = {domid}\n\
+            "[[channel]]\nkind = \"unix\"\npath = {}\ndomid = {domid}\n\
              insecure_development = true\n",
             at(&channel(name))
         );

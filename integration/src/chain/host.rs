@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::config::{self, ADMIN_SOCKET, AUDIT_FILE, CONFIG_FILE, channel};
 use super::guest::Guest;
-use super::plan::{ChainPlan, GuestPlan, Place};
+use super::plan::{ChainPlan, GuestPlan};
 use super::soft_card::{self, CA_FILE};
 use crate::pki::{self, Pki};
 use crate::process::Process;
@@ -41,7 +41,7 @@ impl Chain {
             .iter()
             .map(|card| soft_card::start(pki, card, plan.pcscd, path))
             .collect();
-        let middleware = start_middleware(plan.pcscd, path);
+        let middleware = start_middleware(plan, path);
         let mut chain = Self {
             guests: Vec::new(),
             cards,
@@ -109,7 +109,7 @@ impl Chain {
     pub fn restart_middleware(&mut self) {
         let status = self.middleware.stop();
         assert!(status.success(), "dom0-middleware: {status}");
-        self.middleware = start_middleware(self.plan.pcscd, self.folder.path());
+        self.middleware = start_middleware(&self.plan, self.folder.path());
     }
 
     /// Takes the only card out of its reader.
@@ -250,9 +250,9 @@ impl Chain {
     }
 }
 
-fn start_middleware(place: Option<Place>, folder: &Path) -> Process {
+fn start_middleware(plan: &ChainPlan, folder: &Path) -> Process {
     let mut command = binaries::middleware();
-    if let Some(place) = place {
+    if let Some(place) = plan.pcscd {
         let program = command.get_program().to_owned();
         command = pcscd::enter(place.process, &program.to_string_lossy());
     }
@@ -260,5 +260,8 @@ fn start_middleware(place: Option<Place>, folder: &Path) -> Process {
         .arg("serve")
         .arg("--config")
         .arg(folder.join(CONFIG_FILE));
+    if let Some(socket) = &plan.xenstore {
+        command.env("XENSTORED_PATH", socket);
+    }
     Process::start_silent("dom0-middleware", &mut command, folder)
 }

@@ -1,7 +1,10 @@
 //! What a chain is to be made of.
 
+use std::path::PathBuf;
+
 use crate::pcscd::Pcscd;
 use crate::pki::KeyKind;
+use crate::xenstored::Xenstored;
 
 /// The cards of a host and its guests.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +14,8 @@ pub struct ChainPlan {
     pub(super) limits: Vec<(String, u64)>,
     /// A daemon whose reader the only card is in.
     pub(super) pcscd: Option<Place>,
+    /// The socket of the xenstored that knows who the guests are.
+    pub(super) xenstore: Option<PathBuf>,
 }
 
 /// Where a daemon is.
@@ -78,6 +83,14 @@ impl ChainPlan {
             process: pcscd.id(),
             port: pcscd.port(),
         });
+        self
+    }
+
+    /// Who the guests are is what this xenstored says. The channel of the first guest is that of
+    /// domid 1, and its bindings are those of the first UUID; and so on.
+    #[must_use]
+    pub fn on_xenstore(mut self, xenstored: &Xenstored) -> Self {
+        self.xenstore = Some(xenstored.socket());
         self
     }
 

@@ -70,16 +70,15 @@ impl Xenstored {
         });
     }
 
-    /// Many domains begin, over one connection.
+    /// Writes what stands in the store for many domains, without introducing them: the more
+    /// domains there are, the longer the daemon takes for any request.
     ///
     /// # Panics
     /// When the daemon says no.
-    pub fn create_all(&self, domains: impl IntoIterator<Item = Domain>) {
+    pub fn write_all(&self, domains: impl IntoIterator<Item = Domain>) {
         self.change(|store| {
-            domains.into_iter().try_for_each(|domain| {
-                domain.write(store)?;
-                store.introduce(domain.domid)
-            })
+            let mut domains = domains.into_iter();
+            domains.try_for_each(|domain| domain.write(store))
         });
     }
 
