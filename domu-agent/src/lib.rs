@@ -23,6 +23,7 @@
 //! | `stream` | one TLS connection that stands: the core without sockets, and the pump |
 //! | `dom0` | the connection to dom0: the core without socket, and the task |
 //! | `fd_passing` | a descriptor along with bytes
+//! | `descriptors` | enough of them for all connections |
 //! | `presence` | whether an application is still there |
 //! | `config`, `cli`, `cmd`, `logging`, `error`, `exit_code` | the program |
 
@@ -31,6 +32,7 @@ mod cli;
 pub mod client;
 mod cmd;
 mod config;
+mod descriptors;
 mod dom0;
 mod error;
 mod exit_code;

@@ -35,6 +35,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`chain`] | all programs of a host and its guests, started and ready |
+//! | [`descriptors`] | enough of them for a thousand connections |
 //! | [`openssl`] | `openssl s_server`, which demands a client certificate, and what it reports |
 //! | [`gnutls`] | `gnutls-serv`, likewise |
 //! | [`meddler`] | a TCP proxy that delivers the server's bytes in awkward portions |
@@ -51,6 +52,7 @@
 pub mod audit;
 pub mod binaries;
 pub mod chain;
+pub mod descriptors;
 pub mod gnutls;
 pub mod meddler;
 pub mod openssl;

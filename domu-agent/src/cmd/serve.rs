@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::{AllowList, AppState, Listener};
 use crate::cli::ServeArgs;
 use crate::config::Config;
+use crate::descriptors;
 use crate::dom0::{Channel, Dom0};
 use crate::error::AgentError;
 
@@ -14,6 +15,7 @@ use crate::error::AgentError;
 pub(super) fn run(args: &ServeArgs) -> Result<(), AgentError> {
     let config = Config::load(&args.config)?;
     let allow = config.allow_list(&args.config)?;
+    descriptors::provide(config.agent.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

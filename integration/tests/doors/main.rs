@@ -6,6 +6,7 @@ mod examples;
 mod half_close;
 mod modes;
 mod own_records;
+mod parallel;
 mod silence;
 
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
