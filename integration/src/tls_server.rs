@@ -48,8 +48,12 @@ impl TlsServer {
                 let serve = serve.clone();
                 thread::spawn(move || {
                     let served = serve(&mut connection);
-                    if let Err(error) = served.and_then(|()| close(&mut connection)) {
-                        eprintln!("TLS server: {error}");
+                    match served.and_then(|()| close(&mut connection)) {
+                        // A client may leave without a word.
+                        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                            eprintln!("TLS server: {error}");
+                        }
+                        _ => {}
                     }
                 });
             }

@@ -1,5 +1,6 @@
 //! The two sockets around a [`StreamRelay`].
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -41,7 +42,6 @@ pub(crate) async fn pump(
     ends: &mut Ends,
     mut on_ticket: impl FnMut(Zeroizing<Vec<u8>>),
 ) -> Result<(), StreamError> {
-    let mut buffer = vec![0; READ_SIZE];
     let mut half_closed = HalfClosed::default();
     loop {
         while let Some(ticket) = relay.next_ticket() {
@@ -52,7 +52,7 @@ pub(crate) async fn pump(
             break;
         }
         let is_closing = relay.is_closing();
-        let step = ends.step(&mut relay, &mut buffer);
+        let step = ends.step(&mut relay);
         if !is_closing {
             step.await;
         } else if timeout(LINGER, step).await.is_err() {
@@ -67,18 +67,18 @@ pub(crate) async fn pump(
 
 impl Ends {
     /// Waits until one of the sockets can do what the relay wants, and does it.
-    async fn step(&mut self, relay: &mut StreamRelay, buffer: &mut [u8]) {
+    async fn step(&mut self, relay: &mut StreamRelay) {
         let app = interest(relay.wants_app_bytes(), !relay.to_app().is_empty());
         let server = interest(relay.wants_server_bytes(), !relay.to_server().is_empty());
         // Reading or writing would show that the application has left; else it is looked for.
         let app_is_silent = app.is_none() && !relay.is_closing();
         tokio::select! {
             ready = ready_unix(&self.app, app) => match ready {
-                Ok(ready) => self.serve_app(relay, buffer, ready),
+                Ok(ready) => with_buffer(|buffer| self.serve_app(relay, buffer, ready)),
                 Err(error) => relay.fail(StreamError::App(error)),
             },
             ready = ready_tcp(&self.server, server) => match ready {
-                Ok(ready) => self.serve_server(relay, buffer, ready),
+                Ok(ready) => with_buffer(|buffer| self.serve_server(relay, buffer, ready)),
                 Err(error) => relay.fail(StreamError::Server(error)),
             },
             code = revocation(&mut self.revoked) => relay.fail(StreamError::Revoked(code)),
@@ -144,6 +144,15 @@ impl HalfClosed {
             shut_down_sending(&ends.server);
         }
     }
+}
+
+/// Lends a buffer of [`READ_SIZE`]. There is one for each thread: a stream that is silent needs
+/// none.
+fn with_buffer(read: impl FnOnce(&mut [u8])) {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
+    }
+    BUFFER.with_borrow_mut(|buffer| read(buffer));
 }
 
 fn shut_down_sending(socket: &impl AsRawFd) {

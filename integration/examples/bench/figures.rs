@@ -19,6 +19,8 @@ struct Figure {
     name: String,
     value: f64,
     unit: Unit,
+    /// Where one is set: the value should stay below it.
+    target: Option<f64>,
 }
 
 /// What a figure is counted in.
@@ -28,6 +30,8 @@ pub(crate) enum Unit {
     Millis,
     /// One time by another.
     Ratio,
+    /// 1,048,576 bytes.
+    Mebibytes,
 }
 
 impl Times {
@@ -50,9 +54,22 @@ impl Times {
 
 impl Figures {
     pub(crate) fn add(&mut self, name: &str, value: f64, unit: Unit) {
+        self.push(name, value, unit, None);
+    }
+
+    /// Adds a figure that should be less than `target`.
+    pub(crate) fn add_below(&mut self, name: &str, value: f64, unit: Unit, target: f64) {
+        self.push(name, value, unit, Some(target));
+    }
+
+    fn push(&mut self, name: &str, value: f64, unit: Unit, target: Option<f64>) {
         eprintln!("{name}: {value:.2} {unit}");
-        let name = name.to_owned();
-        self.0.push(Figure { name, value, unit });
+        self.0.push(Figure {
+            name: name.to_owned(),
+            value,
+            unit,
+            target,
+        });
     }
 
     /// Writes `target/bench.json`.
@@ -70,8 +87,8 @@ impl Figure {
             "name": self.name,
             "value": value,
             "unit": self.unit.to_string(),
-            "target": null,
-            "met": null,
+            "target": self.target,
+            "met": self.target.map(|target| self.value < target),
         })
     }
 }
@@ -84,8 +101,18 @@ impl fmt::Display for Figures {
             .map(|figure| figure.name.len())
             .max()
             .unwrap_or(0);
-        for Figure { name, value, unit } in &self.0 {
-            writeln!(f, "{name:width$}  {value:>9.2} {unit}")?;
+        for Figure {
+            name,
+            value,
+            unit,
+            target,
+        } in &self.0
+        {
+            write!(f, "{name:width$}  {value:>9.2} {unit}")?;
+            match target {
+                Some(target) => writeln!(f, ", should be less than {target}")?,
+                None => writeln!(f)?,
+            }
         }
         Ok(())
     }
@@ -96,6 +123,7 @@ impl fmt::Display for Unit {
         f.write_str(match self {
             Self::Millis => "ms",
             Self::Ratio => "times",
+            Self::Mebibytes => "MiB",
         })
     }
 }

@@ -1,13 +1,17 @@
 //! How long a handshake takes: over the whole chain, on the card alone, and with a key in a file.
+//! What an agent takes of a guest's memory and disk.
 //!
-//! Prints a table and writes `target/bench.json`. Every figure is a median; client, server and all
+//! Prints a table and writes `target/bench.json`. Every time is a median; client, server and all
 //! between are on one machine. Build the programs with `--release` first and run this with
 //! `--release`:
 //!
 //! ```sh
 //! cargo run --release -p integration --example bench
 //! ```
+//!
+//! With the argument `agent` it looks at the agent alone and writes no file.
 
+mod agent;
 mod chain;
 mod figures;
 mod software;
@@ -28,6 +32,11 @@ const FEW: usize = 5;
 fn main() -> std::io::Result<()> {
     let pki = Pki::new();
     let mut figures = Figures::default();
+    if std::env::args().nth(1).as_deref() == Some("agent") {
+        agent::measure(&pki, &mut figures);
+        print!("{figures}");
+        return Ok(());
+    }
     for (key, text) in [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")] {
         let credential = pki.server(NAME, key);
         let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
@@ -72,6 +81,8 @@ fn main() -> std::io::Result<()> {
         figures.add(&name("chain"), times.total.median(), Unit::Millis);
         figures.add(&name("card's share"), times.card.median(), Unit::Millis);
     }
+
+    agent::measure(&pki, &mut figures);
 
     print!("{figures}");
     figures.write()

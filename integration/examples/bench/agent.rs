@@ -1,0 +1,75 @@
+//! What an agent takes in a guest: memory and disk.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+use integration::binaries;
+use integration::chain::{Chain, ChainPlan, request};
+use integration::descriptors;
+use integration::pki::{KeyKind, Pki};
+use integration::tls_server::{TlsServer, echo};
+use integration::wait;
+use rustls::version::TLS13;
+
+use crate::NAME;
+use crate::figures::{Figures, Unit};
+
+/// Open connections at which memory is looked at, in rising order.
+const CONNECTIONS: [usize; 2] = [100, 1_000];
+/// Both ends of each connection are in this process.
+const DESCRIPTORS: u64 = 4_000;
+/// Most memory that an agent with nothing to do should take, in MiB.
+const IDLE_TARGET: f64 = 8.0;
+const MIB: f64 = 1_048_576.0;
+
+/// Measures a new agent: its program, its memory with nothing to do, and with connections that
+/// have carried data each way and are silent now.
+pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
+    let program = binaries::agent();
+    let size = std::fs::metadata(program.get_program()).expect("it is there");
+    figures.add("agent: program", size.len() as f64 / MIB, Unit::Mebibytes);
+
+    let chain = Chain::start(pki, &ChainPlan::single(KeyKind::P256));
+    let idle = resident(&chain);
+    figures.add_below("agent: memory, idle", idle, Unit::Mebibytes, IDLE_TARGET);
+    if !descriptors::provide(DESCRIPTORS) {
+        return;
+    }
+    let credential = pki.server(NAME, KeyKind::P256);
+    let server = TlsServer::start(pki, &credential, &TLS13, echo);
+    let mut open = Vec::new();
+    for count in CONNECTIONS {
+        while open.len() < count {
+            open.push(connect(&chain, server.port()));
+        }
+        let name = format!("agent: memory, {count} connections");
+        figures.add(&name, resident(&chain), Unit::Mebibytes);
+    }
+    // The server is told before the agent goes.
+    drop(open);
+    wait::until("all connections have ended", || {
+        let status = chain.guest("web01").client().status().ok()?;
+        (status.sessions.running == 0).then_some(())
+    });
+}
+
+/// A connection that has carried a page's worth of data each way.
+fn connect(chain: &Chain, port: u16) -> UnixStream {
+    let mut data = [7; 4_096];
+    let session = chain.guest("web01").ask(request(port, NAME));
+    let mut stream = session.expect("a session").stream;
+    stream.write_all(&data).expect("it stands");
+    stream.read_exact(&mut data).expect("it stands");
+    stream
+}
+
+/// Memory that the agent really has, in MiB.
+fn resident(chain: &Chain) -> f64 {
+    let path = format!("/proc/{}/status", chain.guest("web01").agent_id());
+    let status = std::fs::read_to_string(path).expect("it runs");
+    // `VmRSS:      4096 kB`
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kib: f64 = kib.and_then(|kib| kib.parse().ok()).expect("a number");
+    kib / 1_024.0
+}
