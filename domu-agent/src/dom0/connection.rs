@@ -10,6 +10,7 @@ use proto::id::SessionId;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
+use zeroize::Zeroize;
 
 use super::error::{Dom0Error, LinkError};
 use super::handle::{Closed, Command, Opened, SessionGuard, SessionKey};
@@ -104,7 +105,13 @@ impl Connection {
         }
         match self.stream.try_read(buffer) {
             Ok(0) => Err(LinkError::Closed),
-            Ok(n) => self.link.on_bytes(buffer.get(..n).unwrap_or_default(), now),
+            Ok(n) => {
+                let read = buffer.get_mut(..n).unwrap_or_default();
+                let taken = self.link.on_bytes(read, now);
+                // Keys must not lie here until the next message comes.
+                read.zeroize();
+                taken
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(broken(error)),
         }

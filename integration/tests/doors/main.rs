@@ -8,6 +8,7 @@ mod modes;
 mod own_records;
 mod parallel;
 mod silence;
+mod wiped;
 
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
 use integration::pki::{KeyKind, Pki};
