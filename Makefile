@@ -35,9 +35,12 @@ bench: deps release ## Measure whole handshakes; prints a table, writes target/b
 doc: build-deps ## Build the documentation of all crates
 	$(CARGO) doc --locked --workspace --no-deps --document-private-items
 
-install: build-deps release ## Install the release binaries to DESTDIR/PREFIX/bin
-	install -d $(DESTDIR)$(PREFIX)/bin
+install: build-deps release ## Install the release binaries and their systemd units below DESTDIR/PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 0755 $(SHIPPED:%=target/release/%) $(DESTDIR)$(PREFIX)/bin
+	for unit in $(SHIPPED:%=%.service); do \
+	    sed 's,@bindir@,$(PREFIX)/bin,' packaging/$$unit.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; \
+	done
 
 # One package per call, so that no crate gets a TLS provider that only another one wants.
 .PHONY: release

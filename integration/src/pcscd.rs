@@ -30,10 +30,19 @@ impl Pcscd {
     /// When it is not installed, or namespaces are not to be had.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_named("Test Reader")
+    }
+
+    /// The same with a reader of another name, behind which the daemon puts ` 00 00`.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_named(reader: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = two_free_ports();
         let config = format!(
-            "FRIENDLYNAME \"Test Reader\"\nDEVICENAME /dev/null:{port:#x}\n\
+            "FRIENDLYNAME \"{reader}\"\nDEVICENAME /dev/null:{port:#x}\n\
              LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so\nCHANNELID {port:#x}\n"
         );
         pki::write(folder.path(), "reader.conf", &config);

@@ -27,6 +27,15 @@ pub(super) struct Place {
     pub(super) port: u16,
 }
 
+impl From<&Pcscd> for Place {
+    fn from(pcscd: &Pcscd) -> Self {
+        Self {
+            process: pcscd.id(),
+            port: pcscd.port(),
+        }
+    }
+}
+
 /// One card.
 #[derive(Debug, Clone)]
 pub struct CardPlan {
@@ -79,10 +88,7 @@ impl ChainPlan {
     /// The card, of which there must be one, is in this daemon's reader.
     #[must_use]
     pub fn in_reader(mut self, pcscd: &Pcscd) -> Self {
-        self.pcscd = Some(Place {
-            process: pcscd.id(),
-            port: pcscd.port(),
-        });
+        self.pcscd = Some(pcscd.into());
         self
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::plan::{CardPlan, Place};
 use crate::binaries;
+use crate::pcscd::Pcscd;
 use crate::pki::{self, Pki};
 use crate::process::Process;
 
@@ -15,6 +16,17 @@ pub(super) fn reader(seid: &str) -> String {
 /// The file with a card's PIN.
 pub(super) fn pin_file(seid: &str) -> String {
     format!("{seid}.pin")
+}
+
+/// Makes a card and puts it into the reader of a daemon, without a host around it. The CA that it
+/// trusts is in `ca.pem` in `folder`.
+///
+/// # Panics
+/// When it cannot be made or started.
+#[must_use]
+pub fn start_alone(pki: &Pki, plan: &CardPlan, pcscd: &Pcscd, folder: &Path) -> Process {
+    pki::write(folder, CA_FILE, &pki.ca.pem());
+    start(pki, plan, Some(pcscd.into()), folder)
 }
 
 /// Makes the card and starts it; it waits for its reader if it has to.
