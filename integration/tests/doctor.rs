@@ -8,6 +8,7 @@ use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan};
 use integration::pcscd::{Pcscd, READER, enter};
 use integration::pki::{KeyKind, Pki};
 use integration::wait;
+use integration::xenstored::{Domain, Xenstored};
 use serde_json::Value;
 
 /// What it found.
@@ -204,4 +205,25 @@ fn readers_and_their_daemon_are_looked_at() {
     chain.wait_card("present");
     let found = doctor(in_namespace(keeper), &chain, &[]);
     assert!(found.wrong("card").is_empty(), "{:#?}", found.0);
+}
+
+#[test]
+fn xenstored_is_looked_at_where_it_is_asked() {
+    let pki = Pki::new();
+    let mut xenstored = Xenstored::start();
+    xenstored.create(&Domain::new(1, 1, "web01"));
+    let plan = ChainPlan::single(KeyKind::P256).on_xenstore(&xenstored);
+    // It is there at once or not at all; the machine may be busy.
+    let chain = Chain::start(&pki, &plan.limit("domain_read_ms", 5_000));
+    let socket = xenstored.socket();
+    let look = || {
+        let mut command = binaries::middleware();
+        command.env("XENSTORED_PATH", &socket);
+        doctor(command, &chain, &[])
+    };
+    assert!(look().wrong("xenstore").is_empty(), "{:#?}", look().0);
+    xenstored.kill();
+    look().expect("xenstore", &["fail xenstored has ended", "restart the host"]);
+    std::fs::remove_file(&socket).expect("left behind");
+    look().expect("xenstore", &["fail there is no xenstored", "systemctl start"]);
 }

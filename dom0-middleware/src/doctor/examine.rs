@@ -6,6 +6,7 @@ use super::facts::{ConfigFacts, Facts, PcscFacts, PcscProblem, Silence};
 use super::finding::Finding;
 use crate::admin::StatusView;
 use crate::broker::{CardState, CardView};
+use crate::xen::XenstoreFault;
 
 /// Everything that is in order, and everything that is not, in the order in which one would repair.
 pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
@@ -21,6 +22,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
         Err(silence) => findings.push(silent_service(silence)),
     }
     findings.extend(configuration(facts.config.as_ref()));
+    findings.extend(facts.xenstore.as_ref().map(xenstore));
     if let Some(pcsc) = &facts.pcsc {
         let config = facts
             .config
@@ -71,6 +73,13 @@ fn configuration(config: Option<&Result<ConfigFacts, String>>) -> Vec<Finding> {
             .iter()
             .map(|missing| Finding::fail("configuration", missing).next("write that file"))
             .collect(),
+    }
+}
+
+fn xenstore(domains: &Result<usize, XenstoreFault>) -> Finding {
+    match domains {
+        Ok(count) => Finding::ok("xenstore", format!("answers, live domains: {count}")),
+        Err(fault) => Finding::fail("xenstore", fault.to_string()).next(fault.cure()),
     }
 }
 
@@ -255,7 +264,7 @@ fn bindings(status: &StatusView) -> Vec<Finding> {
     }
     let unreachable = service.bindings.iter().filter(|binding| {
         let mut channels = service.channels.iter();
-        !channels.any(|channel| channel.domain == binding.domain)
+        !channels.any(|channel| channel.domain.is_none_or(|domain| domain == binding.domain))
     });
     unreachable
         .map(|binding| {

@@ -40,7 +40,7 @@ fn status() -> StatusView {
                 kind: "unix".to_owned(),
                 path: "/c".to_owned(),
                 domid,
-                domain: uuid(),
+                domain: Some(uuid()),
                 insecure_development: false,
             }],
             bindings: vec![crate::admin::BindingView {
@@ -73,8 +73,10 @@ fn facts() -> Facts {
         config: Some(Ok(ConfigFacts {
             path: "/etc/x.toml".into(),
             missing: Vec::new(),
+            xenstore: None,
             readers: vec![("se-00".parse().expect("a SEID"), "R 00".to_owned())],
         })),
+        xenstore: Some(Ok(2)),
         pcsc: Some(PcscFacts {
             readers: Ok(vec![("R 00".to_owned(), true), ("R 01".to_owned(), false)]),
         }),
@@ -118,6 +120,7 @@ fn what_is_in_order_is_said_and_nothing_else() {
         [
             "service",
             "configuration",
+            "xenstore",
             "pcscd",
             "reader R 00",
             "reader R 01",
@@ -176,6 +179,19 @@ fn each_way_in_which_pcscd_can_fail_has_its_cure() {
         };
         one_wrong(&facts, &["Fail pcscd: ", cure]);
     }
+}
+
+#[test]
+fn a_xenstored_that_does_not_answer_is_named() {
+    let missing = XenstoreFault::Missing("/run/xenstored/socket".into());
+    let facts = Facts {
+        xenstore: Some(Err(missing)),
+        ..facts()
+    };
+    one_wrong(
+        &facts,
+        &["Fail xenstore", "/run/xenstored/socket", "systemctl start"],
+    );
 }
 
 #[test]

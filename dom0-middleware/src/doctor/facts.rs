@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use proto::id::Seid;
 
 use crate::admin::StatusView;
+use crate::xen::XenstoreFault;
 
 /// Everything that was looked at.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub(crate) struct Facts {
     pub(super) service: Result<StatusView, Silence>,
     /// The configuration, if it is known where it is.
     pub(super) config: Option<Result<ConfigFacts, String>>,
+    /// How many live domains xenstore knows; `None` when nobody asks it.
+    pub(super) xenstore: Option<Result<usize, XenstoreFault>>,
     /// The PC/SC service; `None` when no card comes from a reader.
     pub(super) pcsc: Option<PcscFacts>,
     /// Where `pcscd` listens; `None` when we may not know.
@@ -38,6 +42,8 @@ pub(crate) struct ConfigFacts {
     pub(super) path: PathBuf,
     /// Files that are missing.
     pub(super) missing: Vec<String>,
+    /// Whether xenstore is asked who the guests are, and how long it may take to answer.
+    pub(super) xenstore: Option<Duration>,
     /// Cards and the readers they are in, those in readers alone.
     pub(super) readers: Vec<(Seid, String)>,
 }

@@ -10,8 +10,9 @@ use pcsc::{Context, ReaderState, Scope, State};
 use super::facts::{ConfigFacts, Facts, PcscFacts, PcscProblem, Silence};
 use super::listening;
 use crate::admin::{AdminAnswer, AdminError, AdminRequest, StatusView, ask};
-use crate::config::{Config, ConfigError, ReaderPlace};
+use crate::config::{Config, ConfigError, DomainSource, ReaderPlace};
 use crate::error::Causes;
+use crate::xen;
 
 /// Looks at the service behind `admin`, and at the configuration: the one given, or the one that
 /// the service runs with.
@@ -24,6 +25,9 @@ pub(crate) fn probe(admin: &Path, config: Option<&Path>) -> Facts {
     let config = config.map(Path::to_owned).or(named);
     let config =
         config.map(|path| configuration(&path).map_err(|error| Causes(&error).to_string()));
+    let deadline = config
+        .as_ref()
+        .and_then(|config| config.as_ref().ok()?.xenstore);
     let in_readers = match &config {
         Some(Ok(config)) => !config.readers.is_empty(),
         _ => false,
@@ -31,6 +35,7 @@ pub(crate) fn probe(admin: &Path, config: Option<&Path>) -> Facts {
     Facts {
         service,
         config,
+        xenstore: deadline.map(xen::probe),
         pcsc: in_readers.then(|| PcscFacts { readers: readers() }),
         listening: listening::of_program("pcscd"),
     }
@@ -63,6 +68,10 @@ fn configuration(path: &Path) -> Result<ConfigFacts, ConfigError> {
     Ok(ConfigFacts {
         path: path.to_owned(),
         missing: missing.iter().map(ToString::to_string).collect(),
+        xenstore: match config.domains {
+            DomainSource::Xenstore => Some(config.limits.domain_read),
+            DomainSource::Config(_) => None,
+        },
         readers: config
             .readers
             .iter()
