@@ -223,7 +223,13 @@ fn xenstored_is_looked_at_where_it_is_asked() {
     };
     assert!(look().wrong("xenstore").is_empty(), "{:#?}", look().0);
     xenstored.kill();
-    look().expect("xenstore", &["fail xenstored has ended", "restart the host"]);
+    look().expect(
+        "xenstore",
+        &["fail xenstored has ended", "restart the host"],
+    );
     std::fs::remove_file(&socket).expect("left behind");
-    look().expect("xenstore", &["fail there is no xenstored", "systemctl start"]);
+    look().expect(
+        "xenstore",
+        &["fail there is no xenstored", "systemctl start"],
+    );
 }

@@ -7,6 +7,7 @@ mod half_close;
 mod modes;
 mod own_records;
 mod parallel;
+mod revoked;
 mod silence;
 mod wiped;
 
