@@ -30,6 +30,7 @@ check: build-deps ## Format, lints, documentation, licenses, example configurati
 	@scripts/check
 
 bench: deps release ## Measure whole handshakes; prints a table, writes target/bench.json
+	$(CARGO) build --locked --release -p dom0-middleware --example apdu_round_trip
 	$(CARGO) run --locked --release --quiet -p integration --example bench
 
 doc: build-deps ## Build the documentation of all crates

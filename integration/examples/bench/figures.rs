@@ -26,6 +26,8 @@ struct Figure {
 /// What a figure is counted in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Unit {
+    /// Microseconds.
+    Micros,
     /// Milliseconds.
     Millis,
     /// One time by another.
@@ -121,6 +123,7 @@ impl fmt::Display for Figures {
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Micros => "us",
             Self::Millis => "ms",
             Self::Ratio => "times",
             Self::Mebibytes => "MiB",

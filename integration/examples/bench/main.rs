@@ -9,9 +9,11 @@
 //! cargo run --release -p integration --example bench
 //! ```
 //!
-//! With the argument `agent` it looks at the agent alone and writes no file.
+//! With the argument `agent` it looks at the agent alone, with `apdu` at single commands to a card,
+//! and writes no file.
 
 mod agent;
+mod apdu;
 mod chain;
 mod figures;
 mod software;
@@ -32,16 +34,27 @@ const FEW: usize = 5;
 fn main() -> std::io::Result<()> {
     let pki = Pki::new();
     let mut figures = Figures::default();
-    if std::env::args().nth(1).as_deref() == Some("agent") {
-        agent::measure(&pki, &mut figures);
-        print!("{figures}");
-        return Ok(());
+    let part = std::env::args().nth(1);
+    match part.as_deref() {
+        Some("agent") => agent::measure(&pki, &mut figures),
+        Some("apdu") => apdu::measure(&pki, &mut figures),
+        _ => {
+            handshakes(&pki, &mut figures);
+            apdu::measure(&pki, &mut figures);
+            agent::measure(&pki, &mut figures);
+            figures.write()?;
+        }
     }
+    print!("{figures}");
+    Ok(())
+}
+
+fn handshakes(pki: &Pki, figures: &mut Figures) {
     for (key, text) in [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")] {
         let credential = pki.server(NAME, key);
-        let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
-        let software = software::measure(&pki, &server, key, MANY);
-        let on_card = chain::measure(&pki, &server, key, CardSpeed::Machine, MANY);
+        let server = OpensslServer::start(pki, &ServerPlan::new(&credential));
+        let software = software::measure(pki, &server, key, MANY);
+        let on_card = chain::measure(pki, &server, key, CardSpeed::Machine, MANY);
         for (kind, software, on_card) in [
             ("full", &software.full, &on_card.full),
             ("resumed", &software.resumed, &on_card.resumed),
@@ -57,9 +70,9 @@ fn main() -> std::io::Result<()> {
 
     for (key, text) in [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")] {
         let credential = pki.server(NAME, key);
-        let server = OpensslServer::start(&pki, &ServerPlan::new(&credential).tls13());
-        let full = chain::measure_full(&pki, &server, key, None, MANY);
-        add(&mut figures, &format!("tls 1.3 {text}"), &full);
+        let server = OpensslServer::start(pki, &ServerPlan::new(&credential).tls13());
+        let full = chain::measure_full(pki, &server, key, None, MANY);
+        add(figures, &format!("tls 1.3 {text}"), &full);
     }
 
     let credential = pki.server(NAME, KeyKind::P256);
@@ -67,25 +80,20 @@ fn main() -> std::io::Result<()> {
         (ServerPlan::new(&credential), "tls 1.2"),
         (ServerPlan::new(&credential).tls13(), "tls 1.3"),
     ] {
-        let server = OpensslServer::start(&pki, &plan);
+        let server = OpensslServer::start(pki, &plan);
         let pcscd = Pcscd::start();
-        let full = chain::measure_full(&pki, &server, KeyKind::P256, Some(&pcscd), MANY);
-        add(&mut figures, &format!("{text} p-256, in a reader"), &full);
+        let full = chain::measure_full(pki, &server, KeyKind::P256, Some(&pcscd), MANY);
+        add(figures, &format!("{text} p-256, in a reader"), &full);
     }
 
     let credential = pki.server(NAME, KeyKind::Rsa2048);
-    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
-    let slow = chain::measure(&pki, &server, KeyKind::Rsa2048, CardSpeed::Paper, FEW);
+    let server = OpensslServer::start(pki, &ServerPlan::new(&credential));
+    let slow = chain::measure(pki, &server, KeyKind::Rsa2048, CardSpeed::Paper, FEW);
     for (kind, times) in [("full", &slow.full), ("resumed", &slow.resumed)] {
         let name = |what: &str| format!("{kind} rsa-2048, card of the papers: {what}");
         figures.add(&name("chain"), times.total.median(), Unit::Millis);
         figures.add(&name("card's share"), times.card.median(), Unit::Millis);
     }
-
-    agent::measure(&pki, &mut figures);
-
-    print!("{figures}");
-    figures.write()
 }
 
 fn add(figures: &mut Figures, what: &str, share: &Share) {

@@ -29,8 +29,24 @@ pub fn start_alone(pki: &Pki, plan: &CardPlan, pcscd: &Pcscd, folder: &Path) -> 
     start(pki, plan, Some(pcscd.into()), folder)
 }
 
+/// The same for a reader that listens on a Unix socket, or will.
+///
+/// # Panics
+/// As [`start_alone`].
+#[must_use]
+pub fn start_at(pki: &Pki, plan: &CardPlan, socket: &Path, folder: &Path) -> Process {
+    pki::write(folder, CA_FILE, &pki.ca.pem());
+    personalise(pki, plan, folder);
+    connect(plan, &format!("unix:{}", socket.display()), folder)
+}
+
 /// Makes the card and starts it; it waits for its reader if it has to.
 pub(super) fn start(pki: &Pki, plan: &CardPlan, place: Option<Place>, folder: &Path) -> Process {
+    personalise(pki, plan, folder);
+    plug_in(plan, place, folder)
+}
+
+fn personalise(pki: &Pki, plan: &CardPlan, folder: &Path) {
     let seid = &plan.seid;
     let card = folder.join(format!("{seid}.card"));
     let ca = folder.join(CA_FILE);
@@ -55,7 +71,6 @@ pub(super) fn start(pki: &Pki, plan: &CardPlan, place: Option<Place>, folder: &P
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "soft-card personalise: {said}");
     }
-    plug_in(plan, place, folder)
 }
 
 /// Destroys a card that is in no reader.
@@ -70,6 +85,11 @@ pub(super) fn plug_in(plan: &CardPlan, place: Option<Place>, folder: &Path) -> P
         Some(place) => format!("127.0.0.1:{}", place.port),
         None => format!("unix:{}", folder.join(reader(seid)).display()),
     };
+    connect(plan, &reader, folder)
+}
+
+fn connect(plan: &CardPlan, reader: &str, folder: &Path) -> Process {
+    let seid = &plan.seid;
     let mut command = binaries::soft_card();
     command.arg("serve").arg("--connect").arg(reader);
     command
