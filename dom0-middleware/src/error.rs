@@ -10,6 +10,7 @@ use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::exit_code::ExitCode;
 use crate::service::ServiceError;
+use crate::socket::SocketError;
 
 /// Any failure of the program.
 #[derive(Debug, Error)]
@@ -65,13 +66,14 @@ fn of_service(error: &ServiceError) -> ExitCode {
     match error {
         ServiceError::Config(_)
         | ServiceError::Audit(AuditError::NotAnAudit(_) | AuditError::Io { .. })
-        | ServiceError::Socket(_)
+        | ServiceError::Socket(SocketError::Io { .. })
         | ServiceError::Ledger(_)
         | ServiceError::Adoption(_)
         | ServiceError::Reader { .. } => ExitCode::Configuration,
-        ServiceError::Audit(AuditError::InUse(_)) | ServiceError::AuditWrite(_) => {
-            ExitCode::Unavailable
-        }
+        // Most likely another one runs already.
+        ServiceError::Audit(AuditError::InUse(_))
+        | ServiceError::Socket(SocketError::Occupied(_))
+        | ServiceError::AuditWrite(_) => ExitCode::Unavailable,
         ServiceError::System(_) | ServiceError::WorkerEnded { .. } => ExitCode::Internal,
     }
 }

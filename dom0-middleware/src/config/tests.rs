@@ -444,6 +444,18 @@ fn an_identity_has_one_certificate() {
 const XENSTORE: &str = "[xenstore]\nenabled = true\n";
 
 #[test]
+fn a_domain_has_one_channel() {
+    let channel = |path: &str| {
+        format!(
+            "[[channel]]\nkind = \"unix\"\npath = \"{path}\"\ndomid = 7\n\
+             insecure_development = true\n"
+        )
+    };
+    let two = format!("{XENSTORE}{}{}", channel("/x/a"), channel("/x/b"));
+    refused_at(11, "has a channel already", &two);
+}
+
+#[test]
 fn with_xenstore_domains_are_named_by_uuid_and_none_is_written_here() {
     let channel = "[[channel]]\nkind = \"unix\"\npath = \"/x/a\"\ndomid = 7\n\
                    insecure_development = true\n";

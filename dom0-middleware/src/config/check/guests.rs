@@ -107,6 +107,10 @@ impl Check<'_> {
                 let problem = "two channels with one path; the path says which domain it is";
                 return Err(self.error(span, "channel.path", problem));
             }
+            if channels.iter().any(|channel| channel.domid == domid) {
+                let problem = format!("domid {domid} has a channel already; one domain has one");
+                return Err(self.error(table.domid.span(), "channel.domid", problem));
+            }
             channels.push(UnixChannelConfig { path, domid });
         }
         Ok(channels)
