@@ -49,7 +49,7 @@ fn arrival(mut source: Box<dyn CardSource>) -> Result<Box<dyn CardTransport>, Bo
         if let Some(card) = source.poll(until)? {
             return Ok(card);
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::park_timeout(Duration::from_millis(20));
     }
     Err("no card came".into())
 }

@@ -37,6 +37,7 @@
 //! | [`chain`] | all programs of a host and its guests, started and ready |
 //! | [`descriptors`] | enough of them for a thousand connections |
 //! | [`openssl`] | `openssl s_server`, which demands a client certificate, and what it reports |
+//! | [`footprint`] | what a running program takes: memory and descriptors |
 //! | [`gnutls`] | `gnutls-serv`, likewise |
 //! | [`meddler`] | a TCP proxy that delivers the server's bytes in awkward portions |
 //! | [`pki`] | throw-away CAs, server and card certificates |
@@ -53,6 +54,7 @@ pub mod audit;
 pub mod binaries;
 pub mod chain;
 pub mod descriptors;
+pub mod footprint;
 pub mod gnutls;
 pub mod meddler;
 pub mod openssl;

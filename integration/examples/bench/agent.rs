@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use integration::binaries;
 use integration::chain::{Chain, ChainPlan, request};
 use integration::descriptors;
+use integration::footprint::{Footprint, MIB};
 use integration::pki::{KeyKind, Pki};
 use integration::tls_server::{TlsServer, echo};
 use integration::wait;
@@ -20,7 +21,6 @@ const CONNECTIONS: [usize; 2] = [100, 1_000];
 const DESCRIPTORS: u64 = 4_000;
 /// Most memory that an agent with nothing to do should take, in MiB.
 const IDLE_TARGET: f64 = 8.0;
-const MIB: f64 = 1_048_576.0;
 
 /// Measures a new agent: its program, its memory with nothing to do, and with connections that
 /// have carried data each way and are silent now.
@@ -65,11 +65,5 @@ fn connect(chain: &Chain, port: u16) -> UnixStream {
 
 /// Memory that the agent really has, in MiB.
 fn resident(chain: &Chain) -> f64 {
-    let path = format!("/proc/{}/status", chain.guest("web01").agent_id());
-    let status = std::fs::read_to_string(path).expect("it runs");
-    // `VmRSS:      4096 kB`
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    let kib: f64 = kib.and_then(|kib| kib.parse().ok()).expect("a number");
-    kib / 1_024.0
+    Footprint::of(chain.guest("web01").agent_id()).resident / MIB
 }

@@ -19,8 +19,29 @@ struct Figure {
     name: String,
     value: f64,
     unit: Unit,
-    /// Where one is set: the value should stay below it.
-    target: Option<f64>,
+    target: Option<Target>,
+}
+
+/// What a figure should be.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    Below(f64),
+    AtLeast(f64),
+}
+
+impl Target {
+    fn value(self) -> f64 {
+        match self {
+            Self::Below(value) | Self::AtLeast(value) => value,
+        }
+    }
+
+    fn is_met(self, value: f64) -> bool {
+        match self {
+            Self::Below(target) => value <= target,
+            Self::AtLeast(target) => value >= target,
+        }
+    }
 }
 
 /// What a figure is counted in.
@@ -32,13 +53,32 @@ pub(crate) enum Unit {
     Millis,
     /// One time by another.
     Ratio,
+    /// 1,024 bytes.
+    Kibibytes,
     /// 1,048,576 bytes.
     Mebibytes,
+    /// 1,000,000 bytes in a second.
+    MegabytesPerSecond,
+    /// Things in a second.
+    PerSecond,
+    /// Hundredths.
+    Percent,
+    /// Things.
+    Count,
 }
 
 impl Times {
     pub(crate) fn add(&mut self, time: Duration) {
         self.0.push(time.as_secs_f64() * 1_000.0);
+    }
+
+    /// The time that 99 of a hundred stay below: the longest but one of a hundred.
+    pub(crate) fn p99(&self) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let beyond = sorted.len() / 100;
+        let place = sorted.len().checked_sub(1 + beyond);
+        place.map_or(f64::NAN, |place| sorted[place])
     }
 
     /// The time that half of them stay below.
@@ -59,12 +99,17 @@ impl Figures {
         self.push(name, value, unit, None);
     }
 
-    /// Adds a figure that should be less than `target`.
+    /// Adds a figure that should be `target` at most.
     pub(crate) fn add_below(&mut self, name: &str, value: f64, unit: Unit, target: f64) {
-        self.push(name, value, unit, Some(target));
+        self.push(name, value, unit, Some(Target::Below(target)));
     }
 
-    fn push(&mut self, name: &str, value: f64, unit: Unit, target: Option<f64>) {
+    /// Adds a figure that should be `target` at least.
+    pub(crate) fn add_above(&mut self, name: &str, value: f64, unit: Unit, target: f64) {
+        self.push(name, value, unit, Some(Target::AtLeast(target)));
+    }
+
+    fn push(&mut self, name: &str, value: f64, unit: Unit, target: Option<Target>) {
         eprintln!("{name}: {value:.2} {unit}");
         self.0.push(Figure {
             name: name.to_owned(),
@@ -84,14 +129,27 @@ impl Figures {
 
 impl Figure {
     fn to_json(&self) -> serde_json::Value {
-        let value = (self.value * 1_000.0).round() / 1_000.0;
+        let value = round(self.value);
         json!({
             "name": self.name,
             "value": value,
             "unit": self.unit.to_string(),
-            "target": self.target,
-            "met": self.target.map(|target| self.value < target),
+            "target": self.target.map(|target| round(target.value())),
+            "met": self.target.map(|target| target.is_met(self.value)),
         })
+    }
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Below(target) => write!(f, "at most {target:.2}"),
+            Self::AtLeast(target) => write!(f, "at least {target:.2}"),
+        }
     }
 }
 
@@ -112,7 +170,10 @@ impl fmt::Display for Figures {
         {
             write!(f, "{name:width$}  {value:>9.2} {unit}")?;
             match target {
-                Some(target) => writeln!(f, ", should be less than {target}")?,
+                Some(target) if target.is_met(*value) => {
+                    writeln!(f, ", as it should be: {target}")?
+                }
+                Some(target) => writeln!(f, ", MISSED: {target}")?,
                 None => writeln!(f)?,
             }
         }
@@ -126,7 +187,12 @@ impl fmt::Display for Unit {
             Self::Micros => "us",
             Self::Millis => "ms",
             Self::Ratio => "times",
+            Self::Kibibytes => "KiB",
             Self::Mebibytes => "MiB",
+            Self::MegabytesPerSecond => "MB/s",
+            Self::PerSecond => "/s",
+            Self::Percent => "%",
+            Self::Count => "",
         })
     }
 }

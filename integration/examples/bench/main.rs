@@ -9,14 +9,18 @@
 //! cargo run --release -p integration --example bench
 //! ```
 //!
-//! With the argument `agent` it looks at the agent alone, with `apdu` at single commands to a card,
-//! and writes no file.
+//! With the name of a part (`handshakes`, `apdu`, `throughput`, `fairness`, `scaling`, `agent`,
+//! `service`) it measures that alone and writes no file.
 
 mod agent;
 mod apdu;
 mod chain;
+mod fairness;
 mod figures;
+mod middleware;
+mod scaling;
 mod software;
+mod throughput;
 
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::pcscd::Pcscd;
@@ -26,6 +30,17 @@ use crate::chain::{CardSpeed, Share};
 use crate::figures::{Figures, Unit};
 
 const NAME: &str = "www.example";
+type Measure = fn(&Pki, &mut Figures);
+/// What can be measured alone, by its name on the command line, in the order of the whole.
+const PARTS: [(&str, Measure); 7] = [
+    ("handshakes", handshakes),
+    ("apdu", apdu::measure),
+    ("throughput", throughput::measure),
+    ("fairness", fairness::measure),
+    ("scaling", scaling::measure),
+    ("agent", agent::measure),
+    ("service", middleware::measure),
+];
 /// Handshakes of each kind as fast as this machine.
 const MANY: usize = 100;
 /// Handshakes of each kind at the speed of a card.
@@ -36,12 +51,18 @@ fn main() -> std::io::Result<()> {
     let mut figures = Figures::default();
     let part = std::env::args().nth(1);
     match part.as_deref() {
-        Some("agent") => agent::measure(&pki, &mut figures),
-        Some("apdu") => apdu::measure(&pki, &mut figures),
-        _ => {
-            handshakes(&pki, &mut figures);
-            apdu::measure(&pki, &mut figures);
-            agent::measure(&pki, &mut figures);
+        Some(part) => match PARTS.iter().find(|(name, _)| *name == part) {
+            Some((_, measure)) => measure(&pki, &mut figures),
+            None => {
+                let known: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+                eprintln!("no part {part}; there is: {}", known.join(", "));
+                std::process::exit(64);
+            }
+        },
+        None => {
+            for (_, measure) in PARTS {
+                measure(&pki, &mut figures);
+            }
             figures.write()?;
         }
     }

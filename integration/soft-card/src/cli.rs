@@ -82,7 +82,7 @@ pub struct ServeArgs {
     /// How commands reach it.
     #[arg(long, value_enum, default_value_t = Transmission::T1)]
     pub protocol: Transmission,
-    /// How long commands take: none or paper.
+    /// How long commands take: none, paper, or paper/N for N times as fast.
     #[arg(long, default_value = "none")]
     pub timing: Timing,
     /// Fault at the Nth command: KIND@N, KIND being mute, slow, garbage, truncated, reset,

@@ -1,6 +1,7 @@
 //! How long a real card would take: prices for the [operations](Operation) of a command.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -28,14 +29,21 @@ pub enum Timing {
     /// the public-key work of a full handshake: certificate chain, signature, key agreement.
     /// Longer chains cost their bytes; a server without tickets saves theirs, about 0.13 s.
     Paper,
+    /// These cards, so many times as fast: `paper/5`.
+    PaperFaster(NonZeroU32),
 }
 
 impl Timing {
     /// The time a command of these operations takes.
     pub fn price(self, operations: &[Operation]) -> Duration {
+        let paper = || operations.iter().map(|operation| paper(*operation)).sum();
         match self {
             Self::None => Duration::ZERO,
-            Self::Paper => operations.iter().map(|operation| paper(*operation)).sum(),
+            Self::Paper => paper(),
+            Self::PaperFaster(times) => {
+                let paper: Duration = paper();
+                paper / times.get()
+            }
         }
     }
 }
@@ -62,6 +70,7 @@ impl fmt::Display for Timing {
                 PAPER_PUBLIC_KEY.as_millis(),
                 PAPER_KEY_SCHEDULE.as_millis(),
             ),
+            Self::PaperFaster(times) => write!(f, "{}; all {times} times as fast", Self::Paper),
         }
     }
 }
@@ -73,14 +82,20 @@ impl FromStr for Timing {
         match text {
             "none" => Ok(Self::None),
             "paper" => Ok(Self::Paper),
-            _ => Err(UnknownTiming),
+            _ => {
+                let times = text.strip_prefix("paper/").ok_or(UnknownTiming)?;
+                times
+                    .parse()
+                    .map(Self::PaperFaster)
+                    .map_err(|_| UnknownTiming)
+            }
         }
     }
 }
 
 /// The text names no timing model.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a timing model; known are none and paper")]
+#[error("not a timing model; known are none, paper, and paper/N for N times as fast")]
 pub struct UnknownTiming;
 
 const PAPER_BYTE: Duration = Duration::from_micros(170);
@@ -107,6 +122,13 @@ mod tests {
             "{shown}"
         );
         assert_eq!("paper".parse(), Ok(Timing::Paper));
+        let faster: Timing = "paper/5".parse().expect("a model");
+        assert_eq!(
+            faster.price(&[Operation::PrivateKey]),
+            Duration::from_millis(112)
+        );
+        assert!(faster.to_string().ends_with("5 times as fast"), "{faster}");
+        assert_eq!("paper/0".parse::<Timing>(), Err(UnknownTiming));
         assert_eq!("papers".parse::<Timing>(), Err(UnknownTiming));
     }
 }

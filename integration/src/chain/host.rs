@@ -62,7 +62,9 @@ impl Chain {
                 self.middleware.expect_running();
                 channel.exists().then_some(())
             });
-            self.guests.push(Guest::start(plan, &channel, folder));
+            if plan.has_agent {
+                self.guests.push(Guest::start(plan, &channel, folder));
+            }
         }
         let cards = &self.plan.cards;
         let described = |seid: &String| {
@@ -70,7 +72,11 @@ impl Chain {
                 .iter()
                 .any(|card| card.described && card.seid == *seid)
         };
-        for (guest, plan) in self.guests.iter_mut().zip(plans) {
+        for (guest, plan) in self
+            .guests
+            .iter_mut()
+            .zip(plans.iter().filter(|plan| plan.has_agent))
+        {
             wait::until("a guest sees its identities", || {
                 guest.agent().expect_running();
                 let expected = plan.bindings.iter().filter(|(seid, _)| described(seid));
@@ -94,6 +100,12 @@ impl Chain {
     pub fn guest(&self, name: &str) -> &Guest {
         let found = self.guests.iter().find(|guest| guest.name() == name);
         found.unwrap_or_else(|| panic!("no guest {name}"))
+    }
+
+    /// Where the channel of a guest listens.
+    #[must_use]
+    pub fn channel(&self, guest: &str) -> PathBuf {
+        self.folder.path().join(channel(guest))
     }
 
     /// The middleware.

@@ -54,6 +54,8 @@ pub struct GuestPlan {
     pub(super) bindings: Vec<(String, String)>,
     /// What its agent's configuration says beyond the sockets.
     pub(super) agent_config: String,
+    /// Whether an agent runs in it.
+    pub(super) has_agent: bool,
 }
 
 impl ChainPlan {
@@ -152,7 +154,15 @@ impl GuestPlan {
             name: name.to_owned(),
             bindings: Vec::new(),
             agent_config: String::new(),
+            has_agent: true,
         }
+    }
+
+    /// No agent is started in it: the test speaks to its channel itself.
+    #[must_use]
+    pub fn without_agent(mut self) -> Self {
+        self.has_agent = false;
+        self
     }
 
     /// One more binding. (SEID, identity) belongs to one guest.
