@@ -57,6 +57,9 @@ impl Guest {
             ),
         );
         let mut command = binaries::agent();
+        if let Some(filter) = &plan.log {
+            command.env("RUST_LOG", filter);
+        }
         command.arg("serve").arg("--config").arg(config);
         Self {
             name: name.clone(),
@@ -88,6 +91,12 @@ impl Guest {
     #[must_use]
     pub fn agent_id(&self) -> u32 {
         self.agent.id()
+    }
+
+    /// What its agent has said so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.agent.log()
     }
 
     /// The agent.

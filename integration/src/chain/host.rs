@@ -177,6 +177,15 @@ impl Chain {
         });
     }
 
+    /// Kills a guest's agent, as if the guest had crashed.
+    ///
+    /// # Panics
+    /// When the plan had no such guest.
+    pub fn kill_agent(&mut self, guest: &str) {
+        let found = self.guests.iter_mut().find(|found| found.name() == guest);
+        found.expect("a guest of the plan").agent().kill();
+    }
+
     /// Stops a guest's agent, starts it again, and waits until it sees identities.
     ///
     /// # Panics

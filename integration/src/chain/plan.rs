@@ -56,6 +56,8 @@ pub struct GuestPlan {
     pub(super) agent_config: String,
     /// Whether an agent runs in it.
     pub(super) has_agent: bool,
+    /// What the agent logs, as in `RUST_LOG`.
+    pub(super) log: Option<String>,
 }
 
 impl ChainPlan {
@@ -155,7 +157,15 @@ impl GuestPlan {
             bindings: Vec::new(),
             agent_config: String::new(),
             has_agent: true,
+            log: None,
         }
+    }
+
+    /// What its agent logs, as in `RUST_LOG`.
+    #[must_use]
+    pub fn logging(mut self, filter: &str) -> Self {
+        self.log = Some(filter.to_owned());
+        self
     }
 
     /// No agent is started in it: the test speaks to its channel itself.

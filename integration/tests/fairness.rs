@@ -1,0 +1,237 @@
+//! Many domains and one card: whose turn it is, and what those who wait are told.
+//!
+//! Nothing is asserted on times but what was promised; that nobody is held up is read off the order
+//! of the records in the audit.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
+use integration::pki::{KeyKind, Pki};
+use integration::tls_server::{TlsServer, echo};
+use integration::wait;
+use rustls::version::TLS12;
+
+const NAME: &str = "www.example";
+/// Domains on the card.
+const DOMAINS: usize = 16;
+
+fn name(number: usize) -> String {
+    format!("guest-{number:02}")
+}
+
+/// A card of all domains, at that speed.
+fn plan(domains: usize, timing: &str) -> ChainPlan {
+    let mut card = CardPlan::new("se-00").options(&["--timing", timing]);
+    let mut plan = ChainPlan::new();
+    for number in 0..domains {
+        let name = name(number);
+        card = card.identity(&name, KeyKind::P256);
+        let guest = GuestPlan::new(&name).bound("se-00", &name);
+        plan = plan.guest(guest.logging("domu_agent=debug"));
+    }
+    plan.card(card)
+}
+
+fn server(pki: &Pki) -> TlsServer {
+    TlsServer::start(pki, &pki.server(NAME, KeyKind::P256), &TLS12, echo)
+}
+
+fn run(chain: &Chain, guest: usize, port: u16) {
+    let mut wish = request(port, NAME);
+    wish.resume = Some(false);
+    let session = chain.guest(&name(guest)).ask(wish);
+    session.expect("a session").close();
+}
+
+/// The guests of all sessions in the audit, in the order in which they were made.
+fn made(chain: &Chain) -> Vec<String> {
+    let records = chain.audited("session-established");
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    records.iter().map(|record| text(&record["name"])).collect()
+}
+
+#[test]
+fn fifteen_who_ask_now_and_then_get_their_turns_beside_one_who_floods() {
+    const LOUD: usize = 0;
+    let pki = Pki::new();
+    let chain = Chain::start(&pki, &plan(DOMAINS, "paper/100"));
+    let port = server(&pki).port();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    run(&chain, LOUD, port);
+                }
+            });
+        }
+        wait::until("the flood has begun", || {
+            (made(&chain).len() > 4).then_some(())
+        });
+        let quiet: Vec<_> = (1..DOMAINS)
+            .map(|guest| {
+                let chain = &chain;
+                scope.spawn(move || {
+                    for _ in 0..3 {
+                        let before = made(chain).len();
+                        run(chain, guest, port);
+                        let turns = turns_before(&made(chain)[before..], &name(guest));
+                        // One that runs already, one in its round, one that was chosen meanwhile.
+                        for (other, count) in turns {
+                            assert!(count <= 3, "{other} had {count} turns before {guest}");
+                        }
+                    }
+                })
+            })
+            .collect();
+        let quiet: Vec<_> = quiet
+            .into_iter()
+            .map(thread::ScopedJoinHandle::join)
+            .collect();
+        is_over.store(true, Ordering::Relaxed);
+        quiet.into_iter().for_each(|quiet| quiet.expect("in turn"));
+    });
+}
+
+/// How many turns each other domain had before the first of this one.
+fn turns_before(made: &[String], name: &str) -> BTreeMap<String, usize> {
+    let mut turns = BTreeMap::new();
+    for other in made.iter().take_while(|other| *other != name) {
+        *turns.entry(other.clone()).or_default() += 1;
+    }
+    turns
+}
+
+#[test]
+fn who_holds_handshakes_open_holds_nobody_up_for_longer_than_one_wait() {
+    const HOLDER: usize = 0;
+    let pki = Pki::new();
+    let plan = plan(4, "none")
+        .limit("peer_wait_ms", 150)
+        .limit("peer_wait_alone_ms", 300);
+    let chain = Chain::start(&pki, &plan);
+    let port = server(&pki).port();
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let silent_port = silent.local_addr().expect("bound").port();
+    thread::scope(|scope| {
+        let held: Vec<_> = (0..4)
+            .map(|_| {
+                let chain = &chain;
+                scope.spawn(move || {
+                    let refused = chain.guest(&name(HOLDER)).connect(silent_port, NAME);
+                    refused.expect_err("the server says nothing").code
+                })
+            })
+            .collect();
+        let kept: Vec<TcpStream> = held
+            .iter()
+            .map(|_| silent.accept().expect("the agent").0)
+            .collect();
+        let others: Vec<_> = (1..4)
+            .map(|guest| {
+                let chain = &chain;
+                scope.spawn(move || (0..3).for_each(|_| run(chain, guest, port)))
+            })
+            .collect();
+        others
+            .into_iter()
+            .for_each(|other| other.join().expect("served"));
+        for held in held {
+            assert_eq!(held.join().expect("an answer"), "timeout");
+        }
+        drop(kept);
+    });
+    assert_eq!(made(&chain).len(), 9);
+    // It has lost nothing but these.
+    run(&chain, HOLDER, port);
+}
+
+#[test]
+fn guests_that_die_in_the_queue_leave_their_places() {
+    let pki = Pki::new();
+    let mut chain = Chain::start(&pki, &plan(8, "paper/4"));
+    let port = server(&pki).port();
+    // They wait until the agent is gone: the answer is nobody's.
+    let clients: Vec<_> = (0..8)
+        .map(|guest| chain.guest(&name(guest)).client().clone())
+        .collect();
+    let waiting: Vec<_> = clients
+        .into_iter()
+        .map(|client| thread::spawn(move || client.connect(request(port, NAME)).is_ok()))
+        .collect();
+    wait::until("seven wait for the card", || {
+        (state(&chain, "waiting") == 7).then_some(())
+    });
+    for guest in 4..8 {
+        chain.kill_agent(&name(guest));
+    }
+    let served = waiting
+        .into_iter()
+        .map(|guest| guest.join().expect("no panic"));
+    let served: Vec<bool> = served.collect();
+    assert!(served[..4].iter().all(|served| *served), "{served:?}");
+    wait::until("nobody waits any more", || {
+        (state(&chain, "waiting") == 0 && state(&chain, "running") == 0).then_some(())
+    });
+    // The card has worked for one of the dead at most: the one that it had begun with.
+    let made = made(&chain);
+    assert!((4..=5).contains(&made.len()), "{made:?}");
+}
+
+fn state(chain: &Chain, key: &str) -> u64 {
+    let output = chain.admin(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    status[key].as_u64().expect("a number")
+}
+
+#[test]
+fn those_who_wait_are_told_their_place_and_how_long() {
+    let pki = Pki::new();
+    let chain = Chain::start(&pki, &plan(DOMAINS, "paper/10"));
+    let port = server(&pki).port();
+    // The service learns how long this card takes.
+    (0..8).for_each(|_| run(&chain, 0, port));
+    let begin = Barrier::new(DOMAINS);
+    thread::scope(|scope| {
+        for guest in 0..DOMAINS {
+            let (chain, begin) = (&chain, &begin);
+            scope.spawn(move || {
+                begin.wait();
+                run(chain, guest, port);
+            });
+        }
+    });
+    let mut places = Vec::new();
+    for guest in 0..DOMAINS {
+        let log = chain.guest(&name(guest)).log();
+        let number = |line: &str, key: &str| -> Option<u64> {
+            let (_, rest) = line.split_once(&format!("{key}="))?;
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse().ok()
+        };
+        let told = log
+            .lines()
+            .find(|line| line.contains("waiting for the card"));
+        let Some(told) = told else { continue };
+        let (place, expected) = (number(told, "place"), number(told, "expected_ms"));
+        let (place, expected) = (place.expect("a place"), expected.expect("a time"));
+        let last = log
+            .lines()
+            .rfind(|line| line.contains("wait_ms="))
+            .expect("established");
+        let waited = number(last, "wait_ms").expect("a time");
+        assert!(
+            waited <= 2 * expected && expected <= 2 * waited,
+            "{guest}: place {place}, told {expected} ms, waited {waited} ms"
+        );
+        places.push(place);
+    }
+    places.sort_unstable();
+    // They come one by one, each behind all before it; the first has its turn at once.
+    let expected: Vec<u64> = (1..DOMAINS as u64).collect();
+    assert_eq!(places, expected);
+}
