@@ -54,6 +54,9 @@ pub enum XenstoreFault {
     /// It answers, but does not know of dom0.
     #[error("xenstored does not know of dom0: it was restarted, or the host is still starting")]
     Empty,
+    /// It does not tell us who is there.
+    #[error("xenstored does not let us list domains: this is not dom0")]
+    NotDom0,
     /// Something else.
     #[error("xenstored: {0}")]
     Other(io::Error),
@@ -79,6 +82,7 @@ impl XenstoreFault {
                  domains, raise limits.domain_read_ms"
             }
             Self::Empty => "wait until xen-init-dom0 has run, or run it",
+            Self::NotDom0 => "run this in dom0",
             Self::Other(_) => "see the log of xenstored",
         }
     }
@@ -95,6 +99,9 @@ impl From<StoreError> for XenstoreFault {
             },
             StoreError::Late(time) => Self::Silent(time),
             StoreError::Empty => Self::Empty,
+            StoreError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Self::NotDom0
+            }
             StoreError::Io(error) => Self::Other(error),
         }
     }
@@ -114,6 +121,8 @@ mod tests {
             connect(io::ErrorKind::TimedOut),
             StoreError::Late(Duration::from_millis(250)),
             StoreError::Empty,
+            StoreError::Io(io::ErrorKind::PermissionDenied.into()),
+            StoreError::Io(io::ErrorKind::BrokenPipe.into()),
         ];
         let mut words: Vec<String> = Vec::new();
         for error in errors {
@@ -123,6 +132,6 @@ mod tests {
         }
         words.sort();
         words.dedup();
-        assert_eq!(words.len(), 6, "{words:?}");
+        assert_eq!(words.len(), 8, "{words:?}");
     }
 }
