@@ -104,6 +104,13 @@ impl ChainPlan {
         self
     }
 
+    /// As [`Self::on_xenstore`], through whoever listens at this socket.
+    #[must_use]
+    pub fn on_xenstore_at(mut self, socket: PathBuf) -> Self {
+        self.xenstore = Some(socket);
+        self
+    }
+
     /// A limit other than the default, by its key in the table `[limits]`.
     #[must_use]
     pub fn limit(mut self, key: &str, value: u64) -> Self {

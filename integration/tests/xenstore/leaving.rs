@@ -1,0 +1,85 @@
+//! What becomes of a domain that leaves, and of who comes after it.
+
+use std::time::Instant;
+
+use integration::chain::request;
+use integration::wait;
+use integration::xenstored::{Domain, Xenstored, uuid};
+
+use crate::{CutOff, Host, NAME, PATIENT, card, report, web01};
+
+#[test]
+fn a_domain_that_is_destroyed_loses_what_runs_what_waits_and_what_it_had() {
+    // Two seconds for each handshake: the first runs, the second waits.
+    let host = Host::with(Xenstored::start(), card(&["--timing", "paper"]), PATIENT);
+    let mut standing = host.connect("web01").expect("a session");
+    std::thread::scope(|scope| {
+        let opens: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut wish = request(host.server.port(), NAME);
+                    wish.resume = Some(false);
+                    let refused = host.chain.guest("web01").ask(wish);
+                    (refused.expect_err("its domain ends"), Instant::now())
+                })
+            })
+            .collect();
+        wait::until("one handshake runs, one waits", || {
+            let output = host.chain.admin(&["status", "--json"]);
+            let status: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+            (status["running"] == 1 && status["waiting"] == 1).then_some(())
+        });
+        let begun = Instant::now();
+        host.xenstored.destroy(1);
+        for open in opens {
+            let (error, at) = open.join().expect("no panic");
+            assert_eq!(error.code, "not-bound", "{error}");
+            report(
+                "destroyed, and a handshake is refused",
+                at.saturating_duration_since(begun),
+            );
+        }
+        assert!(standing.stream.read_to_end_or_reset(), "it is cut off");
+        report("destroyed, and a TLS connection is closed", begun.elapsed());
+    });
+    let ended = host.chain.audited("domain-ended");
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0]["domain"], uuid(1));
+    assert_eq!(host.names().len(), 1, "no key left any more");
+    host.wait_refused(1, "domain 1 is gone");
+    // The card is free for the next.
+    host.chain.wait_card("present");
+}
+
+#[test]
+fn after_a_reboot_a_domain_gets_in_under_its_new_domid_only() {
+    let host = Host::start();
+    host.connect("web01").expect("a session").close();
+    host.xenstored.destroy(1);
+    host.xenstored.create(&web01(2));
+    host.connect_soon("other").close();
+    host.wait_not_bound("web01");
+    let domids: Vec<_> = host
+        .chain
+        .audited("session-established")
+        .iter()
+        .map(|record| (record["domid"].clone(), record["domain"].clone()))
+        .collect();
+    let same = uuid(1);
+    assert_eq!(
+        domids,
+        [(1.into(), same.clone().into()), (2.into(), same.into())]
+    );
+}
+
+#[test]
+fn another_domain_under_the_same_domid_inherits_nothing() {
+    let host = Host::start();
+    let mut session = host.connect("web01").expect("a session");
+    host.xenstored.create(&Domain::new(1, 9, "stranger"));
+    assert!(session.stream.read_to_end_or_reset(), "it is cut off");
+    host.wait_not_bound("web01");
+    let ended = host.chain.audited("domain-ended");
+    let reason = ended[0]["reason"].as_str().expect("a text");
+    assert!(reason.contains(&uuid(9)), "{reason}");
+}
