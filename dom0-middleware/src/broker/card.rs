@@ -160,7 +160,12 @@ impl Card {
             let whole = self.expected(&running.plan, before);
             before = Some(&running.plan);
             let gone = now.saturating_duration_since(running.since);
-            (running.domain, whole.saturating_sub(gone), whole.max(gone))
+            let left = match running.key {
+                Some(_) => whole.saturating_sub(gone),
+                // It has its keys, or is given up: the card only comes to rest.
+                None => Duration::ZERO,
+            };
+            (running.domain, left, whole.max(gone))
         });
         self.queue.forecast(running, |key| match plan(key) {
             Some(plan) => {
