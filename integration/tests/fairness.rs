@@ -47,18 +47,44 @@ fn run(chain: &Chain, guest: usize, port: u16) {
     session.expect("a session").close();
 }
 
-/// The guests of all sessions in the audit, in the order in which they were made.
-fn made(chain: &Chain) -> Vec<String> {
+/// A session in the audit, by the service's own clock.
+#[derive(Debug)]
+struct Made {
+    name: String,
+    /// When it began to wait for the card, and when it had its keys, in microseconds.
+    asked: i64,
+    done: i64,
+}
+
+/// All sessions in the audit, in the order in which they were made.
+fn made(chain: &Chain) -> Vec<Made> {
     let records = chain.audited("session-established");
-    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
-    records.iter().map(|record| text(&record["name"])).collect()
+    let made = |record: &serde_json::Value| {
+        let micros = |key: &str| record[key].as_i64().expect("a number");
+        let done = micros_of_month(record["time"].as_str().expect("a time"));
+        Made {
+            name: record["name"].as_str().expect("text").to_owned(),
+            asked: done - micros("card_us") - micros("wait_us"),
+            done,
+        }
+    };
+    records.iter().map(made).collect()
+}
+
+/// `2026-11-21T04:07:09.123Z`. No test goes on over the end of a month.
+fn micros_of_month(time: &str) -> i64 {
+    let number = |from: usize, to: usize| -> i64 { time[from..to].parse().expect("digits") };
+    let hours = number(8, 10) * 24 + number(11, 13);
+    let seconds = (hours * 60 + number(14, 16)) * 60 + number(17, 19);
+    (seconds * 1_000 + number(20, 23)) * 1_000
 }
 
 #[test]
 fn fifteen_who_ask_now_and_then_get_their_turns_beside_one_who_floods() {
     const LOUD: usize = 0;
     let pki = Pki::new();
-    let chain = Chain::start(&pki, &plan(DOMAINS, "paper/100"));
+    // Slow enough that the machine counts for little: turns go by time, not by number.
+    let chain = Chain::start(&pki, &plan(DOMAINS, "paper/20"));
     let port = server(&pki).port();
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -75,17 +101,7 @@ fn fifteen_who_ask_now_and_then_get_their_turns_beside_one_who_floods() {
         let quiet: Vec<_> = (1..DOMAINS)
             .map(|guest| {
                 let chain = &chain;
-                scope.spawn(move || {
-                    for _ in 0..3 {
-                        let before = made(chain).len();
-                        run(chain, guest, port);
-                        let turns = turns_before(&made(chain)[before..], &name(guest));
-                        // One that runs already, one in its round, one that was chosen meanwhile.
-                        for (other, count) in turns {
-                            assert!(count <= 3, "{other} had {count} turns before {guest}");
-                        }
-                    }
-                })
+                scope.spawn(move || (0..3).for_each(|_| run(chain, guest, port)))
             })
             .collect();
         let quiet: Vec<_> = quiet
@@ -93,15 +109,26 @@ fn fifteen_who_ask_now_and_then_get_their_turns_beside_one_who_floods() {
             .map(thread::ScopedJoinHandle::join)
             .collect();
         is_over.store(true, Ordering::Relaxed);
-        quiet.into_iter().for_each(|quiet| quiet.expect("in turn"));
+        quiet.into_iter().for_each(|quiet| quiet.expect("served"));
     });
+    let all = made(&chain);
+    let quiet: Vec<&Made> = all.iter().filter(|made| made.name != name(LOUD)).collect();
+    assert_eq!(quiet.len(), 3 * (DOMAINS - 1));
+    for session in quiet {
+        // One that runs already, one in its round, one that ends in the same millisecond.
+        for (other, count) in turns_meanwhile(&all, session) {
+            let name = &session.name;
+            assert!(count <= 3, "{other} had {count} turns while {name} waited");
+        }
+    }
 }
 
-/// How many turns each other domain had before the first of this one.
-fn turns_before(made: &[String], name: &str) -> BTreeMap<String, usize> {
+/// How many turns each other domain had while this session waited.
+fn turns_meanwhile(all: &[Made], session: &Made) -> BTreeMap<String, usize> {
     let mut turns = BTreeMap::new();
-    for other in made.iter().take_while(|other| *other != name) {
-        *turns.entry(other.clone()).or_default() += 1;
+    let meanwhile = |other: &&Made| (session.asked..session.done).contains(&other.done);
+    for other in all.iter().filter(meanwhile) {
+        *turns.entry(other.name.clone()).or_default() += 1;
     }
     turns
 }
@@ -196,6 +223,7 @@ fn those_who_wait_are_told_their_place_and_how_long() {
     let port = server(&pki).port();
     // The service learns how long this card takes.
     (0..2).for_each(|_| run(&chain, WAITING, port));
+    chain.wait_card("present");
     let begin = Barrier::new(WAITING);
     thread::scope(|scope| {
         for guest in 0..WAITING {

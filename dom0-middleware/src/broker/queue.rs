@@ -2,8 +2,9 @@
 //!
 //! What a handshake costs is known only when it is over, so a domain pays afterwards. A domain
 //! that owes nothing may have its turn; when all who wait owe something, every account is credited
-//! until one of them is even. A domain that holds the card ten times as long gets a tenth of the
-//! turns. When a card becomes free and nobody waits, all accounts are forgotten.
+//! with the smallest of these debts. So nobody ever has anything in advance, and who waits sees no
+//! other domain have two turns that cost as much. A domain that holds the card ten times as long
+//! gets a tenth of the turns. When a card becomes free and nobody waits, all accounts are forgotten.
 //!
 //! The number of waiting handshakes is limited. When it is reached, a newcomer takes the last
 //! place of the domain that has most of them waiting, so a flood fills only its own places.
@@ -26,15 +27,15 @@ pub(super) struct Queue<K> {
 #[derive(Debug, Clone)]
 struct Lane<K> {
     waiting: VecDeque<K>,
-    /// Time on the card this domain has in advance; what it owes when negative. Microseconds.
-    credit: i64,
+    /// Time on the card that this domain owes, in microseconds.
+    debt: i64,
 }
 
 impl<K> Default for Lane<K> {
     fn default() -> Self {
         Self {
             waiting: VecDeque::new(),
-            credit: 0,
+            debt: 0,
         }
     }
 }
@@ -59,9 +60,6 @@ pub(super) struct Place<K> {
     /// How long they are expected to take.
     pub(super) expected: Duration,
 }
-
-/// What every account is credited with in one round.
-const QUANTUM_MICROS: i64 = 250_000;
 
 impl<K: Copy + Eq> Queue<K> {
     pub(super) fn new(capacity: usize) -> Self {
@@ -121,7 +119,7 @@ impl<K: Copy + Eq> Queue<K> {
     /// Takes the handshake whose turn it is.
     pub(super) fn pop(&mut self) -> Option<(DomainUuid, K)> {
         self.settle();
-        let even = |domain: &DomainUuid| self.credit(*domain) >= 0;
+        let even = |domain: &DomainUuid| self.debt(*domain) == 0;
         let index = self.turns.iter().position(even)?;
         let domain = self.turns.remove(index)?;
         let lane = self.lanes.get_mut(&domain)?;
@@ -166,7 +164,7 @@ impl<K: Copy + Eq> Queue<K> {
         }
         let cost = i64::try_from(cost.as_micros()).unwrap_or(i64::MAX);
         let lane = self.lanes.entry(domain).or_default();
-        lane.credit = lane.credit.saturating_sub(cost);
+        lane.debt = lane.debt.saturating_add(cost);
     }
 
     /// The order in which those who wait have their turns if nobody else comes, when each takes as
@@ -202,30 +200,20 @@ impl<K: Copy + Eq> Queue<K> {
 
     /// Credits all accounts until one of those who wait is even.
     fn settle(&mut self) {
-        let least_debt = self.turns.iter().map(|turn| -self.credit(*turn)).min();
-        let Some(debt @ 1..) = least_debt else {
+        let least = self.turns.iter().map(|turn| self.debt(*turn)).min();
+        let Some(credit @ 1..) = least else {
             return;
         };
-        let credit = rounds(debt).saturating_mul(QUANTUM_MICROS);
         for lane in self.lanes.values_mut() {
-            lane.credit = lane.credit.saturating_add(credit);
-            // Who does not wait saves nothing up.
-            if lane.waiting.is_empty() {
-                lane.credit = lane.credit.min(0);
-            }
+            lane.debt = lane.debt.saturating_sub(credit).max(0);
         }
         self.lanes
-            .retain(|_, lane| lane.credit != 0 || !lane.waiting.is_empty());
+            .retain(|_, lane| lane.debt != 0 || !lane.waiting.is_empty());
     }
 
-    fn credit(&self, domain: DomainUuid) -> i64 {
-        self.lanes.get(&domain).map_or(0, |lane| lane.credit)
+    fn debt(&self, domain: DomainUuid) -> i64 {
+        self.lanes.get(&domain).map_or(0, |lane| lane.debt)
     }
-}
-
-/// How many rounds it takes until `debt` microseconds are paid.
-fn rounds(debt: i64) -> i64 {
-    debt / QUANTUM_MICROS + i64::from(debt % QUANTUM_MICROS != 0)
 }
 
 #[cfg(test)]

@@ -72,6 +72,33 @@ fn a_debt_is_not_forgotten_by_waiting_one_at_a_time() {
 }
 
 #[test]
+fn on_a_fast_card_as_on_a_slow_one_nobody_has_two_turns_while_another_waits() {
+    for cost in [Duration::from_millis(2), seconds(2)] {
+        let mut queue = Queue::new(64);
+        fill(&mut queue, 0, 0..40);
+        for n in 1..16 {
+            fill(&mut queue, n, [u32::from(n) * 1_000]);
+        }
+        let mut turns_since = vec![[0_u32; 16]; 16];
+        for _ in 0..400 {
+            let (of, key) = queue.pop().expect("all wait");
+            let n = usize::from(of.as_bytes()[0]);
+            for (waiting, turns) in turns_since.iter_mut().enumerate() {
+                turns[n] += 1;
+                // It asked after the other had begun, which is no turn meanwhile.
+                assert!(
+                    waiting == n || turns[n] <= 2,
+                    "{n} before {waiting}: {turns:?}"
+                );
+            }
+            turns_since[n] = [0; 16];
+            queue.charge(of, cost);
+            fill(&mut queue, of.as_bytes()[0], [key + 1]);
+        }
+    }
+}
+
+#[test]
 fn debts_are_forgotten_when_the_card_is_free_and_nobody_waits() {
     let mut queue = Queue::new(64);
     fill(&mut queue, 1, [1]);
