@@ -119,6 +119,21 @@ impl Figures {
         });
     }
 
+    /// The figure of that name.
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
+        let found = self.0.iter().find(|figure| figure.name == name);
+        found.map(|figure| figure.value)
+    }
+
+    /// Rows of a table in Markdown: the figures whose names begin in one of these ways.
+    pub(crate) fn rows(&self, beginnings: &[&str]) -> Vec<String> {
+        let is_meant = |figure: &&Figure| {
+            let mut beginnings = beginnings.iter();
+            beginnings.any(|beginning| figure.name.starts_with(beginning))
+        };
+        self.0.iter().filter(is_meant).map(Figure::to_row).collect()
+    }
+
     /// Writes `target/bench.json`.
     pub(crate) fn write(&self) -> std::io::Result<()> {
         let figures: Vec<_> = self.0.iter().map(Figure::to_json).collect();
@@ -128,6 +143,18 @@ impl Figures {
 }
 
 impl Figure {
+    fn to_row(&self) -> String {
+        let (target, met) = match self.target {
+            None => (String::new(), ""),
+            Some(target) if target.is_met(self.value) => (target.to_string(), "yes"),
+            Some(target) => (target.to_string(), "**no**"),
+        };
+        format!(
+            "| {} | {:.2} {} | {target} | {met} |",
+            self.name, self.value, self.unit
+        )
+    }
+
     fn to_json(&self) -> serde_json::Value {
         let value = round(self.value);
         json!({

@@ -1,7 +1,7 @@
 //! How long a handshake takes: over the whole chain, on the card alone, and with a key in a file.
 //! What an agent takes of a guest's memory and disk.
 //!
-//! Prints a table and writes `target/bench.json`. Every time is a median; client, server and all
+//! Prints a table, writes `target/bench.json`, and `docs/benchmarks.md` with its pictures. Every time is a median; client, server and all
 //! between are on one machine. Build the programs with `--release` first and run this with
 //! `--release`:
 //!
@@ -18,18 +18,27 @@ mod chain;
 mod fairness;
 mod figures;
 mod middleware;
+mod page;
+mod plots;
 mod scaling;
 mod software;
 mod throughput;
+
+use std::error::Error;
+use std::path::Path;
 
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::pcscd::Pcscd;
 use integration::pki::{KeyKind, Pki};
 
+use rustls::version::TLS13;
+
 use crate::chain::{CardSpeed, Share};
 use crate::figures::{Figures, Unit};
 
 const NAME: &str = "www.example";
+/// Where the page of the results belongs.
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 type Measure = fn(&Pki, &mut Figures);
 /// What can be measured alone, by its name on the command line, in the order of the whole.
 const PARTS: [(&str, Measure); 7] = [
@@ -41,12 +50,13 @@ const PARTS: [(&str, Measure); 7] = [
     ("agent", agent::measure),
     ("service", middleware::measure),
 ];
+const KEYS: [(KeyKind, &str); 2] = [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")];
 /// Handshakes of each kind as fast as this machine.
 const MANY: usize = 100;
 /// Handshakes of each kind at the speed of a card.
 const FEW: usize = 5;
 
-fn main() -> std::io::Result<()> {
+fn main() -> Result<(), Box<dyn Error>> {
     let pki = Pki::new();
     let mut figures = Figures::default();
     let part = std::env::args().nth(1);
@@ -64,6 +74,7 @@ fn main() -> std::io::Result<()> {
                 measure(&pki, &mut figures);
             }
             figures.write()?;
+            page::write(&figures, Path::new(DOCS))?;
         }
     }
     print!("{figures}");
@@ -71,7 +82,7 @@ fn main() -> std::io::Result<()> {
 }
 
 fn handshakes(pki: &Pki, figures: &mut Figures) {
-    for (key, text) in [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")] {
+    for (key, text) in KEYS {
         let credential = pki.server(NAME, key);
         let server = OpensslServer::start(pki, &ServerPlan::new(&credential));
         let software = software::measure(pki, &server, key, MANY);
@@ -80,25 +91,23 @@ fn handshakes(pki: &Pki, figures: &mut Figures) {
             ("full", &software.full, &on_card.full),
             ("resumed", &software.resumed, &on_card.resumed),
         ] {
-            let name = |what: &str| format!("{kind} {text}: {what}");
-            figures.add(&name("software key"), software.median(), Unit::Millis);
-            figures.add(&name("chain"), on_card.total.median(), Unit::Millis);
-            figures.add(&name("card's share"), on_card.card.median(), Unit::Millis);
-            let ratio = on_card.total.median() / software.median();
-            figures.add(&name("chain to software key"), ratio, Unit::Ratio);
+            add(figures, &format!("{kind} {text}"), on_card);
+            compare(figures, &format!("{kind} {text}"), on_card, software);
         }
     }
 
-    for (key, text) in [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")] {
+    for (key, text) in KEYS {
         let credential = pki.server(NAME, key);
         let server = OpensslServer::start(pki, &ServerPlan::new(&credential).tls13());
+        let software = software::measure_full(pki, &server, key, &TLS13, MANY);
         let full = chain::measure_full(pki, &server, key, None, MANY);
         add(figures, &format!("tls 1.3 {text}"), &full);
+        compare(figures, &format!("tls 1.3 {text}"), &full, &software);
     }
 
     let credential = pki.server(NAME, KeyKind::P256);
     for (plan, text) in [
-        (ServerPlan::new(&credential), "tls 1.2"),
+        (ServerPlan::new(&credential), "full"),
         (ServerPlan::new(&credential).tls13(), "tls 1.3"),
     ] {
         let server = OpensslServer::start(pki, &plan);
@@ -110,15 +119,39 @@ fn handshakes(pki: &Pki, figures: &mut Figures) {
     let credential = pki.server(NAME, KeyKind::Rsa2048);
     let server = OpensslServer::start(pki, &ServerPlan::new(&credential));
     let slow = chain::measure(pki, &server, KeyKind::Rsa2048, CardSpeed::Paper, FEW);
-    for (kind, times) in [("full", &slow.full), ("resumed", &slow.resumed)] {
-        let name = |what: &str| format!("{kind} rsa-2048, card of the papers: {what}");
-        figures.add(&name("chain"), times.total.median(), Unit::Millis);
-        figures.add(&name("card's share"), times.card.median(), Unit::Millis);
+    for (kind, share) in [("full", &slow.full), ("resumed", &slow.resumed)] {
+        let what = format!("{kind} rsa-2048, card of the papers");
+        add(figures, &what, share);
+        let (total, card) = (share.total.median(), share.card.median());
+        let added = (total - card) / card * 100.0;
+        let name = format!("{what}: added to the card's share");
+        figures.add_below(&name, added, Unit::Percent, 1.0);
     }
 }
 
+/// What the chain took, and what of it was the card's.
 fn add(figures: &mut Figures, what: &str, share: &Share) {
     let (total, card) = (share.total.median(), share.card.median());
-    figures.add(&format!("{what}: chain"), total, Unit::Millis);
-    figures.add(&format!("{what}: card's share"), card, Unit::Millis);
+    let name = |part: &str| format!("{what}: {part}");
+    figures.add(&name("chain"), total, Unit::Millis);
+    figures.add(&name("chain, p99"), share.total.p99(), Unit::Millis);
+    figures.add(&name("card's share"), card, Unit::Millis);
+    figures.add_below(&name("added"), total - card, Unit::Millis, 2.0);
+}
+
+/// The same against a library with the key in memory: what is left of either without the server.
+fn compare(figures: &mut Figures, what: &str, on_card: &Share, software: &software::Share) {
+    let name = |part: &str| format!("{what}: {part}");
+    let (total, client) = (software.total.median(), software.client.median());
+    figures.add(&name("software key"), total, Unit::Millis);
+    figures.add(&name("client share of that"), client, Unit::Millis);
+    let server = total - client;
+    let ours = on_card.total.median() - on_card.card.median() - server;
+    let target = 1.5 * client + 1.0;
+    figures.add_below(
+        &name("added, without the server"),
+        ours,
+        Unit::Millis,
+        target,
+    );
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use integration::openssl::OpensslServer;
 use integration::pki::{KeyKind, Pki};
+use nix::time::{ClockId, clock_gettime};
 use rustls::client::Resumption;
 use rustls::version::TLS12;
 use rustls::{
@@ -15,27 +16,30 @@ use rustls::{
 use crate::NAME;
 use crate::figures::Times;
 
-/// What was measured: from the TCP connection to the end of the handshake.
+/// Handshakes of one kind.
+#[derive(Debug, Default)]
+pub(crate) struct Share {
+    /// From the TCP connection to the end of the handshake.
+    pub(crate) total: Times,
+    /// What the client's processor did of that; the rest is the server's, and waiting.
+    pub(crate) client: Times,
+}
+
+/// What was measured.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
-    pub(crate) full: Times,
-    pub(crate) resumed: Times,
+    pub(crate) full: Share,
+    pub(crate) resumed: Share,
 }
 
 /// Runs `count` full handshakes, then as many resumed.
 pub(crate) fn measure(pki: &Pki, server: &OpensslServer, key: KeyKind, count: usize) -> Measured {
     let port = server.port();
-    let mut config = config(pki, key, &TLS12);
-    let resumption = std::mem::replace(&mut config.resumption, Resumption::disabled());
-    let full = Arc::new(config.clone());
-    config.resumption = resumption;
-    let resumed = Arc::new(config);
-
-    let mut measured = Measured::default();
-    run(&full, port, HandshakeKind::Full);
-    for _ in 0..count {
-        measured.full.add(run(&full, port, HandshakeKind::Full));
-    }
+    let resumed = Arc::new(config(pki, key, &TLS12));
+    let mut measured = Measured {
+        full: measure_full(pki, server, key, &TLS12, count),
+        ..Measured::default()
+    };
     run(&resumed, port, HandshakeKind::Full);
     for _ in 0..count {
         measured
@@ -43,6 +47,32 @@ pub(crate) fn measure(pki: &Pki, server: &OpensslServer, key: KeyKind, count: us
             .add(run(&resumed, port, HandshakeKind::Resumed));
     }
     measured
+}
+
+/// Runs `count` full handshakes of one version of TLS.
+pub(crate) fn measure_full(
+    pki: &Pki,
+    server: &OpensslServer,
+    key: KeyKind,
+    version: &'static SupportedProtocolVersion,
+    count: usize,
+) -> Share {
+    let mut config = config(pki, key, version);
+    config.resumption = Resumption::disabled();
+    let config = Arc::new(config);
+    let mut share = Share::default();
+    run(&config, server.port(), HandshakeKind::Full);
+    for _ in 0..count {
+        share.add(run(&config, server.port(), HandshakeKind::Full));
+    }
+    share
+}
+
+impl Share {
+    fn add(&mut self, (total, client): (Duration, Duration)) {
+        self.total.add(total);
+        self.client.add(client);
+    }
 }
 
 /// A client with that key in memory, for one version of TLS.
@@ -62,17 +92,21 @@ pub(crate) fn config(
         .expect("a key that fits")
 }
 
-/// Time of one handshake with the server on a port.
-pub(crate) fn run(config: &Arc<ClientConfig>, port: u16, kind: HandshakeKind) -> Duration {
+/// Time of one handshake with the server on a port, and what this thread's processor did of it.
+pub(crate) fn run(
+    config: &Arc<ClientConfig>,
+    port: u16,
+    kind: HandshakeKind,
+) -> (Duration, Duration) {
     let name = NAME.try_into().expect("a name");
-    let started = Instant::now();
+    let (started, worked) = (Instant::now(), thread_time());
     let mut tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it listens");
     tcp.set_nodelay(true).expect("a TCP connection");
     let mut tls = ClientConnection::new(Arc::clone(config), name).expect("a good configuration");
     while tls.is_handshaking() {
         tls.complete_io(&mut tcp).expect("a handshake");
     }
-    let time = started.elapsed();
+    let time = (started.elapsed(), thread_time().saturating_sub(worked));
     assert_eq!(
         tls.handshake_kind(),
         Some(kind),
@@ -88,4 +122,10 @@ pub(crate) fn run(config: &Arc<ClientConfig>, port: u16, kind: HandshakeKind) ->
         tls.process_new_packets().expect("the server ends in order");
     }
     time
+}
+
+/// What the processors have done for this thread so far.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("Linux has it");
+    time.into()
 }
