@@ -199,7 +199,8 @@ impl OwnRecords {
         while let Some(record) = self.records.next_record_mut().map_err(io::Error::other)? {
             match self.layer.open(record).map_err(io::Error::other)? {
                 Opened::Data(data) => self.opened.extend_from_slice(data),
-                Opened::NewSessionTickets(_) | Opened::Nothing => {}
+                // The server's last word may come with its last data.
+                Opened::NewSessionTickets(_) | Opened::CloseNotify | Opened::Nothing => {}
                 other => return Err(io::Error::other(format!("{other:?}"))),
             }
         }
