@@ -47,6 +47,7 @@
 //! | [`payload`] | test data that the server's own words cannot be mistaken for |
 //! | [`binaries`] | where the programs are |
 //! | [`process`] | a child process that ends with its value |
+//! | [`rogue_guest`] | a guest that speaks the channel's protocol by hand, and badly |
 //! | [`tls_server`] | a server in threads, for what OpenSSL's cannot do |
 //! | [`wait`] | waiting for something that must happen soon |
 
@@ -62,6 +63,7 @@ pub mod payload;
 pub mod pcscd;
 pub mod pki;
 pub mod process;
+pub mod rogue_guest;
 pub mod tls_server;
 pub mod wait;
 pub mod xenstored;

@@ -1,0 +1,120 @@
+//! A host on which one guest, card or server misbehaves while the others go about their business.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use integration::chain::{CardPlan, Chain, ChainPlan, Guest, GuestPlan, request};
+use integration::openssl::{OpensslServer, ServerPlan};
+use integration::payload::payload;
+use integration::pki::{Credential, KeyKind, Pki};
+use integration::wait;
+
+use KeyKind::P256;
+
+use crate::NAME;
+
+/// Three guests: `rogue`, `neighbour` on the same card, `stranger` on a card of its own.
+pub(crate) struct World {
+    pub(crate) pki: Pki,
+    pub(crate) chain: Chain,
+    pub(crate) credential: Credential,
+}
+
+/// The guests that do nothing wrong.
+const OTHERS: [&str; 2] = ["neighbour", "stranger"];
+
+impl World {
+    /// Starts it with limits other than the defaults, and options for the shared card.
+    pub(crate) fn start(limits: &[(&str, u64)], card: &[&str]) -> Self {
+        let pki = Pki::new();
+        let shared = CardPlan::new("se-00")
+            .identity("rogue", P256)
+            .identity("neighbour", P256)
+            .options(card);
+        let mut plan = ChainPlan::new()
+            .card(shared)
+            .card(CardPlan::new("se-01").identity("stranger", P256))
+            .guest(GuestPlan::new("rogue").bound("se-00", "rogue"))
+            .guest(GuestPlan::new("neighbour").bound("se-00", "neighbour"))
+            .guest(GuestPlan::new("stranger").bound("se-01", "stranger"));
+        for (limit, value) in limits {
+            plan = plan.limit(limit, *value);
+        }
+        let chain = Chain::start(&pki, &plan);
+        let credential = pki.server(NAME, P256);
+        Self {
+            pki,
+            chain,
+            credential,
+        }
+    }
+
+    /// A server that everybody trusts, TLS 1.2 and 1.3.
+    pub(crate) fn server(&self) -> OpensslServer {
+        let plan = ServerPlan::new(&self.credential).both_versions();
+        OpensslServer::start(&self.pki, &plan)
+    }
+
+    /// Does something bad while the other guests make one connection after the other, each of which
+    /// must work, and at least one of each from begin to end meanwhile. Afterwards `rogue` makes a
+    /// connection in all honour.
+    pub(crate) fn undisturbed<T>(&self, what: &str, deed: impl FnOnce() -> T) -> T {
+        let done = AtomicBool::new(false);
+        let sessions = OTHERS.map(|_| AtomicUsize::new(0));
+        let result = thread::scope(|scope| {
+            for (guest, count) in OTHERS.into_iter().zip(&sessions) {
+                let done = &done;
+                scope.spawn(move || {
+                    let server = self.server();
+                    while !done.load(Ordering::SeqCst) {
+                        exchange(self.chain.guest(guest), &server, what);
+                        count.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+            // Also when the deed fails.
+            let _end = AtEnd(&done);
+            let wait_for_one_more = || {
+                for count in &sessions {
+                    let before = count.load(Ordering::SeqCst);
+                    wait::until("the other guests go on", || {
+                        (count.load(Ordering::SeqCst) > before).then_some(())
+                    });
+                }
+            };
+            wait_for_one_more();
+            let result = deed();
+            wait_for_one_more();
+            result
+        });
+        exchange(self.chain.guest("rogue"), &self.server(), what);
+        result
+    }
+
+    /// The audit holds, and so does the middleware.
+    pub(crate) fn finish(mut self) {
+        self.chain.middleware().expect_running();
+        assert!(!self.chain.audit().is_empty());
+    }
+}
+
+/// One connection with data both ways.
+fn exchange(guest: &Guest, server: &OpensslServer, what: &str) {
+    let mut wish = request(server.port(), NAME);
+    wish.resume = Some(false);
+    let session = guest.ask(wish);
+    let mut session = session.unwrap_or_else(|no| panic!("{what}: {}: {no}", guest.name()));
+    session.send(&payload(500));
+    assert_eq!(server.receive(500), payload(500), "{what}");
+    server.send(&payload(700));
+    assert_eq!(session.read(700), payload(700), "{what}");
+    session.close();
+}
+
+struct AtEnd<'a>(&'a AtomicBool);
+
+impl Drop for AtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
