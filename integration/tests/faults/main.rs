@@ -1,6 +1,7 @@
 //! Bad input and faults, over the whole chain.
 
 mod guest;
+mod server;
 mod world;
 
 const NAME: &str = "www.example";

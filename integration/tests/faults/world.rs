@@ -1,5 +1,7 @@
 //! A host on which one guest, card or server misbehaves while the others go about their business.
 
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -18,6 +20,8 @@ pub(crate) struct World {
     pub(crate) pki: Pki,
     pub(crate) chain: Chain,
     pub(crate) credential: Credential,
+    /// One that everybody trusts for each guest, TLS 1.2 and 1.3.
+    servers: BTreeMap<&'static str, OpensslServer>,
 }
 
 /// The guests that do nothing wrong.
@@ -42,17 +46,19 @@ impl World {
         }
         let chain = Chain::start(&pki, &plan);
         let credential = pki.server(NAME, P256);
+        let server = || OpensslServer::start(&pki, &ServerPlan::new(&credential).both_versions());
+        let servers = ["rogue", "neighbour", "stranger"].map(|guest| (guest, server()));
         Self {
+            servers: servers.into(),
             pki,
             chain,
             credential,
         }
     }
 
-    /// A server that everybody trusts, TLS 1.2 and 1.3.
-    pub(crate) fn server(&self) -> OpensslServer {
-        let plan = ServerPlan::new(&self.credential).both_versions();
-        OpensslServer::start(&self.pki, &plan)
+    /// The guest that may do something bad, or have it done to it.
+    pub(crate) fn rogue(&self) -> &Guest {
+        self.chain.guest("rogue")
     }
 
     /// Does something bad while the other guests make one connection after the other, each of which
@@ -65,9 +71,8 @@ impl World {
             for (guest, count) in OTHERS.into_iter().zip(&sessions) {
                 let done = &done;
                 scope.spawn(move || {
-                    let server = self.server();
                     while !done.load(Ordering::SeqCst) {
-                        exchange(self.chain.guest(guest), &server, what);
+                        self.exchange(guest, what);
                         count.fetch_add(1, Ordering::SeqCst);
                     }
                 });
@@ -87,8 +92,37 @@ impl World {
             wait_for_one_more();
             result
         });
-        exchange(self.chain.guest("rogue"), &self.server(), what);
+        self.exchange("rogue", what);
         result
+    }
+
+    /// Does something bad while each of the other guests makes a connection. Afterwards `rogue`
+    /// makes one in all honour.
+    pub(crate) fn beside<T: Send>(&self, what: &str, deed: impl FnOnce() -> T + Send) -> T {
+        let result = thread::scope(|scope| {
+            let deed = scope.spawn(deed);
+            for guest in OTHERS {
+                self.exchange(guest, what);
+            }
+            deed.join()
+        });
+        let result = result.unwrap_or_else(|panic| resume_unwind(panic));
+        self.exchange("rogue", what);
+        result
+    }
+
+    /// One connection of a guest with data both ways.
+    pub(crate) fn exchange(&self, guest: &str, what: &str) {
+        let server = self.servers.get(guest).expect("one for each");
+        let mut wish = request(server.port(), NAME);
+        wish.resume = Some(false);
+        let session = self.chain.guest(guest).ask(wish);
+        let mut session = session.unwrap_or_else(|no| panic!("{what}: {guest}: {no}"));
+        session.send(&payload(500));
+        assert_eq!(server.receive(500), payload(500), "{what}");
+        server.send(&payload(700));
+        assert_eq!(session.read(700), payload(700), "{what}");
+        session.close();
     }
 
     /// The audit holds, and so does the middleware.
@@ -96,19 +130,6 @@ impl World {
         self.chain.middleware().expect_running();
         assert!(!self.chain.audit().is_empty());
     }
-}
-
-/// One connection with data both ways.
-fn exchange(guest: &Guest, server: &OpensslServer, what: &str) {
-    let mut wish = request(server.port(), NAME);
-    wish.resume = Some(false);
-    let session = guest.ask(wish);
-    let mut session = session.unwrap_or_else(|no| panic!("{what}: {}: {no}", guest.name()));
-    session.send(&payload(500));
-    assert_eq!(server.receive(500), payload(500), "{what}");
-    server.send(&payload(700));
-    assert_eq!(session.read(700), payload(700), "{what}");
-    session.close();
 }
 
 struct AtEnd<'a>(&'a AtomicBool);

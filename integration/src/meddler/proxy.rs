@@ -1,25 +1,12 @@
-//! A TCP proxy that delivers the server's bytes in awkward portions.
+//! The proxy: sockets and threads.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-/// How the server's bytes reach the client. The client's bytes go as they come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// One byte per segment.
-    ByteByByte,
-    /// The last flight of a full handshake is held back until the server's first data, and goes
-    /// in one piece with the first `of_data` bytes of that record; the rest follows.
-    LastFlightWithData {
-        /// Bytes of the record with the data, header included; a record has fewer.
-        of_data: usize,
-    },
-    /// Only the first so many bytes; then the connection is closed.
-    CutAfter(usize),
-}
+use super::delivery::{Delivery, deliver};
 
 /// A proxy in front of a server on this machine, for any number of connections.
 #[derive(Debug)]
@@ -46,7 +33,7 @@ impl Meddler {
                     return;
                 }
                 // A connection that breaks is seen by those at its ends.
-                let _ = client.and_then(|client| serve(client, server_port, delivery));
+                let _ = client.and_then(|client| serve(client, server_port, delivery.clone()));
             }
         });
         Self {
@@ -84,9 +71,9 @@ fn serve(client: TcpStream, server_port: u16, delivery: Delivery) -> io::Result<
         let _ = to_server.shutdown(Shutdown::Write);
     });
     thread::spawn(move || {
-        let _ = deliver(&server, &client, delivery);
+        let _ = deliver(&server, &client, &delivery);
         let _ = client.shutdown(Shutdown::Write);
-        if matches!(delivery, Delivery::CutAfter(_)) {
+        if delivery.cuts() {
             let _ = client.shutdown(Shutdown::Both);
             let _ = server.shutdown(Shutdown::Both);
         }
@@ -94,69 +81,13 @@ fn serve(client: TcpStream, server_port: u16, delivery: Delivery) -> io::Result<
     Ok(())
 }
 
-fn deliver(mut server: &TcpStream, mut client: &TcpStream, delivery: Delivery) -> io::Result<()> {
-    match delivery {
-        Delivery::ByteByByte => {
-            let mut buffer = [0; 4096];
-            loop {
-                let n = server.read(&mut buffer)?;
-                if n == 0 {
-                    return Ok(());
-                }
-                for byte in buffer.iter().take(n) {
-                    client.write_all(std::slice::from_ref(byte))?;
-                }
-            }
-        }
-        Delivery::LastFlightWithData { of_data } => {
-            let mut held = Vec::new();
-            loop {
-                let record = read_record(&mut server)?;
-                match record.first() {
-                    None => return Ok(()),
-                    Some(&CHANGE_CIPHER_SPEC) => held = record,
-                    Some(&APPLICATION_DATA) => {
-                        let (first, rest) = record.split_at(of_data.min(record.len()));
-                        held.extend_from_slice(first);
-                        client.write_all(&held)?;
-                        client.write_all(rest)?;
-                        break;
-                    }
-                    Some(_) if held.is_empty() => client.write_all(&record)?,
-                    Some(_) => held.extend_from_slice(&record),
-                }
-            }
-            io::copy(&mut server, &mut client).map(|_| ())
-        }
-        Delivery::CutAfter(count) => {
-            io::copy(&mut server.take(count as u64), &mut client).map(|_| ())
-        }
-    }
-}
-
-/// One TLS record with its header; empty at the end.
-fn read_record(from: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut record = vec![0; HEADER];
-    if from.read(&mut record[..1])? == 0 {
-        return Ok(Vec::new());
-    }
-    from.read_exact(&mut record[1..])?;
-    let length = usize::from(u16::from_be_bytes([record[3], record[4]]));
-    record.resize(HEADER + length, 0);
-    from.read_exact(&mut record[HEADER..])?;
-    Ok(record)
-}
-
-/// Length of a record's header (RFC 5246 §6.2.1).
-const HEADER: usize = 5;
-const CHANGE_CIPHER_SPEC: u8 = 20;
-const APPLICATION_DATA: u8 = 23;
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::time::Duration;
 
     use super::*;
+    use crate::meddler::RecordEdit;
 
     const CCS: &[u8] = b"\x14\x03\x03\x00\x01\x01";
     const FINISHED: &[u8] = b"\x16\x03\x03\x00\x03xyz";
@@ -206,5 +137,41 @@ mod tests {
         let mut all = Vec::new();
         client.read_to_end(&mut all).expect("the end");
         assert_eq!(all, DATA[..3]);
+    }
+
+    #[test]
+    fn what_is_changed_is_changed_in_one_place() {
+        let edit = Delivery::Records;
+        for (delivery, expected) in [
+            (
+                Delivery::FlippedBit { offset: 6, bit: 2 },
+                [CCS, FINISHED, DATA, DATA].concat(),
+            ),
+            (
+                edit(RecordEdit::Repeat(1)),
+                [CCS, FINISHED, FINISHED, DATA, DATA].concat(),
+            ),
+            (
+                edit(RecordEdit::Exchange(0)),
+                [FINISHED, CCS, DATA, DATA].concat(),
+            ),
+            (
+                edit(RecordEdit::LeaveOut(2)),
+                [CCS, FINISHED, DATA].concat(),
+            ),
+            (edit(RecordEdit::CutBefore(2)), [CCS, FINISHED].concat()),
+        ] {
+            let (mut client, mut server, _meddler) = pair(delivery.clone());
+            let sent = [CCS, FINISHED, DATA, DATA].concat();
+            server.write_all(&sent).expect("a socket");
+            drop(server);
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).expect("the end");
+            if let Delivery::FlippedBit { offset, bit } = delivery {
+                assert_eq!(all[offset], sent[offset] ^ (1 << bit));
+                all[offset] = sent[offset];
+            }
+            assert_eq!(all, expected, "{delivery:?}");
+        }
     }
 }
