@@ -7,6 +7,7 @@ use proto::agent::{Dom0Message, Open, Queued, RefusalCode};
 use proto::id::IdentityName;
 
 use super::admission::without_trust;
+use super::card::Card;
 use super::core::Broker;
 use super::event::Peer;
 use super::plan::Plan;
@@ -79,7 +80,18 @@ impl Broker {
             Some(Ok(name)) => Some(name),
             Some(Err(_)) => return Ok(Err(Refusal::protocol("not the name of an identity"))),
         };
-        let grant = self.judgement(peer, domain, Wish::Identity(identity.as_ref()))?;
+        let grant = match self.judgement(peer, domain, Wish::Identity(identity.as_ref())) {
+            Ok(grant) => grant,
+            Err(Reason::CardNotRead { seid }) => {
+                // What stands against the card stands against the wish.
+                let card = self.cards.get(&seid).map(Card::features);
+                return match card {
+                    Some(Err(refusal)) => Ok(Err(refusal)),
+                    _ => Err(Reason::CardNotRead { seid }),
+                };
+            }
+            Err(reason) => return Err(reason),
+        };
         let Some(card) = self.cards.get(&grant.seid) else {
             return Ok(Err(super::card::absent()));
         };

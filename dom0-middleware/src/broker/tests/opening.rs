@@ -58,6 +58,19 @@ fn without_a_usable_card_the_guest_is_told_at_once() {
 }
 
 #[test]
+fn a_card_that_could_not_be_read_yet_says_why() {
+    let mut bench = Bench::new();
+    let conn = bench.admitted(A);
+    let why = CardError::PinRejected {
+        tries_left: Some(2),
+    };
+    bench.report(WorkerReport::Unusable { why });
+    bench.seen.clear();
+    bench.open(conn, 1);
+    assert_eq!(bench.refusals(), [(Some(1), RefusalCode::PinRequired)]);
+}
+
+#[test]
 fn a_session_number_is_used_once() {
     let mut bench = Bench::with_card();
     let conn = bench.admitted(A);
