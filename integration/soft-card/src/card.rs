@@ -194,6 +194,17 @@ impl Card {
         Ok(())
     }
 
+    /// Goes on with the identity after the one that was set, without anybody having asked for it.
+    pub(crate) fn take_next_identity(&mut self) {
+        let next = self
+            .active
+            .map(|active| (active + 1) % self.identities.len().max(1));
+        if let Some(identity) = next.and_then(|next| self.identities.get(next)) {
+            self.machine.set_identity(identity);
+            self.active = next;
+        }
+    }
+
     /// Names one identity a call and begins anew after the last.
     fn next_identity(&mut self) -> Reply {
         let name = self.identities.get(self.next).map(Identity::name).cloned();

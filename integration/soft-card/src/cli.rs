@@ -85,8 +85,10 @@ pub struct ServeArgs {
     /// How long commands take: none, paper, or paper/N for N times as fast.
     #[arg(long, default_value = "none")]
     pub timing: Timing,
-    /// Fault at the Nth command: KIND@N, KIND being mute, slow, garbage, truncated, reset,
-    /// removed or wrong-sw. May be given several times.
+    /// Fault at the Nth command, or the next one that it can befall: KIND@N, KIND being mute,
+    /// slow, garbage, truncated, reset, removed, wrong-sw, wrong-eap-id, wrong-eap-length,
+    /// wrong-eap-type, nak, empty-9000, endless-9f, loop-61, short-key-block, other-suite or
+    /// other-certificate. May be given several times.
     #[arg(long = "fault", value_name = "KIND@N")]
     pub faults: Vec<Fault>,
     /// Largest EAP packet that the card sends, bytes.

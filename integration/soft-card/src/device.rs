@@ -6,7 +6,7 @@ use proto::apdu::Protocol;
 use zeroize::Zeroizing;
 
 use crate::card::{ATR, ATR_T0, Card};
-use crate::fault::{Fault, FaultKind, distort};
+use crate::fault::{Exchange, Fault, FaultKind, distort};
 use crate::t0::T0;
 use crate::timing::Timing;
 use crate::vpcd::Request;
@@ -17,7 +17,12 @@ pub struct Device {
     /// What it keeps between commands when it speaks T=0.
     t0: Option<T0>,
     timing: Timing,
+    /// Those that have not happened yet.
     faults: Vec<Fault>,
+    /// The one that goes on.
+    lasting: Option<FaultKind>,
+    /// The last command was Process-EAP, and FETCH brings the answer.
+    postponed_eap_packet: bool,
     commands: u64,
 }
 
@@ -49,6 +54,8 @@ impl Device {
             t0: None,
             timing,
             faults,
+            lasting: None,
+            postponed_eap_packet: false,
             commands: 0,
         }
     }
@@ -87,6 +94,8 @@ impl Device {
     }
 
     fn reset(&mut self) {
+        self.lasting = None;
+        self.postponed_eap_packet = false;
         self.card.reset();
         if let Some(t0) = &mut self.t0 {
             t0.reset();
@@ -102,37 +111,51 @@ impl Device {
 
     fn on_command(&mut self, command: &[u8]) -> Reaction {
         self.commands += 1;
-        let due = self
-            .faults
-            .iter()
-            .find(|fault| fault.at.get() == self.commands);
-        let kind = due.map(|fault| fault.kind);
-        if let Some(fault) = due {
-            tracing::info!("fault {fault}");
-        }
-        if matches!(kind, Some(FaultKind::Reset | FaultKind::Removed)) {
-            self.reset();
-        }
-        if kind == Some(FaultKind::Removed) {
-            return Reaction {
-                delay: Duration::ZERO,
-                then: Then::Leave,
-            };
+        match self.take_due(|kind| kind.comes_before(command)) {
+            Some(FaultKind::OtherCertificate) => self.card.take_next_identity(),
+            Some(FaultKind::Removed) => {
+                self.reset();
+                return Reaction {
+                    delay: Duration::ZERO,
+                    then: Then::Leave,
+                };
+            }
+            Some(_) => self.reset(),
+            None => {}
         }
         let answer = match &mut self.t0 {
             Some(t0) => t0.transmit(&mut self.card, command),
             None => self.card.transmit(command),
         };
         let delay = self.timing.price(&answer.cost);
+        let exchange = Exchange {
+            command,
+            response: &answer.response,
+            fetches_eap_packet: self.postponed_eap_packet,
+        };
+        self.postponed_eap_packet = exchange.postpones_eap_packet();
+        let lasting = self.lasting;
+        let kind = lasting.or_else(|| self.take_due(|kind| kind.fits(&exchange)));
+        self.lasting = kind.filter(|kind| kind.lasts());
+        let respond = |bytes: Vec<u8>| Then::Respond(Zeroizing::new(bytes));
         let (delay, then) = match kind {
             Some(FaultKind::Mute) => (delay, Then::Nothing),
             Some(FaultKind::Slow) => (delay + Fault::SLOW, Then::Respond(answer.response)),
-            Some(kind) => (
-                delay,
-                Then::Respond(Zeroizing::new(distort(kind, &answer.response))),
-            ),
+            Some(kind) => (delay, respond(distort(kind, &answer.response))),
             None => (delay, Then::Respond(answer.response)),
         };
         Reaction { delay, then }
+    }
+
+    /// The first fault whose command has come and that may happen now; it does not happen again.
+    fn take_due(&mut self, may_happen: impl Fn(FaultKind) -> bool) -> Option<FaultKind> {
+        let commands = self.commands;
+        let due = self
+            .faults
+            .iter()
+            .position(|fault| fault.at.get() <= commands && may_happen(fault.kind))?;
+        let fault = self.faults.remove(due);
+        tracing::info!("fault {fault}");
+        Some(fault.kind)
     }
 }

@@ -124,6 +124,11 @@ impl Chain {
         self.middleware = start_middleware(&self.plan, self.folder.path());
     }
 
+    /// Starts the middleware after it was killed.
+    pub fn restart_after_kill(&mut self) {
+        self.middleware = start_middleware(&self.plan, self.folder.path());
+    }
+
     /// Takes the only card out of its reader.
     ///
     /// # Panics

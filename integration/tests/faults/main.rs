@@ -1,5 +1,6 @@
 //! Bad input and faults, over the whole chain.
 
+mod card;
 mod guest;
 mod server;
 mod world;

@@ -103,6 +103,40 @@ fn each_fault_comes_once_and_at_its_command() {
 }
 
 #[test]
+fn what_goes_on_ends_with_the_power() {
+    for (fault, answer) in [
+        ("endless-9f@2", [&[0xA5; 16][..], &[0x9F, 0x10]].concat()),
+        ("loop-61@2", vec![0x61, 0x10]),
+    ] {
+        let mut device = device(&[fault]);
+        assert_eq!(response(&mut device, SELECT), [0x90, 0]);
+        for _ in 0..100 {
+            assert_eq!(response(&mut device, NEXT_IDENTITY), answer, "{fault}");
+        }
+        device.on_request(Request::Reset);
+        assert_eq!(response(&mut device, SELECT), [0x90, 0], "{fault}");
+    }
+}
+
+#[test]
+fn a_fault_waits_for_a_command_that_it_can_befall() {
+    let mut device = device(&["empty-9000@1", "nak@1"]);
+    for command in [SELECT, VERIFY] {
+        assert_eq!(
+            response(&mut device, command),
+            [0x90, 0],
+            "no data to leave out"
+        );
+    }
+    assert_eq!(response(&mut device, NEXT_IDENTITY), [0x90, 0]);
+    assert_eq!(
+        response(&mut device, NEXT_IDENTITY),
+        *b"bob\x90\x00",
+        "no EAP packet"
+    );
+}
+
+#[test]
 fn a_reset_card_has_lost_selection_and_pin() {
     let mut device = device(&["reset@3"]);
     assert_eq!(response(&mut device, SELECT), [0x90, 0]);

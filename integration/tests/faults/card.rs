@@ -1,0 +1,187 @@
+//! A card that misbehaves, or whose PIN is not what it should be.
+
+use std::fs;
+use std::path::PathBuf;
+
+use domu_agent::client::AppError;
+use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
+use integration::openssl::{OpensslServer, ServerPlan};
+use integration::pki::{KeyKind, Pki};
+use integration::wait;
+use serde_json::Value;
+
+use KeyKind::P256;
+
+use crate::NAME;
+
+/// Fault, the command from which on it happens, and what the operator reads of it. The last two make
+/// the middleware send a thousand commands before it gives up.
+const FAULTS: [(&str, u32, &[&str]); 10] = [
+    ("wrong-eap-id", 120, &["identifier"]),
+    ("wrong-eap-length", 240, &["EAP"]),
+    ("wrong-eap-type", 360, &["method 04 instead of EAP-TLS"]),
+    ("nak", 480, &["NAK, no identity is set"]),
+    // A card that goes step by step answers like this as well, and is asked on.
+    (
+        "empty-9000",
+        600,
+        &[
+            "success",
+            "the card refused",
+            "no flight",
+            "does not export",
+        ],
+    ),
+    ("short-key-block", 720, &["a key block of"]),
+    ("other-suite", 840, &["the card reports"]),
+    (
+        "other-certificate",
+        960,
+        &["another certificate than the identity's"],
+    ),
+    ("endless-9f", 1_080, &["not complete after"]),
+    ("loop-61", 2_400, &["not complete after"]),
+];
+
+#[test]
+fn each_way_to_misbehave_is_named_and_costs_one_session_of_tls12() {
+    misbehave(false);
+}
+
+#[test]
+fn each_way_to_misbehave_is_named_and_costs_one_session_of_tls13() {
+    misbehave(true);
+}
+
+fn misbehave(is_tls13: bool) {
+    let pki = Pki::new();
+    let mut card = CardPlan::new("se-00")
+        .identity("web-a", P256)
+        .identity("spare", P256);
+    for (fault, at, _) in FAULTS {
+        card = card.options(&["--fault", &format!("{fault}@{at}")]);
+    }
+    let plan = ChainPlan::new()
+        .card(card)
+        .card(CardPlan::new("se-01").identity("web-b", P256))
+        .guest(GuestPlan::new("guest-a").bound("se-00", "web-a"))
+        .guest(GuestPlan::new("guest-b").bound("se-01", "web-b"));
+    let chain = Chain::start(&pki, &plan);
+    let credential = pki.server(NAME, P256);
+    let plan = ServerPlan::new(&credential);
+    let server = OpensslServer::start(&pki, &if is_tls13 { plan.tls13() } else { plan });
+    let connect = |guest: &str| -> Result<(), AppError> {
+        let mut wish = request(server.port(), NAME);
+        wish.resume = Some(false);
+        chain.guest(guest).ask(wish).map(|session| session.close())
+    };
+    for (fault, _, reasons) in FAULTS {
+        let error = (0..2_000).find_map(|_| connect("guest-a").err());
+        let error = error.unwrap_or_else(|| panic!("{fault} did not happen"));
+        let reason = last_refusal(&chain);
+        let is_blamed = error.code == "card-failed" || fault == "empty-9000";
+        assert!(is_blamed, "{fault}: {error}: {reason}");
+        assert!(
+            reasons.iter().any(|part| reason.contains(part)),
+            "{fault}: {reason}"
+        );
+
+        connect("guest-b").expect("its card is well");
+        wait::until("the card is back", || connect("guest-a").ok());
+    }
+    connect("guest-a").expect("no fault is left");
+    assert!(!chain.audit().is_empty());
+}
+
+/// Why the first guest was told no, in full.
+fn last_refusal(chain: &Chain) -> String {
+    let output = chain.admin(&["status", "--json"]);
+    let status: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let refusals = status["refusals"].as_array().expect("a list");
+    let own = refusals.iter().find(|refusal| refusal["domid"] == 1);
+    let reason = own.and_then(|refusal| refusal["reason"].as_str());
+    reason.expect("there was one").to_owned()
+}
+
+/// What a chain of one card and one guest is told when it asks for a session.
+fn no(chain: &Chain, port: u16) -> AppError {
+    let no = chain.guest("web01").connect(port, NAME);
+    no.expect_err("the card cannot be used")
+}
+
+#[test]
+fn a_wrong_pin_file_costs_one_try_however_often_the_service_starts() {
+    let pki = Pki::new();
+    let mut chain = Chain::start(&pki, &ChainPlan::single(P256));
+    let server = OpensslServer::start(&pki, &ServerPlan::new(&pki.server(NAME, P256)));
+    let right = fs::read_to_string(chain.pin_file("se-00")).expect("it was written");
+    fs::write(chain.pin_file("se-00"), "4321\n").expect("a writable folder");
+    for _ in 0..3 {
+        chain.restart_middleware();
+        chain.wait_card("unusable");
+        let error = wait::until("the guest is told", || {
+            let no = no(&chain, server.port());
+            eprintln!("{no}");
+            (no.code == "pin-required").then_some(no)
+        });
+        assert_eq!(tries(&chain), 2, "{error}");
+    }
+    chain.middleware().kill();
+    chain.restart_after_kill();
+    chain.wait_card("unusable");
+    assert_eq!(tries(&chain), 2, "not after kill -9 either");
+
+    fs::write(chain.pin_file("se-00"), right).expect("a writable folder");
+    chain.wait_card("present");
+    let session = wait::until("the card works", || {
+        chain.guest("web01").connect(server.port(), NAME).ok()
+    });
+    session.close();
+    assert_eq!(tries(&chain), 3);
+}
+
+#[test]
+fn the_last_try_of_a_pin_is_not_spent_and_a_blocked_one_not_tried() {
+    let pki = Pki::new();
+    let mut chain = Chain::start(&pki, &ChainPlan::single(P256));
+    let server = OpensslServer::start(&pki, &ServerPlan::new(&pki.server(NAME, P256)));
+    for left in [1, 0] {
+        chain.pull_card();
+        set_tries(&chain, left);
+        chain.plug_card_in();
+        chain.wait_card("unusable");
+        let error = wait::until("the guest is told", || {
+            let no = no(&chain, server.port());
+            (no.code == "pin-blocked").then_some(no)
+        });
+        assert_eq!(tries(&chain), left, "{error}");
+    }
+    chain.pull_card();
+    set_tries(&chain, 3);
+    chain.plug_card_in();
+    let session = wait::until("the card works", || {
+        chain.guest("web01").connect(server.port(), NAME).ok()
+    });
+    session.close();
+}
+
+/// The tries that are left of the user PIN, as the card keeps them.
+fn tries(chain: &Chain) -> u64 {
+    let text = fs::read_to_string(pins(chain)).expect("a card has it");
+    let user = text.split("[user]").nth(1).expect("a table");
+    let line = user.lines().find_map(|line| line.strip_prefix("tries = "));
+    line.expect("a counter").parse().expect("a number")
+}
+
+fn set_tries(chain: &Chain, left: u64) {
+    let before = format!("tries = {}", tries(chain));
+    let text = fs::read_to_string(pins(chain)).expect("a card has it");
+    // The operator PIN has ten.
+    let text = text.replace(&format!("{before}\n"), &format!("tries = {left}\n"));
+    fs::write(pins(chain), text).expect("nobody uses it");
+    assert_eq!(tries(chain), left);
+}
+
+fn pins(chain: &Chain) -> PathBuf {
+    chain.folder().join("se-00.card").join("pins.toml")
+}
