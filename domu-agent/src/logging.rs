@@ -20,5 +20,7 @@ pub(crate) fn init(command: &Command) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(is_terminal)
+        // A log that cannot be written is no reason to stop; to complain of it would panic.
+        .log_internal_errors(false)
         .init();
 }
