@@ -7,7 +7,7 @@ BINARIES := dom0-middleware domu-agent soft-card
 # What an administrator installs; the soft card is for tests and the demo.
 SHIPPED  := dom0-middleware domu-agent
 
-.PHONY: help demo test check bench doc deps install
+.PHONY: help demo test check bench soak doc deps install
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ check: build-deps ## Format, lints, documentation, licenses, example configurati
 bench: deps release ## Measure whole handshakes; prints a table, writes target/bench.json
 	$(CARGO) build --locked --release -p dom0-middleware --example apdu_round_trip
 	$(CARGO) run --locked --release --quiet -p integration --example bench
+
+soak: deps release ## Ten minutes at load; fails when a program grows
+	$(CARGO) run --locked --release --quiet -p integration --example soak -- 10
 
 doc: build-deps ## Build the documentation of all crates
 	$(CARGO) doc --locked --workspace --no-deps --document-private-items

@@ -9,6 +9,7 @@ use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
 use integration::pki::{KeyKind, Pki};
 use integration::tls_server::{TlsServer, echo};
 use rustls::HandshakeKind;
+use rustls::client::Resumption;
 use rustls::version::TLS12;
 
 use crate::NAME;
@@ -94,7 +95,9 @@ fn of_cards(pki: &Pki, cards: usize, port: u16) -> (f64, f64) {
 /// Handshakes in a second of the same TLS library against the same server, without card, channel and
 /// agent, on all processors.
 fn ceiling(pki: &Pki, port: u16) -> f64 {
-    let config = Arc::new(software::config(pki, KeyKind::P256, &TLS12));
+    let mut config = software::config(pki, KeyKind::P256, &TLS12);
+    config.resumption = Resumption::disabled();
+    let config = Arc::new(config);
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let done = AtomicUsize::new(0);
     let time = TIME / 4;

@@ -1,0 +1,122 @@
+//! Ten minutes at load: do the programs grow?
+//!
+//! Four domains with a card each make handshakes, full and resumed, carry some data, and end. Once a
+//! minute memory and descriptors of the service and of one agent are printed. What is remembered of
+//! sessions that are over has its limit, which is reached in the first minutes; from then on neither
+//! may grow. Exit code 1 when it does.
+//!
+//! ```sh
+//! cargo run --release -p integration --example soak -- 10
+//! ```
+
+use std::io::{Read, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
+use integration::footprint::{Footprint, MIB};
+use integration::pki::{KeyKind, Pki};
+use integration::tls_server::{TlsServer, echo};
+use rustls::version::{TLS12, TLS13};
+
+const NAME: &str = "www.example";
+const DOMAINS: usize = 4;
+/// Time between two sessions of one domain: far below what the machine can do.
+const PACE: Duration = Duration::from_millis(40);
+const MINUTE: Duration = Duration::from_secs(60);
+/// Growth of memory that is the allocator's: this share, and so much.
+const SLACK: f64 = 0.05;
+const SLACK_BYTES: f64 = MIB;
+
+fn main() -> ExitCode {
+    let minutes = std::env::args().nth(1).and_then(|text| text.parse().ok());
+    let minutes: u32 = minutes.unwrap_or(10).max(2);
+    let pki = Pki::new();
+    let mut chain = Chain::start(&pki, &plan());
+    let credential = pki.server(NAME, KeyKind::P256);
+    let servers =
+        [&TLS12, &TLS13].map(|version| TlsServer::start(&pki, &credential, version, echo));
+    let ports = servers.map(|server| server.port());
+    let middleware = chain.middleware().id();
+    let agent = chain.guest(&name(0)).agent_id();
+
+    let done = AtomicUsize::new(0);
+    let until = Instant::now() + MINUTE * minutes;
+    let chain = &chain;
+    let footprints = thread::scope(|scope| {
+        for domain in 0..DOMAINS {
+            let done = &done;
+            scope.spawn(move || run(chain, domain, ports, until, done));
+        }
+        let mut footprints = Vec::new();
+        for minute in 1..=minutes {
+            thread::park_timeout(MINUTE);
+            let now = [Footprint::of(middleware), Footprint::of(agent)];
+            let sessions = done.load(Ordering::Relaxed);
+            println!(
+                "minute {minute}: {sessions} sessions; service {}; agent {}",
+                show(now[0]),
+                show(now[1])
+            );
+            footprints.push(now);
+        }
+        footprints
+    });
+    let settled = footprints.len() / 2;
+    let grown = |program: usize| {
+        let (before, after) = (
+            footprints[settled - 1][program],
+            footprints[footprints.len() - 1][program],
+        );
+        after.resident > before.resident * (1.0 + SLACK) + SLACK_BYTES
+            || after.descriptors > before.descriptors + DOMAINS
+    };
+    match (grown(0), grown(1)) {
+        (false, false) => {
+            println!("no growth in the second half");
+            ExitCode::SUCCESS
+        }
+        (service, agent) => {
+            println!("GROWTH in the second half: service {service}, agent {agent}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn plan() -> ChainPlan {
+    (0..DOMAINS).fold(ChainPlan::new(), |plan, domain| {
+        let (seid, name) = (format!("se-{domain:02}"), name(domain));
+        plan.card(CardPlan::new(&seid).identity(&name, KeyKind::P256))
+            .guest(GuestPlan::new(&name).bound(&seid, &name))
+    })
+}
+
+fn name(domain: usize) -> String {
+    format!("guest-{domain}")
+}
+
+fn run(chain: &Chain, domain: usize, ports: [u16; 2], until: Instant, done: &AtomicUsize) {
+    let guest = chain.guest(&name(domain));
+    let mut data = vec![7; 16 << 10];
+    for round in 0.. {
+        let begun = Instant::now();
+        if begun >= until {
+            return;
+        }
+        let mut wish = request(ports[round % 2], NAME);
+        wish.resume = Some(round % 4 != 0);
+        let mut session = guest.ask(wish).expect("a session");
+        session.stream.write_all(&data).expect("it stands");
+        session.stream.read_exact(&mut data).expect("it stands");
+        session.close();
+        done.fetch_add(1, Ordering::Relaxed);
+        thread::park_timeout(PACE.saturating_sub(begun.elapsed()));
+    }
+}
+
+fn show(footprint: Footprint) -> String {
+    let mebibytes = footprint.resident / MIB;
+    format!("{mebibytes:.2} MiB, {} descriptors", footprint.descriptors)
+}
