@@ -28,7 +28,7 @@ pub(crate) enum MiddlewareError {
     #[error("cannot make the path absolute")]
     Path(#[source] io::Error),
     /// Something of the installation does not work.
-    #[error("found {count} things that do not work")]
+    #[error("checks failed: {count}")]
     Findings {
         /// How many.
         count: usize,

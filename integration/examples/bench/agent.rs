@@ -16,7 +16,7 @@ use crate::NAME;
 use crate::figures::{Figures, Unit};
 
 /// Open connections at which memory is looked at, in rising order.
-const CONNECTIONS: [usize; 2] = [100, 1_000];
+const CONNECTIONS: [usize; 3] = [1, 100, 1_000];
 /// Both ends of each connection are in this process.
 const DESCRIPTORS: u64 = 4_000;
 /// Most memory that an agent with nothing to do should take, in MiB.
@@ -30,8 +30,14 @@ pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
     figures.add("agent: program", size.len() as f64 / MIB, Unit::Mebibytes);
 
     let chain = Chain::start(pki, &ChainPlan::single(KeyKind::P256));
-    let idle = resident(&chain);
-    figures.add_below("agent: memory, idle", idle, Unit::Mebibytes, IDLE_TARGET);
+    let idle = footprint(&chain);
+    let memory = idle.resident / MIB;
+    figures.add_below("agent: memory, idle", memory, Unit::Mebibytes, IDLE_TARGET);
+    figures.add(
+        "agent: descriptors, idle",
+        idle.descriptors as f64,
+        Unit::Count,
+    );
     if !descriptors::provide(DESCRIPTORS) {
         return;
     }
@@ -42,8 +48,10 @@ pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
         while open.len() < count {
             open.push(connect(&chain, server.port()));
         }
-        let name = format!("agent: memory, {count} connections");
-        figures.add(&name, resident(&chain), Unit::Mebibytes);
+        let now = footprint(&chain);
+        let name = |what: &str| format!("agent: {what}, {count} connections");
+        figures.add(&name("memory"), now.resident / MIB, Unit::Mebibytes);
+        figures.add(&name("descriptors"), now.descriptors as f64, Unit::Count);
     }
     // The server is told before the agent goes.
     drop(open);
@@ -63,7 +71,6 @@ fn connect(chain: &Chain, port: u16) -> UnixStream {
     stream
 }
 
-/// Memory that the agent really has, in MiB.
-fn resident(chain: &Chain) -> f64 {
-    Footprint::of(chain.guest("web01").agent_id()).resident / MIB
+fn footprint(chain: &Chain) -> Footprint {
+    Footprint::of(chain.guest("web01").agent_id())
 }
