@@ -1,7 +1,7 @@
 //! The host: the middleware with its cards, and the guests on it.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -281,6 +281,10 @@ fn start_middleware(plan: &ChainPlan, folder: &Path) -> Process {
     if let Some(place) = plan.pcscd {
         let program = command.get_program().to_owned();
         command = pcscd::enter(place.process, &program.to_string_lossy());
+    } else if let [starter, arguments @ ..] = plan.starter.as_slice() {
+        let program = command.get_program().to_owned();
+        command = Command::new(starter);
+        command.args(arguments).arg(program).env_remove("RUST_LOG");
     }
     command
         .arg("serve")

@@ -16,6 +16,8 @@ pub struct ChainPlan {
     pub(super) pcscd: Option<Place>,
     /// The socket of the xenstored that knows who the guests are.
     pub(super) xenstore: Option<PathBuf>,
+    /// What the middleware is started by.
+    pub(super) starter: Vec<String>,
 }
 
 /// Where a daemon is.
@@ -108,6 +110,14 @@ impl ChainPlan {
     #[must_use]
     pub fn on_xenstore_at(mut self, socket: PathBuf) -> Self {
         self.xenstore = Some(socket);
+        self
+    }
+
+    /// The middleware is started by this command, which is given the middleware's own behind these
+    /// arguments.
+    #[must_use]
+    pub fn started_by(mut self, command: &[&str]) -> Self {
+        self.starter = command.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 

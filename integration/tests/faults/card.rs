@@ -13,6 +13,7 @@ use serde_json::Value;
 use KeyKind::P256;
 
 use crate::NAME;
+use crate::kill::user_tries;
 
 /// Fault, the command from which on it happens, and what the operator reads of it. The last two make
 /// the middleware send a thousand commands before it gives up.
@@ -165,12 +166,8 @@ fn the_last_try_of_a_pin_is_not_spent_and_a_blocked_one_not_tried() {
     session.close();
 }
 
-/// The tries that are left of the user PIN, as the card keeps them.
 fn tries(chain: &Chain) -> u64 {
-    let text = fs::read_to_string(pins(chain)).expect("a card has it");
-    let user = text.split("[user]").nth(1).expect("a table");
-    let line = user.lines().find_map(|line| line.strip_prefix("tries = "));
-    line.expect("a counter").parse().expect("a number")
+    user_tries(&pins(chain))
 }
 
 fn set_tries(chain: &Chain, left: u64) {

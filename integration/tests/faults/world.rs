@@ -14,6 +14,7 @@ use integration::wait;
 use KeyKind::P256;
 
 use crate::NAME;
+use crate::at_end::AtEnd;
 
 /// Three guests: `rogue`, `neighbour` on the same card, `stranger` on a card of its own.
 pub(crate) struct World {
@@ -129,13 +130,5 @@ impl World {
     pub(crate) fn finish(mut self) {
         self.chain.middleware().expect_running();
         assert!(!self.chain.audit().is_empty());
-    }
-}
-
-struct AtEnd<'a>(&'a AtomicBool);
-
-impl Drop for AtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
     }
 }
