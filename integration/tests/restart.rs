@@ -91,6 +91,7 @@ fn a_card_that_fails_costs_one_session_and_disturbs_no_other_card() {
             ("truncated@40", "card-failed"),
             ("wrong-sw@40", "card-failed"),
             ("mute@40", "card-failed"),
+            ("slow@40", "card-failed"),
         ] {
             let (pki, credential) = (&pki, &credential);
             scope.spawn(move || fail_once(pki, credential, fault, code));

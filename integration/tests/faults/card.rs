@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use domu_agent::client::AppError;
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
 use integration::openssl::{OpensslServer, ServerPlan};
+use integration::payload::payload;
 use integration::pki::{KeyKind, Pki};
 use integration::wait;
 use serde_json::Value;
@@ -91,6 +92,68 @@ fn misbehave(is_tls13: bool) {
         wait::until("the card is back", || connect("guest-a").ok());
     }
     connect("guest-a").expect("no fault is left");
+    assert!(!chain.audit().is_empty());
+}
+
+/// Kinds that can befall any command.
+const ANYWHERE: [&str; 4] = ["garbage", "truncated", "wrong-sw", "reset"];
+/// Commands from one fault to the next. That is no multiple of what a session takes, so they come at
+/// one step after the other; and enough for the card to be ready again before the next.
+const STRIDE: usize = 101;
+/// Faults of each kind.
+const EACH: usize = 24;
+
+#[test]
+fn at_whatever_command_a_card_fails_the_next_session_works_in_tls12() {
+    fail_anywhere(false);
+}
+
+#[test]
+fn at_whatever_command_a_card_fails_the_next_session_works_in_tls13() {
+    fail_anywhere(true);
+}
+
+fn fail_anywhere(is_tls13: bool) {
+    let pki = Pki::new();
+    let mut card = CardPlan::new("se-00").identity("web01", P256);
+    let kinds = ANYWHERE.iter().cycle().take(ANYWHERE.len() * EACH);
+    for (number, kind) in (1..).zip(kinds) {
+        card = card.options(&["--fault", &format!("{kind}@{}", number * STRIDE)]);
+    }
+    let guest = GuestPlan::new("web01").bound("se-00", "web01");
+    let mut chain = Chain::start(&pki, &ChainPlan::new().card(card).guest(guest));
+    let credential = pki.server(NAME, P256);
+    let plan = ServerPlan::new(&credential);
+    let server = OpensslServer::start(&pki, &if is_tls13 { plan.tls13() } else { plan });
+    let happened = |chain: &mut Chain| {
+        let [card] = chain.cards() else {
+            panic!("one card")
+        };
+        card.log().matches(" fault ").count()
+    };
+    let connect = |chain: &Chain| {
+        let mut wish = request(server.port(), NAME);
+        wish.resume = Some(false);
+        chain.guest("web01").ask(wish)
+    };
+    while happened(&mut chain) < ANYWHERE.len() * EACH {
+        let before = happened(&mut chain);
+        match connect(&chain) {
+            Ok(mut session) if happened(&mut chain) == before => {
+                session.send(&payload(20));
+                assert_eq!(server.receive(20), payload(20));
+                session.close();
+            }
+            // It may have come when the keys were out, or made keys that are none.
+            Ok(_) => {}
+            Err(no) => {
+                let is_named = ["card-failed", "handshake-failed"].contains(&&*no.code);
+                assert!(is_named, "{no}: {}", last_refusal(&chain));
+            }
+        }
+        wait::until("the card works", || connect(&chain).ok()).close();
+    }
+    assert_eq!(tries(&chain), 3);
     assert!(!chain.audit().is_empty());
 }
 
