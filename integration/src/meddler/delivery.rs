@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::record::{APPLICATION_DATA, CHANGE_CIPHER_SPEC, RecordEdit, read_record};
 
@@ -39,11 +41,31 @@ impl Delivery {
     }
 }
 
+/// Where in its record the bit was that was flipped last.
+#[derive(Debug, Clone)]
+pub(super) struct Flipped(Arc<AtomicUsize>);
+
+impl Flipped {
+    pub(super) fn nowhere() -> Self {
+        Self(Arc::new(AtomicUsize::new(usize::MAX)))
+    }
+
+    fn note(&self, place: usize) {
+        self.0.store(place, Ordering::SeqCst);
+    }
+
+    /// The byte, its record's type being byte 0.
+    pub(super) fn place(&self) -> Option<usize> {
+        Some(self.0.load(Ordering::SeqCst)).filter(|place| *place != usize::MAX)
+    }
+}
+
 /// Carries the server's bytes to the client until there are no more, or no more are to come.
 pub(super) fn deliver(
     mut server: &TcpStream,
     mut client: &TcpStream,
     delivery: &Delivery,
+    flipped: &Flipped,
 ) -> io::Result<()> {
     match delivery {
         Delivery::ByteByByte => {
@@ -62,15 +84,32 @@ pub(super) fn deliver(
         Delivery::CutAfter(count) => {
             io::copy(&mut server.take(*count as u64), &mut client).map(|_| ())
         }
-        Delivery::FlippedBit { offset, bit } => {
-            io::copy(&mut server.take(*offset as u64), &mut client)?;
-            let mut byte = [0];
-            if server.read(&mut byte)? == 1 {
-                client.write_all(&[byte[0] ^ (1 << bit)])?;
-            }
-            io::copy(&mut server, &mut client).map(|_| ())
-        }
+        Delivery::FlippedBit { offset, bit } => flip(server, client, *offset, *bit, flipped),
         Delivery::Records(edit) => edit.deliver(server, client),
+    }
+}
+
+fn flip(
+    mut server: &TcpStream,
+    mut client: &TcpStream,
+    offset: usize,
+    bit: u8,
+    flipped: &Flipped,
+) -> io::Result<()> {
+    let mut left = offset;
+    loop {
+        let mut record = read_record(&mut server)?;
+        if record.is_empty() {
+            return Ok(());
+        }
+        if let Some(byte) = record.get_mut(left) {
+            *byte ^= 1 << bit;
+            flipped.note(left);
+            client.write_all(&record)?;
+            return io::copy(&mut server, &mut client).map(|_| ());
+        }
+        left -= record.len();
+        client.write_all(&record)?;
     }
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use super::delivery::{Delivery, deliver};
+use super::delivery::{Delivery, Flipped, deliver};
 
 /// A proxy in front of a server on this machine, for any number of connections.
 #[derive(Debug)]
 pub struct Meddler {
     port: u16,
     stopping: Arc<AtomicBool>,
+    flipped: Flipped,
     acceptor: Option<JoinHandle<()>>,
 }
 
@@ -27,20 +28,31 @@ impl Meddler {
         let port = listener.local_addr().expect("bound").port();
         let stopping = Arc::new(AtomicBool::new(false));
         let must_stop = Arc::clone(&stopping);
+        let flipped = Flipped::nowhere();
+        let note = flipped.clone();
         let acceptor = thread::spawn(move || {
             for client in listener.incoming() {
                 if must_stop.load(Ordering::SeqCst) {
                     return;
                 }
                 // A connection that breaks is seen by those at its ends.
-                let _ = client.and_then(|client| serve(client, server_port, delivery.clone()));
+                let (delivery, note) = (delivery.clone(), note.clone());
+                let _ = client.and_then(|client| serve(client, server_port, delivery, note));
             }
         });
         Self {
             port,
             stopping,
+            flipped,
             acceptor: Some(acceptor),
         }
+    }
+
+    /// Where in its record the byte was of which a bit was flipped: 0 is the record's type, 1 and 2
+    /// its version, 3 and 4 its length. `None` if it never came.
+    #[must_use]
+    pub fn flipped_place(&self) -> Option<usize> {
+        self.flipped.place()
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -61,7 +73,12 @@ impl Drop for Meddler {
     }
 }
 
-fn serve(client: TcpStream, server_port: u16, delivery: Delivery) -> io::Result<()> {
+fn serve(
+    client: TcpStream,
+    server_port: u16,
+    delivery: Delivery,
+    flipped: Flipped,
+) -> io::Result<()> {
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server_port))?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -71,7 +88,7 @@ fn serve(client: TcpStream, server_port: u16, delivery: Delivery) -> io::Result<
         let _ = to_server.shutdown(Shutdown::Write);
     });
     thread::spawn(move || {
-        let _ = deliver(&server, &client, &delivery);
+        let _ = deliver(&server, &client, &delivery, &flipped);
         let _ = client.shutdown(Shutdown::Write);
         if delivery.cuts() {
             let _ = client.shutdown(Shutdown::Both);
@@ -144,7 +161,7 @@ mod tests {
         let edit = Delivery::Records;
         for (delivery, expected) in [
             (
-                Delivery::FlippedBit { offset: 6, bit: 2 },
+                Delivery::FlippedBit { offset: 8, bit: 2 },
                 [CCS, FINISHED, DATA, DATA].concat(),
             ),
             (
@@ -161,7 +178,7 @@ mod tests {
             ),
             (edit(RecordEdit::CutBefore(2)), [CCS, FINISHED].concat()),
         ] {
-            let (mut client, mut server, _meddler) = pair(delivery.clone());
+            let (mut client, mut server, meddler) = pair(delivery.clone());
             let sent = [CCS, FINISHED, DATA, DATA].concat();
             server.write_all(&sent).expect("a socket");
             drop(server);
@@ -169,6 +186,7 @@ mod tests {
             client.read_to_end(&mut all).expect("the end");
             if let Delivery::FlippedBit { offset, bit } = delivery {
                 assert_eq!(all[offset], sent[offset] ^ (1 << bit));
+                assert_eq!(meddler.flipped_place(), Some(offset - CCS.len()));
                 all[offset] = sent[offset];
             }
             assert_eq!(all, expected, "{delivery:?}");

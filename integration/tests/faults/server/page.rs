@@ -35,7 +35,11 @@ pub(super) fn page_server(world: &World, is_tls13: bool) -> OpensslServer {
 
 /// Asks for a page through a meddler.
 pub(super) fn fetch(world: &World, server: &OpensslServer, delivery: &Delivery) -> Outcome {
-    let meddler = Meddler::start(server.port(), delivery.clone());
+    fetch_through(world, &Meddler::start(server.port(), delivery.clone()))
+}
+
+/// Asks for a page through this meddler.
+pub(super) fn fetch_through(world: &World, meddler: &Meddler) -> Outcome {
     let mut wish = request(meddler.port(), NAME);
     wish.resume = Some(false);
     let mut session = match world.rogue().ask(wish) {
@@ -54,7 +58,7 @@ pub(super) fn fetch(world: &World, server: &OpensslServer, delivery: &Delivery) 
     });
     match ended.how {
         Ending::Closed => {
-            assert!(page.ends_with(PAGE_END), "{delivery:?}");
+            assert!(page.ends_with(PAGE_END), "{meddler:?}");
             Outcome::Unharmed
         }
         how => Outcome::Ended(how, ended.message),
