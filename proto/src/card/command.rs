@@ -85,13 +85,13 @@ impl EapCardCommand {
             Self::State => apdu(INS_STATE, P1_GET, 0x00).with_le(1),
             Self::ResetState => apdu(INS_STATE, P1_RESET, 0x00).with_le(LE_ALL),
             Self::ProcessEap { more, data } => {
-                apdu(INS_PROCESS_EAP, (*more).into(), 0x00).with_data(data)?
+                with_any(apdu(INS_PROCESS_EAP, (*more).into(), 0x00), data)?
             }
             Self::ExportedParameter(index) => {
                 apdu(INS_EXPORTED_PARAMETER, 0x00, 0x00).with_data(&[(*index).into()])?
             }
             Self::NextHandshake(parameters) => {
-                apdu(INS_NEXT_HANDSHAKE, 0x00, 0x00).with_data(&parameters.encode()?)?
+                with_any(apdu(INS_NEXT_HANDSHAKE, 0x00, 0x00), &parameters.encode()?)?
             }
             Self::ReadCertificate => {
                 apdu(INS_METHOD_FUNCTION, P1_READ_CERTIFICATE, 0x00).with_le(LE_ALL)
@@ -153,6 +153,14 @@ impl TryFrom<&CommandApdu> for EapCardCommand {
             (ins, _, _) => return Err(CardCommandError::UnknownIns { ins }),
         };
         Ok(command)
+    }
+}
+
+/// Data that may be empty: no host sends a segment or wishes without, but they can be read.
+fn with_any(apdu: CommandApdu, data: &[u8]) -> Result<CommandApdu, CardCommandError> {
+    match data {
+        [] => Ok(apdu),
+        some => Ok(apdu.with_data(some)?),
     }
 }
 
@@ -272,7 +280,7 @@ mod tests {
             Just(EapCardCommand::CurrentIdentity),
             Just(EapCardCommand::State),
             Just(EapCardCommand::ResetState),
-            (any::<bool>(), bytes(1..=255))
+            (any::<bool>(), bytes(0..=255))
                 .prop_map(|(more, data)| EapCardCommand::ProcessEap { more, data }),
             any::<u8>().prop_map(|index| EapCardCommand::ExportedParameter(index.into())),
             "[a-z.]{1,60}".prop_map(|name| EapCardCommand::NextHandshake(NextHandshake {
@@ -367,6 +375,15 @@ mod tests {
                 .to_apdu(CLA)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn commands_that_were_read_without_data_can_be_written() {
+        for (ins, p1) in [(0x80, 1), (0x8A, 0)] {
+            let apdu = CommandApdu::new(CLA, ins, p1, 0);
+            let command = EapCardCommand::try_from(&apdu).expect("read");
+            assert_eq!(command.to_apdu(CLA), Ok(apdu));
+        }
     }
 
     #[test]
