@@ -86,6 +86,15 @@ impl Bench {
     }
 
     pub(super) fn with(limits: Limits) -> Self {
+        let now = Now {
+            monotonic: Instant::now(),
+            unix: UnixTime::from_secs(1_800_000_000),
+        };
+        Self::at(limits, now)
+    }
+
+    /// The same at a time that is given.
+    pub(super) fn at(limits: Limits, now: Now) -> Self {
         let mut table = Table::default();
         let mut trust = BTreeMap::new();
         for domid in [A, B] {
@@ -93,10 +102,6 @@ impl Bench {
             let nobody = Trust::load(&[], HashMap::new()).expect("no CA to refuse");
             trust.insert(id, Arc::new(nobody));
         }
-        let now = Now {
-            monotonic: Instant::now(),
-            unix: UnixTime::from_secs(1_800_000_000),
-        };
         let cards = vec![card()];
         let setup = Setup {
             limits,
@@ -246,7 +251,7 @@ impl Bench {
         self.open_with(conn, session, |_| {});
     }
 
-    pub(super) fn open_with(&mut self, conn: ConnId, session: u32, change: fn(&mut Open)) {
+    pub(super) fn open_with(&mut self, conn: ConnId, session: u32, change: impl FnOnce(&mut Open)) {
         let mut open = Open {
             session: SessionId(session),
             server_name: "www.example".to_owned(),

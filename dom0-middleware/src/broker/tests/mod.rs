@@ -4,6 +4,7 @@ mod admission;
 mod bench;
 mod domains;
 mod endings;
+mod exhaustive;
 mod keys;
 mod limits;
 mod opening;

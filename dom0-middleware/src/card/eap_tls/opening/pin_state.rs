@@ -98,3 +98,7 @@ pub(super) fn verify_command(profile: &CardProfile, pin: Pin) -> CommandApdu {
         .to_apdu(profile.cla)
         .expect("a PIN fits an APDU")
 }
+
+#[cfg(test)]
+#[path = "pin_state_tests.rs"]
+mod tests;

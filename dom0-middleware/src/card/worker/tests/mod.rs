@@ -3,6 +3,7 @@
 
 mod adoption;
 mod bench;
+mod pin_sequences;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

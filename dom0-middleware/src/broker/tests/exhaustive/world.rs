@@ -1,0 +1,272 @@
+//! The guests, the worker and the card as the broker sees them.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use super::step::{Alphabet, Answer, Change, Step, Work};
+use crate::broker::tests::bench::{A, B, Bench, card, known, uuid};
+use crate::broker::{ConnId, Event};
+use crate::card::{CardError, SessionError, TransportError, UseId, WorkerReport};
+use crate::limits::Limits;
+use crate::mapping::{DomainFact, ReadFault};
+use crate::time::{Now, UnixTime};
+
+/// The sessions there can be: whose, and its number.
+pub(super) const SESSIONS: [(usize, u32); 3] = [(0, 1), (0, 2), (1, 1)];
+
+/// How far a session is, as its guest knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Fate {
+    Unopened,
+    Open,
+    /// The guest is not interested any more.
+    GivenUp,
+    Refused,
+    Established,
+}
+
+/// What the worker has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Order {
+    pub(super) id: UseId,
+    pub(super) session: usize,
+    pub(super) spoke: bool,
+    /// Whether it gave keys, once it has reported.
+    pub(super) outcome: Option<bool>,
+    pub(super) cancelled: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Guest {
+    pub(super) conn: ConnId,
+    pub(super) connected: bool,
+    /// Whether its domain lives and has its binding.
+    pub(super) entitled: bool,
+    pub(super) alive: bool,
+}
+
+/// The broker and everything around it.
+pub(super) struct World {
+    pub(super) bench: Bench,
+    pub(super) alphabet: Alphabet,
+    pub(super) guests: [Guest; 2],
+    pub(super) fates: [Fate; SESSIONS.len()],
+    /// Which sessions were ever given to the worker.
+    pub(super) started: [bool; SESSIONS.len()],
+    pub(super) order: Option<Order>,
+    pub(super) has_cancelled: bool,
+    pub(super) card_is_present: bool,
+    /// Whether what happens now is that a domain was found to be who it was.
+    pub(super) is_identified: bool,
+}
+
+/// The same in all worlds, so that their states can be compared.
+static BEGINNING: LazyLock<Now> = LazyLock::new(|| Now {
+    monotonic: Instant::now(),
+    unix: UnixTime::from_secs(1_800_000_000),
+});
+
+impl World {
+    /// Both guests admitted, the card in its reader, nothing asked for.
+    pub(super) fn new(alphabet: Alphabet) -> Self {
+        let limits = Limits {
+            ping_after: Duration::from_secs(1_000_000),
+            ..Limits::default()
+        };
+        let mut bench = Bench::at(limits, *BEGINNING);
+        bench.plug_in();
+        let guests = [A, B].map(|domid| Guest {
+            conn: bench.admitted(domid),
+            connected: true,
+            entitled: true,
+            alive: true,
+        });
+        bench.seen.clear();
+        bench.reads_hang = true;
+        Self {
+            bench,
+            alphabet,
+            guests,
+            fates: [Fate::Unopened; SESSIONS.len()],
+            started: [false; SESSIONS.len()],
+            order: None,
+            has_cancelled: false,
+            card_is_present: true,
+            is_identified: false,
+        }
+    }
+
+    /// The world after these events.
+    pub(super) fn after(alphabet: Alphabet, path: &[Step]) -> Self {
+        let mut world = Self::new(alphabet);
+        for step in path {
+            world.take(*step);
+        }
+        world
+    }
+
+    /// Tells states apart: the same key, the same future.
+    pub(super) fn key(&self) -> u64 {
+        let broker = &self.bench.broker;
+        let mut hasher = DefaultHasher::new();
+        // Sums and the operator's view decide nothing.
+        format!(
+            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+            broker.connections,
+            broker.sessions,
+            broker.cards,
+            broker.reads,
+            broker.refusals,
+            broker.trust.keys(),
+            broker.now,
+            self.bench.open_reads
+        )
+        .hash(&mut hasher);
+        (self.guests, self.fates, self.order, self.card_is_present).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Lets it happen and looks at what the broker makes of it.
+    pub(super) fn take(&mut self, step: Step) {
+        match step {
+            Step::Open(number) => {
+                self.fates[number] = Fate::Open;
+                let (conn, session) = self.name(number);
+                self.bench.open_with(conn, session, |open| {
+                    open.server_name = format!("s{number}.example");
+                });
+            }
+            Step::Close(number) => {
+                self.fates[number] = Fate::GivenUp;
+                let (conn, session) = self.name(number);
+                self.bench.close(conn, session);
+            }
+            Step::Disconnect(guest) => {
+                self.lose(guest);
+                let conn = self.guests[guest].conn;
+                self.bench.handle(Event::Disconnected { conn });
+            }
+            Step::Records(number) => {
+                let (conn, session) = self.name(number);
+                self.bench.records(conn, session, 10);
+            }
+            Step::Read(read, answer) => {
+                let (read, domid) = self.bench.open_reads.remove(read);
+                let guest = usize::from(domid == B);
+                self.is_identified = answer == Answer::True && self.guests[guest].alive;
+                let domain = match answer {
+                    Answer::Unreadable => DomainFact::Unreadable(ReadFault::Late),
+                    Answer::True if self.guests[guest].alive => known(domid),
+                    Answer::True => DomainFact::Gone,
+                };
+                self.bench.handle(Event::DomainRead { read, domain });
+            }
+            Step::Worker(work) => self.work(work),
+            Step::Card(change) => self.change(change),
+            Step::Unbind(guest) => {
+                self.guests[guest].entitled = false;
+                let binding = Bench::binding_of([A, B][guest]);
+                self.bench.handle(Event::Unbound { binding });
+            }
+            Step::DomainEnded(guest) => {
+                self.guests[guest].entitled = false;
+                self.guests[guest].alive = false;
+                let domid = [A, B][guest];
+                let (domain, successor) = (uuid(domid), None);
+                self.bench.handle(Event::DomainEnded {
+                    domid,
+                    domain,
+                    successor,
+                });
+            }
+            Step::Timer => {
+                let left = self.next_timer().expect("one that goes off");
+                self.bench.pass(left);
+            }
+        }
+        self.check();
+        self.is_identified = false;
+    }
+
+    fn work(&mut self, work: Work) {
+        let order = self.order.as_mut().expect("a use");
+        let use_id = order.id;
+        match work {
+            Work::Speak => {
+                order.spoke = true;
+                self.bench.say_client_hello(use_id);
+            }
+            Work::Establish => {
+                order.outcome = Some(true);
+                self.bench.establish(use_id);
+            }
+            Work::Fail => {
+                let error = match order.cancelled {
+                    true => SessionError::Cancelled,
+                    false => SessionError::NoCard,
+                };
+                self.fail(error);
+            }
+            Work::Free => {
+                self.order = None;
+                self.bench.free(use_id);
+            }
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        let fails = change != Change::GoneUnseen;
+        if fails && self.order.is_some_and(|order| order.outcome.is_none()) {
+            self.fail(SessionError::CardRemoved);
+            self.check();
+        }
+        let why = CardError::Transport(TransportError::Removed);
+        self.card_is_present = change == Change::Back;
+        match change {
+            Change::Gone | Change::GoneUnseen => self.bench.report(WorkerReport::Gone { why }),
+            Change::Unusable => self.bench.report(WorkerReport::Unusable { why }),
+            Change::Back => self.bench.plug_in(),
+        }
+    }
+
+    fn fail(&mut self, error: SessionError) {
+        let order = self.order.as_mut().expect("a use");
+        order.outcome = Some(false);
+        let use_id = order.id;
+        self.bench.fail(use_id, error);
+    }
+
+    /// The guest cannot be reached any more: nobody will hear of its sessions.
+    pub(super) fn lose(&mut self, guest: usize) {
+        self.guests[guest].connected = false;
+        for (fate, (of, _)) in self.fates.iter_mut().zip(SESSIONS) {
+            if of == guest && *fate == Fate::Open {
+                *fate = Fate::GivenUp;
+            }
+        }
+    }
+
+    fn name(&self, number: usize) -> (ConnId, u32) {
+        let (guest, session) = SESSIONS[number];
+        (self.guests[guest].conn, session)
+    }
+
+    pub(super) fn has_established(&self) -> bool {
+        self.fates.contains(&Fate::Established)
+    }
+
+    pub(super) fn has_refused(&self) -> bool {
+        self.fates.contains(&Fate::Refused)
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.has_cancelled
+    }
+
+    pub(super) fn is_stuck(&self) -> bool {
+        let card = self.bench.broker.cards.get(&card());
+        let running = card.and_then(|card| card.running.as_ref());
+        running.is_some_and(|running| running.stuck)
+    }
+}
