@@ -3,14 +3,16 @@
 CARGO    ?= cargo
 PREFIX   ?= /usr/local
 DESTDIR  ?=
+# How long each fuzz target runs.
+SECONDS  ?= 60
 BINARIES := dom0-middleware domu-agent soft-card
 # What an administrator installs; the soft card is for tests and the demo.
 SHIPPED  := dom0-middleware domu-agent
 
-.PHONY: help demo test check bench soak doc deps install
+.PHONY: help demo test check fuzz fuzz-all bench soak doc deps install
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## Install the Debian packages that are missing; check the Rust toolchain
 	@scripts/deps test
@@ -28,6 +30,16 @@ test: deps ## Run all tests
 
 check: build-deps ## Format, lints, documentation, licenses, example configurations
 	@scripts/check
+
+fuzz: fuzz-deps ## Fuzz one target: make fuzz TARGET=messages SECONDS=60
+	@scripts/fuzz "$(TARGET)" $(SECONDS)
+
+fuzz-all: fuzz-deps ## Fuzz every target for a minute
+	@scripts/fuzz all $(SECONDS)
+
+.PHONY: fuzz-deps
+fuzz-deps:
+	@scripts/deps fuzz
 
 bench: deps release ## Measure whole handshakes; prints a table, writes target/bench.json
 	$(CARGO) build --locked --release -p dom0-middleware --example apdu_round_trip

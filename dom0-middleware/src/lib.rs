@@ -45,6 +45,8 @@ mod doctor;
 mod durable;
 mod error;
 mod exit_code;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod hex;
 mod limits;
 mod logging;

@@ -37,6 +37,8 @@ mod dom0;
 mod error;
 mod exit_code;
 mod fd_passing;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handshake;
 mod logging;
 mod presence;

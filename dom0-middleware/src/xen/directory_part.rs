@@ -18,7 +18,7 @@
 use std::io;
 use std::path::Path;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 /// `XS_DIRECTORY_PART`.
@@ -41,17 +41,26 @@ const MAX_ATTEMPTS: usize = 8;
 /// # Errors
 /// When the daemon does not answer, says no, or what it says is not an answer.
 pub(super) async fn directory(socket: &Path, path: &str) -> io::Result<Vec<String>> {
-    let mut stream = UnixStream::connect(socket).await?;
+    list(&mut UnixStream::connect(socket).await?, path).await
+}
+
+/// Reads them over a connection.
+pub(super) async fn list(stream: &mut impl Connection, path: &str) -> io::Result<Vec<String>> {
     for _ in 0..MAX_ATTEMPTS {
-        if let Some(children) = attempt(&mut stream, path).await? {
+        if let Some(children) = attempt(stream, path).await? {
             return split(&children);
         }
     }
     Err(io::Error::other("the node changes all the time"))
 }
 
+/// A connection to the daemon, or what stands for one.
+pub(super) trait Connection: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection for S {}
+
 /// Reads all parts; `None` when the node changed meanwhile.
-async fn attempt(stream: &mut UnixStream, path: &str) -> io::Result<Option<Vec<u8>>> {
+async fn attempt(stream: &mut impl Connection, path: &str) -> io::Result<Option<Vec<u8>>> {
     let mut children = Vec::new();
     let mut generation = None;
     loop {
@@ -70,7 +79,7 @@ async fn attempt(stream: &mut UnixStream, path: &str) -> io::Result<Option<Vec<u
     }
 }
 
-async fn ask(stream: &mut UnixStream, path: &str, offset: usize) -> io::Result<Vec<u8>> {
+async fn ask(stream: &mut impl Connection, path: &str, offset: usize) -> io::Result<Vec<u8>> {
     let request = format!("{path}\0{offset}\0");
     let length = u32::try_from(request.len()).map_err(|_| invalid("a path too long"))?;
     let header = [DIRECTORY_PART, 0, 0, length].map(u32::to_ne_bytes);

@@ -32,6 +32,8 @@ mod connection;
 mod directory_part;
 mod domains;
 mod follower;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod node;
 mod probe;
 mod store;

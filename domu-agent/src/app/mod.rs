@@ -24,6 +24,8 @@ mod delivery;
 mod destination;
 mod endings;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod keys_answer;
 mod line;
 mod listener;

@@ -17,6 +17,8 @@ mod backoff;
 mod channel;
 mod connection;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod handle;
 mod link;
 mod token;

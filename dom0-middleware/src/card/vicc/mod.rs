@@ -7,6 +7,8 @@
 //! One listener is one SEID: while its card is connected, further connections are turned away.
 
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod listener;
 mod stream;
 mod transport;

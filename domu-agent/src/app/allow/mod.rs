@@ -22,5 +22,7 @@ mod table;
 
 pub(crate) use caller::Caller;
 pub(crate) use denied::Denied;
+#[cfg(feature = "fuzzing")]
+pub(super) use destination_pattern::DestinationPattern;
 pub(crate) use list::{AllowList, Asked, Rights};
 pub(crate) use table::{AllowTable, UnknownAccount};

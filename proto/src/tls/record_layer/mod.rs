@@ -28,6 +28,8 @@ mod opened;
 mod post_handshake;
 mod protection;
 mod repetition;
+#[cfg(feature = "fuzzing")]
+mod server_end;
 mod setup;
 mod tls12;
 mod tls13;
@@ -39,3 +41,5 @@ pub use error::RecordError;
 pub use layer::RecordLayer;
 pub use limits::MAX_PLAINTEXT;
 pub use opened::Opened;
+#[cfg(feature = "fuzzing")]
+pub use server_end::ServerEnd;

@@ -14,11 +14,12 @@ use crate::tls::key_block::KeyBlock;
 use crate::tls::traffic_secret::{TrafficSecret, TrafficSecrets};
 use crate::tls::version::ProtocolVersion;
 
-/// The side of the connection that a layer is on. We are clients; tests also need the peer.
+/// The side of the connection that a layer is on. We are clients; tests and fuzz
+/// targets also need the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Client,
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     Server,
 }
 
@@ -27,7 +28,7 @@ impl Side {
     fn write_read<T>(self, client: T, server: T) -> (T, T) {
         match self {
             Self::Client => (client, server),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "fuzzing"))]
             Self::Server => (server, client),
         }
     }

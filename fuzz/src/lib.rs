@@ -1,0 +1,17 @@
+//! What the fuzz targets share.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`pieces`] | several messages in one input |
+//! | [`driver`] | the driver of EAP-TLS cards against any card and any server |
+//! | [`partners`] | a card and a TLS server that keep to the rules |
+//! | [`meddler`] | somebody between them who does not |
+//! | [`world`] | all of them together |
+
+#![forbid(unsafe_code)]
+
+pub mod driver;
+pub mod meddler;
+pub mod partners;
+pub mod pieces;
+pub mod world;

@@ -1,0 +1,36 @@
+//! Writes seeds for the fuzz targets: `seeds FOLDER` makes `FOLDER/TARGET/NAME`.
+//!
+//! | Module | Seeds are |
+//! |---|---|
+//! | `live` | what a card and a server say in whole handshakes |
+//! | `traces` | what the cards of `integration/traces` said, where the driver asks the same |
+//! | `samples` | single messages |
+
+// Coverage counters need the fuzzer's runtime even where nothing is fuzzed.
+use libfuzzer_sys as _;
+
+mod live;
+mod samples;
+mod traces;
+
+use std::path::PathBuf;
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    let folder = env::args_os().nth(1).expect("usage: seeds FOLDER");
+    let mut seeds = Seeds(folder.into());
+    live::write(&mut seeds)?;
+    traces::write(&mut seeds)?;
+    samples::write(&mut seeds)
+}
+
+/// The folder of all seeds.
+struct Seeds(PathBuf);
+
+impl Seeds {
+    fn add(&mut self, target: &str, name: &str, seed: &[u8]) -> io::Result<()> {
+        let folder = self.0.join(target);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(name), seed)
+    }
+}
