@@ -31,6 +31,12 @@ impl Answer {
         matches!(self.sw().0, 0x6D00 | 0x6E00 | 0x6B00 | 0x6A81 | 0x6A88)
     }
 
+    /// Whether no application is selected any more, as after a reset. What the card has and has not
+    /// cannot be concluded from that. Method functions that are switched off say the same (§3).
+    pub(super) fn is_unselected(&self) -> bool {
+        self.sw().0 == 0x6986
+    }
+
     pub(super) fn refused(&self) -> CardFault {
         CardFault::Refused {
             step: self.step,

@@ -147,6 +147,9 @@ impl ExpectIdentity {
             context.identities.clear();
             return pin_wanted(context, status);
         }
+        if answer.is_unselected() {
+            return Err(answer.refused().into());
+        }
         // An identity that is listed and cannot be set is of no use to anyone.
         if !answer.is_success() {
             return visit_next(context, self.rest);
@@ -175,7 +178,8 @@ fn read_certificate(context: &Context) -> CommandApdu {
     context.apdu(&EapCardCommand::ReadCertificate)
 }
 
-/// Awaits the certificate of the identity that is set. Not all cards give it (§5.8).
+/// Awaits the certificate of the identity that is set. Not all cards give it (§5.8); one that was
+/// reset meanwhile says so to the next command.
 pub(super) struct ExpectCertificate(ExpectIdentity);
 
 impl ExpectCertificate {

@@ -35,6 +35,9 @@ impl ExpectParametersProbe {
         answer: &Answer,
     ) -> Result<Next, CardError> {
         const WRONG_DATA: u16 = 0x6A80;
+        if answer.is_unselected() {
+            return Err(answer.refused().into());
+        }
         context.capabilities.parameters = answer.is_success() || answer.sw().0 == WRONG_DATA;
         if !context.capabilities.parameters {
             return Ok(probe_state(context));
@@ -59,6 +62,9 @@ impl ExpectVersionsProbe {
         context: &mut Context,
         answer: &Answer,
     ) -> Result<Next, CardError> {
+        if answer.is_unselected() {
+            return Err(answer.refused().into());
+        }
         context.capabilities.tls13 = answer.is_success();
         Ok(probe_state(context))
     }
@@ -85,6 +91,9 @@ impl ExpectStateProbe {
         context: &mut Context,
         answer: &Answer,
     ) -> Result<Next, CardError> {
+        if answer.is_unselected() {
+            return Err(answer.refused().into());
+        }
         context.capabilities.state = answer.is_success() && answer.data().len() == 1;
         Ok(probe_session_id(context))
     }

@@ -230,6 +230,26 @@ fn an_identity_that_cannot_be_set_is_left_out() {
 }
 
 #[test]
+fn a_card_that_was_reset_is_not_taken_for_one_that_holds_less() {
+    let sw = StatusWord(0x6986);
+    for (ins, step) in [
+        (0x16, CardStep::SetIdentity),
+        (0x8A, CardStep::Parameters),
+        (0x19, CardStep::State),
+    ] {
+        let mut card = FakeCard {
+            answers: Some(Box::new(move |command, usual| match command.ins == ins {
+                true => ResponseApdu::new(Vec::new(), sw),
+                false => usual,
+            })),
+            ..FakeCard::default()
+        };
+        let refused = CardError::Fault(CardFault::Refused { step, sw });
+        assert_eq!(open(&mut card), Err(refused), "{step}");
+    }
+}
+
+#[test]
 fn an_old_card_is_opened_without_what_it_lacks() {
     let mut card = FakeCard {
         has_parameters: false,
