@@ -142,9 +142,18 @@ impl Chain {
     /// # Panics
     /// When it was not taken out.
     pub fn plug_card_in(&mut self) {
+        self.plug_card_in_with(&[]);
+    }
+
+    /// The same with these options for `soft-card serve`, this time.
+    ///
+    /// # Panics
+    /// When it was not taken out.
+    pub fn plug_card_in_with(&mut self, options: &[&str]) {
         assert!(self.cards.is_empty(), "it is there");
         let card = self.plan.cards.first().expect("a card");
-        let card = soft_card::plug_in(card, self.plan.pcscd, self.folder.path());
+        let card = card.clone().options(options);
+        let card = soft_card::plug_in(&card, self.plan.pcscd, self.folder.path());
         self.cards.push(card);
     }
 

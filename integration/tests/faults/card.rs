@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use domu_agent::client::AppError;
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
@@ -244,4 +246,48 @@ fn set_tries(chain: &Chain, left: u64) {
 
 fn pins(chain: &Chain) -> PathBuf {
     chain.folder().join("se-00.card").join("pins.toml")
+}
+
+#[test]
+fn a_card_that_is_reset_while_it_is_opened_is_opened_again() {
+    /// A card with one identity takes fewer.
+    const COMMANDS: usize = 14;
+    let pki = Pki::new();
+    let interrupted = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for first in 1..=2 {
+            let (pki, interrupted) = (&pki, &interrupted);
+            scope.spawn(move || {
+                let mut chain = Chain::start(pki, &ChainPlan::single(P256));
+                for at in (first..=COMMANDS).step_by(2) {
+                    chain.pull_card();
+                    chain.wait_card("absent");
+                    chain.plug_card_in_with(&["--fault", &format!("reset@{at}")]);
+                    let is_present = wait::until("the card is opened, or needs somebody", || {
+                        let output = chain.admin(&["card", "list", "--json"]);
+                        let cards: Value = serde_json::from_slice(&output.stdout).ok()?;
+                        let why = cards[0]["why"].as_str().unwrap_or_default();
+                        match why.contains("not tried again") {
+                            true => Some(false),
+                            false => (cards[0]["state"] == "present").then_some(true),
+                        }
+                    });
+                    if !is_present {
+                        interrupted.fetch_add(1, Ordering::SeqCst);
+                        let pin = chain.pin_file("se-00");
+                        let pin = pin.to_str().expect("UTF-8");
+                        let output = chain.admin(&["card", "pin", "se-00", "--pin-file", pin]);
+                        assert!(output.status.success(), "{output:?}");
+                        chain.wait_card("present");
+                    }
+                    assert_eq!(tries(&chain), 3);
+                }
+            });
+        }
+    });
+    let interrupted = interrupted.into_inner();
+    assert_eq!(
+        interrupted, 1,
+        "VERIFY alone leaves it open what became of the PIN"
+    );
 }

@@ -14,6 +14,7 @@
 //! | mute, slow, removed mid-flight | `restart::a_card_that_fails_costs_one_session_and_disturbs_no_other_card`; `dom0: vicc::a_late_answer_is_not_taken_for_the_next_one` |
 //! | garbage, truncated, wrong status word, reset, at any command | `card::at_whatever_command_a_card_fails_the_next_session_works_in_tls12`, `_in_tls13`; `dom0: handshake::a_card_may_answer_anything`, `opening::a_card_may_answer_anything` |
 //! | wrong EAP identifier, length, type; NAK; 9000 without data; 9Fxx and 61xx without end; KeyBlock too short; suite other than ServerHello's; another certificate | `card::each_way_to_misbehave_is_named_and_costs_one_session_of_tls12`, `_of_tls13`; `dom0: handshake::{tolerances, keys, hostile}` |
+//! | reset while it is opened | `card::a_card_that_is_reset_while_it_is_opened_is_opened_again` |
 //! | another card | `adoption::another_card_in_the_reader_is_refused_until_it_is_adopted` |
 //! | reset by another program, which must get the card first | `pcsc::nobody_else_reaches_the_card_while_the_service_has_it` |
 //! | one PIN try left, blocked PIN | `card::the_last_try_of_a_pin_is_not_spent_and_a_blocked_one_not_tried` |
