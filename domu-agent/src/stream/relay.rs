@@ -80,8 +80,10 @@ impl StreamRelay {
     /// The application will send nothing more.
     pub(crate) fn on_app_end(&mut self) {
         if self.app == Source::Open && self.failure.is_none() {
-            let sealed = self.layer.seal_close_notify(self.to_server.end());
-            sealed.expect("the direction is closed here, once");
+            // The key may be used up by what was sent before.
+            if let Err(error) = self.layer.seal_close_notify(self.to_server.end()) {
+                self.fail(error.into());
+            }
         }
         self.app = Source::Ended;
     }
