@@ -2,20 +2,25 @@
 
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan};
 use integration::openssl::{OpensslServer, ServerPlan};
-use integration::payload::payload;
 use integration::pcscd::{Pcscd, READER, enter};
 use integration::pki::{KeyKind, Pki};
 
 const NAME: &str = "www.example";
 
 fn connect(chain: &Chain, server: &OpensslServer) {
-    let mut session = chain
-        .guest("web01")
-        .connect(server.port(), NAME)
-        .expect("a session");
-    session.send(&payload(100));
-    assert_eq!(server.receive(100), payload(100));
-    session.close();
+    chain.guest("web01").converse(server, NAME);
+}
+
+/// TLS 1.2 in full and resumed, and TLS 1.3.
+fn connect_in_each_way(pki: &Pki, chain: &Chain) {
+    let credential = pki.server(NAME, KeyKind::Rsa2048);
+    let server = OpensslServer::start(pki, &ServerPlan::new(&credential));
+    for (number, resumed) in [false, true].into_iter().enumerate() {
+        connect(chain, &server);
+        assert_eq!(server.report(number).reused, resumed);
+    }
+    let server = OpensslServer::start(pki, &ServerPlan::new(&credential).tls13());
+    connect(chain, &server);
 }
 
 #[test]
@@ -23,14 +28,7 @@ fn a_card_in_a_reader_makes_sessions_full_and_resumed() {
     let pki = Pki::new();
     let pcscd = Pcscd::start();
     let chain = Chain::start(&pki, &ChainPlan::single(KeyKind::Rsa2048).in_reader(&pcscd));
-    let credential = pki.server(NAME, KeyKind::Rsa2048);
-    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
-    for (number, resumed) in [false, true].into_iter().enumerate() {
-        connect(&chain, &server);
-        assert_eq!(server.report(number).reused, resumed);
-    }
-    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential).tls13());
-    connect(&chain, &server);
+    connect_in_each_way(&pki, &chain);
 }
 
 #[test]
@@ -44,14 +42,7 @@ fn a_card_that_speaks_t0_makes_sessions_as_well() {
         .card(card)
         .guest(GuestPlan::new("web01").bound("se-00", "web01"));
     let mut chain = Chain::start(&pki, &plan.in_reader(&pcscd));
-    let credential = pki.server(NAME, KeyKind::Rsa2048);
-    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
-    for (number, resumed) in [false, true].into_iter().enumerate() {
-        connect(&chain, &server);
-        assert_eq!(server.report(number).reused, resumed);
-    }
-    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential).tls13());
-    connect(&chain, &server);
+    connect_in_each_way(&pki, &chain);
 
     // Another's hand does the same: the tool follows 6Cxx and 61xx by itself.
     assert!(chain.middleware().stop().success());

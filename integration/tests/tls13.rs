@@ -96,13 +96,7 @@ fn a_retry_for_another_group_is_carried_through() {
     let credential = pki.server(NAME, P256);
     let plan = ServerPlan::new(&credential).tls13();
     let server = OpensslServer::start(&pki, &plan.option("-groups").option("P-384"));
-    let mut session = chain
-        .guest("web01")
-        .connect(server.port(), NAME)
-        .expect("a session");
-    session.send(&payload(100));
-    assert_eq!(server.receive(100), payload(100));
-    session.close();
+    chain.guest("web01").converse(&server, NAME);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use domu_agent::client::{AppError, Client, ClientError, ConnectRequest, Establis
 
 use super::plan::GuestPlan;
 use crate::binaries;
+use crate::openssl::OpensslServer;
+use crate::payload::payload;
 use crate::pki;
 use crate::process::Process;
 use crate::wait::PATIENCE;
@@ -110,6 +112,18 @@ impl Guest {
     /// The agent's no.
     pub fn connect(&self, port: u16, server_name: &str) -> Result<Session, AppError> {
         self.ask(request(port, server_name))
+    }
+
+    /// Connects to a server, sends it a little, and ends in order.
+    ///
+    /// # Panics
+    /// When any of this fails.
+    pub fn converse(&self, server: &OpensslServer, server_name: &str) {
+        let session = self.connect(server.port(), server_name);
+        let mut session = session.expect("a session");
+        session.send(&payload(100));
+        assert_eq!(server.receive(100), payload(100));
+        session.close();
     }
 
     /// Asks for a connection.
