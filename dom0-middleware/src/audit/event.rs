@@ -80,6 +80,20 @@ pub enum AuditEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         identity: Option<IdentityName>,
     },
+    /// The right of a connection ended: its token was revoked or is over. What it had is ended too.
+    RightEnded {
+        /// The guest's domid.
+        domid: DomId,
+        /// The domain.
+        domain: DomainUuid,
+        /// The code the guest got.
+        #[serde(serialize_with = "as_text")]
+        code: RefusalCode,
+        /// Why.
+        reason: String,
+        /// How many sessions ended with it: established ones and those in progress.
+        sessions: usize,
+    },
     /// A domain with open channels ended, or another one has its domid now. Its channels are closed.
     DomainEnded {
         /// The domid it had.

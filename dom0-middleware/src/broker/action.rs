@@ -1,11 +1,14 @@
 //! What the broker wants done.
 
+use std::sync::Arc;
+
 use proto::agent::{Dom0Message, EstablishedMessage};
 use proto::id::{DomId, Seid};
 
 use super::event::{ConnId, ReadId};
 use crate::audit::AuditEvent;
 use crate::card::WorkerCommand;
+use crate::mapping::VerifiedToken;
 
 /// Something to do outside. Actions are done in the order given.
 #[derive(Debug)]
@@ -36,6 +39,13 @@ pub enum Action {
         seid: Seid,
         /// What.
         command: WorkerCommand,
+    },
+    /// Remember the token of a guest that was let in.
+    TokenSeen {
+        /// The guest.
+        domid: DomId,
+        /// The token, which names the domain.
+        token: Arc<VerifiedToken>,
     },
     /// Record something.
     Audit(AuditEvent),

@@ -1,5 +1,7 @@
 //! The judgements: the facts are put together, the policy decides, the consequence is drawn.
 
+use std::sync::Arc;
+
 use proto::agent::{Dom0Message, Door, IdentityInfo, MAX_FRAME, Welcome, WelcomeLimits};
 use proto::agent::{PROTOCOL_VERSION, RefusalCode};
 use proto::id::DomainUuid;
@@ -8,14 +10,14 @@ use tracing::debug;
 
 use super::action::Action;
 use super::card::Presence;
-use super::connection::Phase;
+use super::connection::{Phase, Right};
 use super::core::Broker;
 use super::event::{ConnId, Peer, ReadId, TokenRule};
 use super::reads::Question;
 use super::refusal::Refusal;
 use crate::mapping::{
     Admission, Binding, BindingFact, ChannelFact, Decision, DomainFact, Facts, Grant, HostFact,
-    IdentityFact, Reason, TokenFact, Wish, admit, judge,
+    IdentityFact, Reason, ShownToken, TokenFact, Wish, admit, judge,
 };
 
 impl Broker {
@@ -40,7 +42,7 @@ impl Broker {
             return;
         };
         let ended = match pending.question {
-            Question::Hello => self.judge_hello(conn, peer, domain),
+            Question::Hello(token) => self.judge_hello(conn, peer, domain, &token),
             Question::Identities => self.judge_identities(conn, peer, domain),
             Question::Open(key) => self.judge_open(key, peer, domain),
             Question::Start { seid, use_id } => self.judge_start(&seid, use_id, peer, domain),
@@ -52,8 +54,14 @@ impl Broker {
     }
 
     /// The guest's `hello`. `Err` ends the channel.
-    fn judge_hello(&mut self, conn: ConnId, peer: Peer, domain: &DomainFact) -> Result<(), Reason> {
-        let admission = match self.admission(peer, domain) {
+    fn judge_hello(
+        &mut self,
+        conn: ConnId,
+        peer: Peer,
+        domain: &DomainFact,
+        token: &ShownToken,
+    ) -> Result<(), Reason> {
+        let admission = match self.admission(peer, domain, token) {
             Decision::Allow(admission) => admission,
             Decision::Refuse(reason) => {
                 let connection = self.connections.get(&conn);
@@ -69,6 +77,17 @@ impl Broker {
         };
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.phase = Phase::Admitted;
+            connection.right = Right {
+                token: None,
+                until: admission.until,
+                ended: false,
+            };
+            if let (TokenRule::Required, ShownToken::Verified(token)) = (peer.token, token) {
+                let token = Arc::clone(token);
+                connection.right.token = Some(Arc::clone(&token));
+                let domid = peer.domid;
+                self.act(Action::TokenSeen { domid, token });
+            }
         }
         debug!(%conn, domid = %peer.domid, domain = %admission.domain, name = admission.name,
               "guest admitted");
@@ -94,7 +113,7 @@ impl Broker {
         peer: Peer,
         domain: &DomainFact,
     ) -> Result<(), Reason> {
-        let list = match self.admission(peer, domain) {
+        let list = match self.admission(peer, domain, &self.shown(conn)) {
             Decision::Allow(_) => self.identities(peer.made_for),
             Decision::Refuse(reason) if reason.ends_channel() => return Err(reason),
             // The answer to who may use nothing.
@@ -108,22 +127,70 @@ impl Broker {
     }
 
     /// The judgement over a whole connection.
-    fn admission(&self, peer: Peer, domain: &DomainFact) -> Decision<Admission> {
+    fn admission(
+        &self,
+        peer: Peer,
+        domain: &DomainFact,
+        token: &ShownToken,
+    ) -> Decision<Admission> {
         let bindings = self.binding_facts(peer.made_for);
-        admit(&facts(peer, domain, &bindings), self.now.unix)
+        admit(&self.facts(peer, domain, token, &bindings), self.now.unix)
     }
 
     /// The judgement over one handshake.
     pub(super) fn judgement(
         &self,
+        conn: ConnId,
         peer: Peer,
         domain: &DomainFact,
         wish: Wish<'_>,
     ) -> Result<Grant, Reason> {
         let bindings = self.binding_facts(peer.made_for);
-        match judge(&facts(peer, domain, &bindings), wish, self.now.unix) {
+        let token = self.shown(conn);
+        let facts = self.facts(peer, domain, &token, &bindings);
+        match judge(&facts, wish, self.now.unix) {
             Decision::Allow(grant) => Ok(grant),
             Decision::Refuse(reason) => Err(reason),
+        }
+    }
+
+    /// What a connection was let in with.
+    fn shown(&self, conn: ConnId) -> ShownToken {
+        let connection = self.connections.get(&conn);
+        match connection.and_then(|c| c.right.token.as_ref()) {
+            Some(token) => ShownToken::Verified(Arc::clone(token)),
+            None => ShownToken::Missing,
+        }
+    }
+
+    /// All that is known about a guest at this moment.
+    fn facts<'a>(
+        &'a self,
+        peer: Peer,
+        domain: &'a DomainFact,
+        token: &'a ShownToken,
+        bindings: &'a [BindingFact],
+    ) -> Facts<'a> {
+        let token = match (peer.token, token) {
+            (TokenRule::SwitchedOff, _) => TokenFact::SwitchedOff,
+            (TokenRule::Required, ShownToken::Missing) => TokenFact::Missing,
+            (TokenRule::Required, ShownToken::Rejected(why)) => TokenFact::Rejected(why),
+            (TokenRule::Required, ShownToken::Verified(token)) => TokenFact::Verified {
+                token,
+                revoked: self.revoked.contains(&token.cti),
+            },
+        };
+        Facts {
+            channel: ChannelFact {
+                domid: peer.domid,
+                made_for: peer.made_for,
+            },
+            domain,
+            token,
+            host: HostFact {
+                issuers: &self.issuers,
+            },
+            bindings,
         }
     }
 
@@ -133,7 +200,10 @@ impl Broker {
         bindings
             .map(|(id, binding)| {
                 let card = self.cards.get(&binding.seid);
-                binding.fact(id, card.and_then(|card| card.holdings.as_deref()))
+                let mut fact = binding.fact(id, card.and_then(|card| card.holdings.as_deref()));
+                let floor = self.tokens_from.get(&domain).copied().unwrap_or_default();
+                fact.tokens_from = fact.tokens_from.max(floor);
+                fact
             })
             .collect()
     }
@@ -172,24 +242,6 @@ impl Broker {
             true => Err(reason),
             false => Ok(reason.into()),
         }
-    }
-}
-
-/// All that is known about a guest at this moment.
-fn facts<'a>(peer: Peer, domain: &'a DomainFact, bindings: &'a [BindingFact]) -> Facts<'a> {
-    Facts {
-        channel: ChannelFact {
-            domid: peer.domid,
-            made_for: peer.made_for,
-        },
-        domain,
-        token: match peer.token {
-            TokenRule::SwitchedOff => TokenFact::SwitchedOff,
-            // Tokens cannot be verified yet: whoever must show one is not admitted.
-            TokenRule::Required => TokenFact::Missing,
-        },
-        host: HostFact::default(),
-        bindings,
     }
 }
 

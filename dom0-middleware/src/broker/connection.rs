@@ -2,24 +2,56 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::id::SessionId;
 
 use super::event::Peer;
 use super::plan::Plan;
 use crate::limits::Limits;
+use crate::mapping::VerifiedToken;
+use crate::time::{Now, UnixTime};
 
 /// A connection and how far it is.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) peer: Peer,
     pub(super) phase: Phase,
+    pub(super) right: Right,
     last_heard: Instant,
     pinged: bool,
     /// Sessions that are over.
     pub(super) past: Past,
 }
+
+/// What the guest was let in with.
+#[derive(Debug, Default)]
+pub(super) struct Right {
+    /// Its token; `None` before a good `hello` and where none is asked for.
+    pub(super) token: Option<Arc<VerifiedToken>>,
+    /// When it ends by itself.
+    pub(super) until: Option<UnixTime>,
+    /// Whether it has ended and the guest was told.
+    pub(super) ended: bool,
+}
+
+impl Right {
+    /// When to look whether it has ended. The calendar may be set, so it is looked at from time to
+    /// time.
+    pub(super) fn next_timeout(&self, now: Now) -> Option<Instant> {
+        let until = self.until.filter(|_| !self.ended)?;
+        let left = until.0.saturating_sub(now.unix.0);
+        Some(now.monotonic + left.min(CALENDAR_CHECK))
+    }
+
+    /// Whether it has ended and the guest does not know yet.
+    pub(super) fn is_over(&self, now: UnixTime) -> bool {
+        !self.ended && self.until.is_some_and(|until| now >= until)
+    }
+}
+
+/// How long the calendar is relied on without a look.
+const CALENDAR_CHECK: Duration = Duration::from_secs(60);
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +83,7 @@ impl Connection {
             phase: Phase::ExpectHello {
                 until: now + limits.hello,
             },
+            right: Right::default(),
             last_heard: now,
             pinged: false,
             past: Past::new(sessions),
@@ -94,6 +127,8 @@ pub(super) struct Past {
     capacity: usize,
     order: VecDeque<SessionId>,
     known: BTreeMap<SessionId, Option<Arc<Plan>>>,
+    /// Whether an established session is not remembered any more.
+    has_lost: bool,
 }
 
 impl Past {
@@ -102,6 +137,7 @@ impl Past {
             capacity: capacity.max(1),
             order: VecDeque::new(),
             known: BTreeMap::new(),
+            has_lost: false,
         }
     }
 
@@ -116,13 +152,37 @@ impl Past {
         if self.order.len() > self.capacity
             && let Some(oldest) = self.order.pop_front()
         {
-            self.known.remove(&oldest);
+            let forgotten = self.known.remove(&oldest);
+            self.has_lost |= forgotten.flatten().is_some();
         }
     }
 
     /// Whether this session is remembered.
     pub(super) fn contains(&self, session: SessionId) -> bool {
         self.known.contains_key(&session)
+    }
+
+    /// Takes out the established sessions that are as asked for and of which the guest has not said
+    /// that they ended.
+    pub(super) fn take_established_where(
+        &mut self,
+        asked_for: impl Fn(&Plan) -> bool,
+    ) -> Vec<SessionId> {
+        let taken = |(id, plan): (&SessionId, &mut Option<Arc<Plan>>)| {
+            plan.take_if(|plan| asked_for(plan)).map(|_| *id)
+        };
+        self.known.iter_mut().filter_map(taken).collect()
+    }
+
+    /// Takes out all established sessions; says how many were remembered.
+    pub(super) fn take_all_established(&mut self) -> usize {
+        self.has_lost = false;
+        self.take_established_where(|_| true).len()
+    }
+
+    /// Whether all established sessions are remembered.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.has_lost
     }
 
     /// What an established session was; said once.

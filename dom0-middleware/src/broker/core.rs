@@ -1,11 +1,11 @@
 //! The broker's state, what it is told, and its timers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use proto::agent::Dom0Message;
-use proto::id::Seid;
+use proto::agent::{AgentMessage, Dom0Message};
+use proto::id::{DomainUuid, Seid};
 
 use super::action::Action;
 use super::card::Card;
@@ -19,8 +19,8 @@ use super::snapshot::Counters;
 use crate::audit::AuditEvent;
 use crate::card::{Trust, WorkerCommand};
 use crate::limits::Limits;
-use crate::mapping::{BindingId, DomainFact, ReadFault, Table};
-use crate::time::Now;
+use crate::mapping::{BindingId, DomainFact, Issuer, ReadFault, Table};
+use crate::time::{Now, UnixTime};
 
 /// What a broker starts from.
 #[derive(Debug)]
@@ -33,6 +33,12 @@ pub struct Setup {
     pub trust: BTreeMap<BindingId, Arc<Trust>>,
     /// All cards there can be.
     pub cards: Vec<Seid>,
+    /// The HV certificates of this host, whose tokens count.
+    pub issuers: Vec<Issuer>,
+    /// The numbers of the tokens that were revoked.
+    pub revoked: BTreeSet<[u8; 16]>,
+    /// From when on the tokens of a domain count.
+    pub tokens_from: BTreeMap<DomainUuid, UnixTime>,
 }
 
 /// The deciding core; see the module.
@@ -45,6 +51,9 @@ pub struct Broker {
     pub(super) table: Table,
     pub(super) trust: BTreeMap<BindingId, Arc<Trust>>,
     pub(super) cards: BTreeMap<Seid, Card>,
+    pub(super) issuers: Vec<Issuer>,
+    pub(super) revoked: BTreeSet<[u8; 16]>,
+    pub(super) tokens_from: BTreeMap<DomainUuid, UnixTime>,
     pub(super) connections: BTreeMap<ConnId, Connection>,
     pub(super) sessions: BTreeMap<SessionKey, Session>,
     pub(super) reads: Reads,
@@ -68,6 +77,9 @@ impl Broker {
             limits: setup.limits,
             table: setup.table,
             trust: setup.trust,
+            issuers: setup.issuers,
+            revoked: setup.revoked,
+            tokens_from: setup.tokens_from,
             connections: BTreeMap::new(),
             sessions: BTreeMap::new(),
             reads: Reads::default(),
@@ -79,6 +91,12 @@ impl Broker {
             now,
             actions: Vec::new(),
         }
+    }
+
+    /// Who has which card now, to look at before a change of it.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 
     /// Takes in what happened and says what to do.
@@ -97,6 +115,9 @@ impl Broker {
                 domain,
                 successor,
             } => self.on_domain_ended(domid, domain, successor),
+            Event::Hello { conn, hello, token } => {
+                self.on_said(conn, AgentMessage::Hello(hello), token);
+            }
             Event::Received { conn, message } => self.on_message(conn, message),
             Event::Garbled { conn, error } => self.on_garbled(conn, error),
             Event::Disconnected { conn } => self.forget_connection(conn),
@@ -105,7 +126,10 @@ impl Broker {
             Event::AuditFailed { conn, session } => {
                 self.on_audit_failed(SessionKey { conn, session });
             }
+            Event::Bound { binding, trust } => self.on_bound(binding, trust),
             Event::Unbound { binding } => self.on_unbound(binding),
+            Event::TokenRevoked { cti } => self.on_token_revoked(cti),
+            Event::TokensFrom { domain, from } => self.on_tokens_from(domain, from),
             Event::Stopping => self.on_stopping(),
         }
         self.finish()
@@ -118,6 +142,7 @@ impl Broker {
         let cards = self.cards.values();
         connections
             .map(|connection| connection.next_timeout(&self.limits))
+            .chain(self.right_timeout())
             .chain(cards.filter_map(|card| card.use_timeout(&self.limits)))
             .chain(self.reads.next_timeout())
             .chain(self.refusals.next_timeout())
@@ -132,6 +157,7 @@ impl Broker {
             self.on_domain_read(read, &DomainFact::Unreadable(ReadFault::Late));
         }
         self.check_connections();
+        self.check_rights();
         self.check_cards();
         for record in self.refusals.due(now.monotonic) {
             self.audit(record);

@@ -1,23 +1,19 @@
 //! How sessions end: refused, closed by the guest, or left behind by it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use proto::agent::{Dom0Message, RefusalCode};
+use proto::agent::Dom0Message;
 use proto::id::{DomId, DomainUuid, Seid};
 use proto::tls::AlertDescription;
 use tracing::debug;
 
 use super::card::UseStep;
-use super::connection::Phase;
 use super::core::Broker;
-use super::event::ConnId;
 use super::plan::Plan;
 use super::refusal::Refusal;
 use super::session::{Session, SessionKey, Stage};
 use crate::audit::{AuditEvent, EndedByServer, Refusals};
 use crate::card::WorkerCommand;
-use crate::mapping::{BindingId, Reason};
 
 impl Broker {
     /// Ends a session with a no. A session that is not known is refused all the same.
@@ -129,42 +125,5 @@ impl Broker {
         if let Some(record) = self.refusals.note(refusals, self.now.monotonic) {
             self.audit(record);
         }
-    }
-
-    /// A right ends: nothing that rests on it goes on, and the guest is told.
-    pub(super) fn on_unbound(&mut self, id: BindingId) {
-        self.trust.remove(&id);
-        let Some(binding) = self.table.remove(id) else {
-            return;
-        };
-        self.audit(AuditEvent::BindingRemoved {
-            domain: binding.domain,
-            seid: binding.seid.clone(),
-            identity: binding.identity.clone(),
-        });
-        let told: BTreeSet<ConnId> = self
-            .connections
-            .iter()
-            .filter(|(_, c)| c.peer.made_for == binding.domain && c.phase == Phase::Admitted)
-            .map(|(conn, _)| *conn)
-            .collect();
-        for conn in told {
-            let code = RefusalCode::NotBound;
-            self.send(conn, Dom0Message::Revoked { code });
-        }
-        let rests_on_it = |session: &Session| {
-            let plan = session.plan();
-            plan.is_some_and(|plan| plan.grant.binding == id)
-        };
-        let ended: Vec<SessionKey> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| rests_on_it(session))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in ended {
-            self.refuse(key, Reason::BindingRemoved.into());
-        }
-        self.order(&binding.seid, WorkerCommand::ForgetSession);
     }
 }

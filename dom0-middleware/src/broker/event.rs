@@ -1,12 +1,14 @@
 //! What the broker is told.
 
 use std::fmt;
+use std::sync::Arc;
 
-use proto::agent::{AgentMessage, FrameError, MessageError};
+use proto::agent::{AgentMessage, FrameError, Hello, MessageError};
 use proto::id::{DomId, DomainUuid, Seid, SessionId};
 
-use crate::card::WorkerReport;
-use crate::mapping::{BindingId, DomainFact, Reason};
+use crate::card::{Trust, WorkerReport};
+use crate::mapping::{Binding, BindingId, DomainFact, Reason, ShownToken};
+use crate::time::UnixTime;
 
 /// One connection of a guest, numbered by the shell, never twice in a run of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,7 +72,16 @@ pub enum Event {
         /// Who has that domid now.
         successor: Option<DomainUuid>,
     },
-    /// A message came.
+    /// A `hello` came; its token was looked at already.
+    Hello {
+        /// From where.
+        conn: ConnId,
+        /// The message.
+        hello: Hello,
+        /// What it shows.
+        token: ShownToken,
+    },
+    /// Another message came. A `hello` that comes this way shows no token.
     Received {
         /// From where.
         conn: ConnId,
@@ -109,6 +120,25 @@ pub enum Event {
         conn: ConnId,
         /// The session.
         session: SessionId,
+    },
+    /// A binding was made; [`Table::check`](crate::mapping::Table::check) had nothing against it.
+    Bound {
+        /// The binding.
+        binding: Binding,
+        /// Whom it believes.
+        trust: Arc<Trust>,
+    },
+    /// A token was revoked.
+    TokenRevoked {
+        /// Its number.
+        cti: [u8; 16],
+    },
+    /// Tokens of a domain do not count any more if they were issued before this.
+    TokensFrom {
+        /// The domain.
+        domain: DomainUuid,
+        /// The first moment that counts.
+        from: UnixTime,
     },
     /// A binding was taken away.
     Unbound {

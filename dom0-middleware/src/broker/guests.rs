@@ -11,6 +11,7 @@ use super::event::{BadInput, ConnId, Peer};
 use super::reads::Question;
 use super::refusal::Refusal;
 use super::session::SessionKey;
+use crate::mapping::ShownToken;
 
 /// Judgements that belong to no session and may wait at the same time, per connection. An agent
 /// needs one or two.
@@ -36,6 +37,11 @@ impl Broker {
     }
 
     pub(super) fn on_message(&mut self, conn: ConnId, message: AgentMessage) {
+        self.on_said(conn, message, ShownToken::Missing);
+    }
+
+    /// A guest said something; a `hello` shows `token`.
+    pub(super) fn on_said(&mut self, conn: ConnId, message: AgentMessage, token: ShownToken) {
         let now = self.now.monotonic;
         let Some(connection) = self.connections.get_mut(&conn) else {
             return;
@@ -44,8 +50,9 @@ impl Broker {
         match (connection.phase, message) {
             (Phase::ExpectHello { until }, AgentMessage::Hello(hello)) => {
                 connection.phase = Phase::ExpectJudgement { until };
-                self.on_hello(conn, &hello);
+                self.on_hello(conn, &hello, token);
             }
+            (Phase::Admitted, AgentMessage::Hello(hello)) => self.on_hello(conn, &hello, token),
             (Phase::Admitted, message) => self.on_admitted(conn, message),
             (Phase::ExpectHello { .. } | Phase::ExpectJudgement { .. }, _) => {
                 self.end_connection(conn, Refusal::protocol("message before welcome"));
@@ -56,7 +63,6 @@ impl Broker {
     fn on_admitted(&mut self, conn: ConnId, message: AgentMessage) {
         let key = |session: SessionId| SessionKey { conn, session };
         match message {
-            AgentMessage::Hello(hello) => self.on_hello(conn, &hello),
             AgentMessage::Identities => self.ask_once(conn, Question::Identities),
             AgentMessage::Open(open) => self.on_open(key(open.session), open),
             AgentMessage::ServerRecords(data) => {
@@ -65,18 +71,19 @@ impl Broker {
             AgentMessage::PostHandshake(data) => self.on_post_handshake(key(data.session)),
             AgentMessage::Close(close) => self.on_close(key(close.session), close.alert),
             AgentMessage::Ping => self.send(conn, Dom0Message::Pong),
-            AgentMessage::Pong => {}
+            // A hello is looked at before.
+            AgentMessage::Pong | AgentMessage::Hello(_) => {}
         }
     }
 
-    fn on_hello(&mut self, conn: ConnId, hello: &Hello) {
+    fn on_hello(&mut self, conn: ConnId, hello: &Hello, token: ShownToken) {
         if !hello.versions.contains(&PROTOCOL_VERSION) {
             let no = Refusal::protocol("no common version of the protocol");
             self.end_connection(conn, no);
             return;
         }
         debug!(%conn, agent = ?hello.agent, "hello");
-        self.ask_once(conn, Question::Hello);
+        self.ask_once(conn, Question::Hello(token));
     }
 
     /// Asks something that belongs to no session: a guest cannot pile such questions up.

@@ -27,6 +27,7 @@
 //! | `domains` | guests that nobody can identify, and domains that end |
 //! | `opening`, `starting`, `records`, `releasing`, `ending` | the life of a session, in that order |
 //! | `cards` | what workers report; whose turn it is |
+//! | `rights` | bindings and tokens that begin and end |
 //! | `connection`, `session`, `card`, `plan`, `reads` | the state of each |
 //! | `queue`, `pace` | whose turn it is, and when |
 //! | `refusal`, `refusal_log`, `last_refusals` | a no for the guest, in the audit, for the operator |
@@ -52,6 +53,7 @@ mod records;
 mod refusal;
 mod refusal_log;
 mod releasing;
+mod rights;
 mod session;
 mod snapshot;
 mod starting;

@@ -9,7 +9,7 @@ use proto::id::IdentityName;
 use super::admission::without_trust;
 use super::card::Card;
 use super::core::Broker;
-use super::event::Peer;
+use super::event::{ConnId, Peer};
 use super::plan::Plan;
 use super::queue::Pushed;
 use super::reads::Question;
@@ -60,7 +60,7 @@ impl Broker {
         let Stage::ExpectJudgement(open) = &session.stage else {
             return Ok(());
         };
-        match self.plan(open, peer, domain) {
+        match self.plan(key.conn, open, peer, domain) {
             Ok(Ok(plan)) => self.enqueue(key, Arc::new(plan)),
             Ok(Err(refusal)) => self.refuse(key, refusal),
             Err(reason) => self.refuse(key, Self::refusal(reason)?),
@@ -71,6 +71,7 @@ impl Broker {
     /// First the four facts, then the card, then what it can carry.
     fn plan(
         &self,
+        conn: ConnId,
         open: &Open,
         peer: Peer,
         domain: &DomainFact,
@@ -80,7 +81,7 @@ impl Broker {
             Some(Ok(name)) => Some(name),
             Some(Err(_)) => return Ok(Err(Refusal::protocol("not the name of an identity"))),
         };
-        let grant = match self.judgement(peer, domain, Wish::Identity(identity.as_ref())) {
+        let grant = match self.judgement(conn, peer, domain, Wish::Identity(identity.as_ref())) {
             Ok(grant) => grant,
             Err(Reason::CardNotRead { seid }) => {
                 // What stands against the card stands against the wish.

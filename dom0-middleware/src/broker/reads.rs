@@ -8,12 +8,13 @@ use proto::id::Seid;
 use super::event::{ConnId, ReadId};
 use super::session::SessionKey;
 use crate::card::{CardSession, UseId};
+use crate::mapping::ShownToken;
 
 /// What is to be judged once the domain is known.
 #[derive(Debug)]
 pub(super) enum Question {
-    /// May this guest speak to the service?
-    Hello,
+    /// May this guest speak to the service, with what it shows?
+    Hello(ShownToken),
     /// What may it use?
     Identities,
     /// May this session have a card?
@@ -70,7 +71,7 @@ impl Reads {
     pub(super) fn without_session(&self, conn: ConnId) -> usize {
         let belongs = |pending: &&Pending| {
             pending.conn == conn
-                && matches!(pending.question, Question::Hello | Question::Identities)
+                && matches!(pending.question, Question::Hello(_) | Question::Identities)
         };
         self.pending.values().filter(belongs).count()
     }

@@ -62,7 +62,7 @@ impl Broker {
             return Ok(());
         };
         let (plan, waited) = (Arc::clone(plan), *waited);
-        if let Err(reason) = self.judgement(peer, domain, Wish::Same(&plan.grant)) {
+        if let Err(reason) = self.judgement(key.conn, peer, domain, Wish::Same(&plan.grant)) {
             let refusal = Self::refusal(reason)?;
             self.refuse(key, refusal);
             return Ok(());

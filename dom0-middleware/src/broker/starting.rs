@@ -78,7 +78,7 @@ impl Broker {
             return Ok(());
         };
         let plan = Arc::clone(&running.plan);
-        if let Err(reason) = self.judgement(peer, domain, Wish::Same(&plan.grant)) {
+        if let Err(reason) = self.judgement(key.conn, peer, domain, Wish::Same(&plan.grant)) {
             let refusal = Self::refusal(reason)?;
             self.refuse(key, refusal);
             return Ok(());

@@ -78,8 +78,8 @@ pub enum TokenFact<'a> {
         /// Whether it was revoked.
         revoked: bool,
     },
-    /// One that is malformed or whose signature is not good.
-    Rejected,
+    /// One that is malformed or whose signature is not good, and why.
+    Rejected(&'a str),
     /// None.
     Missing,
     /// The channel is for development and asks for none.

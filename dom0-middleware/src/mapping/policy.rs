@@ -113,7 +113,10 @@ fn admission(facts: &Facts<'_>, now: UnixTime) -> Result<Admission, Reason> {
     let until = match facts.token {
         TokenFact::SwitchedOff => None,
         TokenFact::Missing => return Err(Reason::TokenMissing),
-        TokenFact::Rejected => return Err(Reason::TokenRejected),
+        TokenFact::Rejected(why) => {
+            let why = why.to_owned();
+            return Err(Reason::TokenRejected { why });
+        }
         TokenFact::Verified { revoked: true, .. } => return Err(Reason::TokenRevoked),
         TokenFact::Verified { token, .. } => Some(check_token(token, facts.host, uuid, now)?),
     };

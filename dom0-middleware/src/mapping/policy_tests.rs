@@ -110,7 +110,7 @@ impl Shown {
                 token,
                 revoked: true,
             },
-            Self::Rejected => TokenFact::Rejected,
+            Self::Rejected => TokenFact::Rejected("its signature is not good"),
             Self::Missing => TokenFact::Missing,
             Self::SwitchedOff => TokenFact::SwitchedOff,
         }

@@ -52,8 +52,11 @@ pub enum Reason {
     #[error("no token")]
     TokenMissing,
     /// The token is malformed or its signature is not good.
-    #[error("the token cannot be verified")]
-    TokenRejected,
+    #[error("the token is not good: {why}")]
+    TokenRejected {
+        /// What is wrong with it.
+        why: String,
+    },
     /// The token was revoked.
     #[error("the token was revoked")]
     TokenRevoked,
@@ -167,7 +170,7 @@ impl Reason {
             | Self::CertificateUnknown { .. } => RefusalCode::NotBound,
             Self::DomainUnreadable { .. } => RefusalCode::Internal,
             Self::TokenMissing
-            | Self::TokenRejected
+            | Self::TokenRejected { .. }
             | Self::TokenOfOtherHost { .. }
             | Self::TokenOfOtherDomain { .. }
             | Self::TokenOfOtherKey

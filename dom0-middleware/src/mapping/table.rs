@@ -20,6 +20,18 @@ impl Table {
     /// # Errors
     /// [`TableError`] when the identity is bound already, or may turn out to be.
     pub fn insert(&mut self, binding: Binding) -> Result<BindingId, TableError> {
+        self.check(&binding)?;
+        let id = BindingId(self.next);
+        self.next += 1;
+        self.bindings.insert(id, binding);
+        Ok(id)
+    }
+
+    /// Whether a binding can be added.
+    ///
+    /// # Errors
+    /// [`TableError`] when the identity is bound already, or may turn out to be.
+    pub fn check(&self, binding: &Binding) -> Result<(), TableError> {
         let overlapping = self.on_card(&binding.seid).find(|(_, other)| {
             // Without a name it is whichever identity the card holds.
             match (&binding.identity, &other.identity) {
@@ -37,10 +49,7 @@ impl Table {
                 },
             });
         }
-        let id = BindingId(self.next);
-        self.next += 1;
-        self.bindings.insert(id, binding);
-        Ok(id)
+        Ok(())
     }
 
     /// Takes a binding away.

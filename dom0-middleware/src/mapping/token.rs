@@ -1,6 +1,7 @@
 //! What a VM-Auth-Token says once its signature has been verified.
 
 use std::fmt;
+use std::sync::Arc;
 
 use proto::id::DomainUuid;
 
@@ -36,4 +37,15 @@ pub struct VerifiedToken {
     pub cnf_matches_channel: bool,
     /// SHA-256 of the certificates whose keys the domain may use.
     pub vm_cert_sha256: Vec<[u8; 32]>,
+}
+
+/// What a guest showed in its `hello`, after its form and signature were looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShownToken {
+    /// A token with a good signature.
+    Verified(Arc<VerifiedToken>),
+    /// A token that is malformed or whose signature is not good, and why.
+    Rejected(Arc<str>),
+    /// None.
+    Missing,
 }

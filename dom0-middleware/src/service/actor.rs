@@ -132,6 +132,8 @@ impl Actor {
                 self.cards.order(&seid, command)?;
                 None
             }
+            // Kept with the durable state.
+            Action::TokenSeen { .. } => None,
             Action::Audit(record) => {
                 if let Err(error) = self.record(&record) {
                     error!(%error, ?record, "cannot write the audit");

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use proto::agent::AgentMessage;
+
 use super::inbox::{Inbox, Told};
 use crate::broker::{ConnId, Event, Peer};
 use crate::channel::{Link, LinkEnd, UnixChannel};
-use crate::mapping::made_for;
+use crate::mapping::{ShownToken, made_for};
 use crate::xen::{self, Domains};
 
 /// Numbers connections; never one twice in a run of the service.
@@ -85,6 +87,11 @@ async fn run(link: Link<tokio::net::UnixStream>, conn: ConnId, inbox: Inbox) {
     let end = link
         .run(|inbound| {
             let event = match inbound {
+                Ok(AgentMessage::Hello(hello)) => Event::Hello {
+                    conn,
+                    hello,
+                    token: ShownToken::Missing,
+                },
                 Ok(message) => Event::Received { conn, message },
                 Err(error) => Event::Garbled { conn, error },
             };

@@ -1,6 +1,6 @@
 //! Start and stop of the service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,6 +80,9 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
                 table: bound.table,
                 trust: bound.trust,
                 cards: cards.seids(),
+                issuers: Vec::new(),
+                revoked: BTreeSet::new(),
+                tokens_from: BTreeMap::new(),
             },
             now,
         ),

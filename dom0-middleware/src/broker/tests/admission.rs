@@ -3,7 +3,7 @@
 use proto::agent::{AgentMessage, Dom0Message, Hello, MessageError, RefusalCode};
 use proto::id::DomId;
 
-use super::bench::{A, B, Bench, Seen, known, uuid};
+use super::bench::{A, B, Bench, Seen, known, token, uuid};
 use crate::broker::{BadInput, Event, Peer, TokenRule};
 use crate::mapping::{DomainFact, ReadFault};
 
@@ -48,17 +48,13 @@ fn a_domain_without_binding_or_token_is_sent_away() {
     let mut bench = Bench::new();
     let stranger = DomId(3);
     bench.domains.insert(stranger, known(stranger));
+    bench.tokens.insert(stranger, token(stranger, bench.now));
     let conn = bench.connect(stranger);
     bench.hello(conn);
     assert_eq!(bench.refusals(), [(None, RefusalCode::NotBound)]);
 
-    let conn = crate::broker::ConnId(77);
-    let peer = Peer {
-        domid: A,
-        made_for: uuid(A),
-        token: TokenRule::Required,
-    };
-    bench.handle(Event::Connected { conn, peer });
+    bench.tokens.remove(&A);
+    let conn = bench.connect(A);
     bench.hello(conn);
     assert_eq!(bench.refusals(), [(None, RefusalCode::BadToken)]);
 }
@@ -174,4 +170,22 @@ fn questions_cannot_be_piled_up() {
         assert!(asked < 100, "there is a bound");
     }
     assert_eq!(bench.refusals(), [(None, RefusalCode::Limit)]);
+}
+
+#[test]
+fn where_no_token_is_asked_for_none_is_looked_at() {
+    let mut bench = Bench::new();
+    bench.tokens.clear();
+    let conn = crate::broker::ConnId(77);
+    let peer = Peer {
+        domid: A,
+        made_for: uuid(A),
+        token: TokenRule::SwitchedOff,
+    };
+    bench.handle(Event::Connected { conn, peer });
+    bench.hello(conn);
+    let Some(Seen::Told(_, Dom0Message::Welcome(welcome))) = bench.seen.pop() else {
+        panic!("not welcome");
+    };
+    assert_eq!(welcome.token_expires, None);
 }

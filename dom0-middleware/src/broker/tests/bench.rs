@@ -1,6 +1,6 @@
 //! A broker with its surroundings played: time, domains, guests and workers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,10 @@ use crate::card::{
     WorkerReport,
 };
 use crate::limits::Limits;
-use crate::mapping::{Binding, BindingId, DomainFact, Table, Terms};
+use crate::mapping::{
+    Binding, BindingId, Certificate, DomainFact, HostId, Issuer, ShownToken, Table, Terms,
+    VerifiedToken,
+};
 use crate::time::{Now, UnixTime};
 
 /// The domids of the two guests. Each is bound to the identity of its own name on card `se-00`.
@@ -45,6 +48,10 @@ pub(super) struct Bench {
     /// When set, questions who is behind a domid stay open.
     pub(super) reads_hang: bool,
     pub(super) open_reads: Vec<(ReadId, DomId)>,
+    /// What each guest shows.
+    pub(super) tokens: BTreeMap<DomId, VerifiedToken>,
+    /// Whose each connection is.
+    owners: BTreeMap<ConnId, DomId>,
     next_conn: u64,
     /// How many bytes of the server each use was given.
     given: HashMap<UseId, usize>,
@@ -64,7 +71,32 @@ pub(super) fn card() -> Seid {
     "se-00".parse().expect("a SEID")
 }
 
-fn binding(domid: DomId) -> Binding {
+/// The HV certificate of this host.
+const HOST: HostId = HostId([0xAA; 32]);
+
+/// How long the tokens of the guests are good for.
+const TOKEN_LIFE: Duration = Duration::from_secs(30 * 86_400);
+
+/// The certificate of a guest's identity.
+fn certificate(domid: DomId) -> Vec<u8> {
+    format!("certificate of {domid}").into_bytes()
+}
+
+/// A good token of a guest.
+pub(super) fn token(domid: DomId, now: Now) -> VerifiedToken {
+    VerifiedToken {
+        iss: HOST,
+        sub: uuid(domid),
+        exp: UnixTime(now.unix.0 + TOKEN_LIFE),
+        nbf: None,
+        iat: now.unix,
+        cti: [u8::try_from(domid.0).expect("small"); 16],
+        cnf_matches_channel: true,
+        vm_cert_sha256: vec![Certificate::new(certificate(domid)).sha256()],
+    }
+}
+
+pub(super) fn binding(domid: DomId) -> Binding {
     Binding {
         domain: uuid(domid),
         seid: card(),
@@ -108,6 +140,12 @@ impl Bench {
             table,
             trust,
             cards,
+            issuers: vec![Issuer {
+                id: HOST,
+                until: None,
+            }],
+            revoked: BTreeSet::new(),
+            tokens_from: BTreeMap::new(),
         };
         Self {
             broker: Broker::new(setup, now),
@@ -116,6 +154,8 @@ impl Bench {
             domains: [A, B].map(|domid| (domid, known(domid))).into(),
             reads_hang: false,
             open_reads: Vec::new(),
+            tokens: [A, B].map(|domid| (domid, token(domid, now))).into(),
+            owners: BTreeMap::new(),
             next_conn: 0,
             given: HashMap::new(),
         }
@@ -132,7 +172,7 @@ impl Bench {
     pub(super) fn plug_in(&mut self) {
         let identity = |domid: DomId| CardIdentity {
             name: format!("id-{domid}").parse().expect("a name"),
-            certificate: Some(format!("certificate of {domid}").into_bytes()),
+            certificate: Some(certificate(domid)),
         };
         let atr = Atr::decode(&[0x3B, 0x00]).expect("an ATR");
         let identities = vec![identity(A), identity(B)];
@@ -169,6 +209,7 @@ impl Bench {
                     Seen::Ordered(command)
                 }
                 Action::Audit(record) => Seen::Audited(record),
+                Action::TokenSeen { .. } => continue,
                 Action::Deliver { conn, message, .. } => Seen::Delivered(conn, message.session),
                 Action::ReadDomain { read, domid } => {
                     self.open_reads.push((read, domid));
@@ -217,8 +258,9 @@ impl Bench {
         let peer = Peer {
             domid,
             made_for: uuid(domid),
-            token: TokenRule::SwitchedOff,
+            token: TokenRule::Required,
         };
+        self.owners.insert(conn, domid);
         self.handle(Event::Connected { conn, peer });
         conn
     }
@@ -233,7 +275,12 @@ impl Bench {
             agent: "test".to_owned(),
             token: Vec::new(),
         };
-        self.say(conn, AgentMessage::Hello(hello));
+        let shown = self.owners.get(&conn).and_then(|of| self.tokens.get(of));
+        let token = match shown {
+            Some(token) => ShownToken::Verified(Arc::new(token.clone())),
+            None => ShownToken::Missing,
+        };
+        self.handle(Event::Hello { conn, hello, token });
     }
 
     /// A connection that was welcome.
@@ -245,6 +292,15 @@ impl Bench {
         let is_welcome = matches!(welcome, Some(Seen::Told(_, Dom0Message::Welcome(_))));
         assert!(is_welcome, "{welcome:?}");
         conn
+    }
+
+    /// The codes of the rights that guests were told have ended; everything seen is forgotten.
+    pub(super) fn revocations(&mut self) -> Vec<(ConnId, RefusalCode)> {
+        let revoked = |seen| match seen {
+            Seen::Told(conn, Dom0Message::Revoked { code }) => Some((conn, code)),
+            _ => None,
+        };
+        self.seen.drain(..).filter_map(revoked).collect()
     }
 
     pub(super) fn open(&mut self, conn: ConnId, session: u32) {

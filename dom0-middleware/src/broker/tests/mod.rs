@@ -9,4 +9,5 @@ mod keys;
 mod limits;
 mod opening;
 mod random;
+mod rights;
 mod timers;

@@ -27,6 +27,7 @@ enum Step {
     CardGone,
     CardBack,
     Unbind(bool),
+    Revoke(bool),
     Pass(u64),
 }
 
@@ -61,7 +62,11 @@ fn step() -> impl Strategy<Value = Step> {
         8 => worker.prop_map(Step::Worker),
         1 => Just(Step::CardGone),
         2 => Just(Step::CardBack),
-        1 => (0..20u8).prop_map(|n| if n == 0 { Step::Unbind(true) } else { Step::Pass(1) }),
+        1 => (0..20u8).prop_map(|n| match n {
+            0 => Step::Unbind(true),
+            1 => Step::Revoke(true),
+            _ => Step::Pass(1),
+        }),
         2 => (1..40_000u64).prop_map(Step::Pass),
     ]
 }
@@ -228,6 +233,12 @@ impl Model {
                 self.unbound.insert(domid);
                 let binding = Bench::binding_of(domid);
                 bench.handle(Event::Unbound { binding });
+            }
+            Step::Revoke(first) => {
+                let domid = who(first);
+                self.unbound.insert(domid);
+                let cti = bench.tokens[&domid].cti;
+                bench.handle(Event::TokenRevoked { cti });
             }
             Step::Pass(millis) => bench.pass(Duration::from_millis(millis)),
         }

@@ -37,7 +37,9 @@ impl World {
         let more: Vec<Step> = match self.alphabet {
             Alphabet::Plain => (0..2).map(Step::Disconnect).collect(),
             Alphabet::Card => self.changes().into_iter().map(Step::Card).collect(),
-            Alphabet::Rights => vec![Step::Unbind(0), Step::DomainEnded(0)],
+            Alphabet::Rights => {
+                vec![Step::Unbind(0), Step::Revoke(0), Step::DomainEnded(0)]
+            }
             Alphabet::Time => vec![Step::Timer],
         };
         steps.extend(more.into_iter().filter(|step| self.is_possible(*step)));
@@ -47,7 +49,7 @@ impl World {
     fn is_possible(&self, step: Step) -> bool {
         match step {
             Step::Disconnect(guest) => self.guests[guest].connected,
-            Step::Unbind(guest) => self.guests[guest].entitled,
+            Step::Unbind(guest) | Step::Revoke(guest) => self.guests[guest].entitled,
             Step::DomainEnded(guest) => self.guests[guest].alive,
             Step::Timer => self.next_timer().is_some(),
             _ => true,
@@ -122,8 +124,8 @@ impl World {
     }
 }
 
-/// Timers further away than this are of no interest: signs of life.
-const SOON: Duration = Duration::from_secs(120);
+/// Timers further away than this are of no interest: signs of life, looks at the calendar.
+const SOON: Duration = Duration::from_secs(59);
 
 /// Events that bring any of these worlds to rest.
 const ENOUGH: usize = 60;

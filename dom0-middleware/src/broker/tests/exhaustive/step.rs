@@ -26,6 +26,8 @@ pub(super) enum Step {
     Worker(Work),
     Card(Change),
     Unbind(usize),
+    /// A guest's token is revoked.
+    Revoke(usize),
     DomainEnded(usize),
     /// The next timer goes off.
     Timer,

@@ -118,7 +118,7 @@ impl World {
             broker.cards,
             broker.reads,
             broker.refusals,
-            broker.trust.keys(),
+            (broker.trust.keys(), &broker.revoked),
             broker.now,
             self.bench.open_reads
         )
@@ -168,6 +168,11 @@ impl World {
                 self.guests[guest].entitled = false;
                 let binding = Bench::binding_of([A, B][guest]);
                 self.bench.handle(Event::Unbound { binding });
+            }
+            Step::Revoke(guest) => {
+                self.guests[guest].entitled = false;
+                let cti = self.bench.tokens[&[A, B][guest]].cti;
+                self.bench.handle(Event::TokenRevoked { cti });
             }
             Step::DomainEnded(guest) => {
                 self.guests[guest].entitled = false;

@@ -1,0 +1,179 @@
+//! Rights that begin and end: bindings, tokens, and what rests on them.
+//!
+//! When a right ends, what waits or runs on it is refused, no key leaves, and the guest is told in
+//! the same step: its agent shuts the connections that were made with it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto::agent::Dom0Message;
+use proto::id::DomainUuid;
+use tracing::{error, info};
+
+use super::connection::Phase;
+use super::core::Broker;
+use super::event::ConnId;
+use super::plan::Plan;
+use super::refusal::Refusal;
+use super::session::{Session, SessionKey};
+use crate::audit::AuditEvent;
+use crate::card::{Trust, WorkerCommand};
+use crate::mapping::{Binding, BindingId, Reason};
+use crate::time::UnixTime;
+
+impl Broker {
+    /// A binding was made.
+    pub(super) fn on_bound(&mut self, binding: Binding, trust: Arc<Trust>) {
+        let (domain, seid) = (binding.domain, binding.seid.clone());
+        match self.table.insert(binding) {
+            Ok(id) => {
+                info!(%domain, %seid, "bound");
+                self.trust.insert(id, trust);
+                // What the card remembers was made for whoever had it before.
+                self.order(&seid, WorkerCommand::ForgetSession);
+            }
+            // Whoever makes bindings looks at the table first.
+            Err(why) => error!(%domain, %seid, %why, "the binding cannot be made"),
+        }
+    }
+
+    /// A binding was taken away.
+    pub(super) fn on_unbound(&mut self, id: BindingId) {
+        self.trust.remove(&id);
+        let Some(binding) = self.table.remove(id) else {
+            return;
+        };
+        self.audit(AuditEvent::BindingRemoved {
+            domain: binding.domain,
+            seid: binding.seid.clone(),
+            identity: binding.identity.clone(),
+        });
+        let is_last = self.table.of_domain(binding.domain).next().is_none();
+        for conn in self.admitted_of(binding.domain) {
+            self.end_sessions_under(conn, id, is_last);
+        }
+        self.order(&binding.seid, WorkerCommand::ForgetSession);
+    }
+
+    /// Ends what one connection has under a binding, or everything when it `is_last`.
+    fn end_sessions_under(&mut self, conn: ConnId, id: BindingId, is_last: bool) {
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let under = |plan: &Plan| plan.grant.binding == id;
+        let reason = Reason::BindingRemoved;
+        // A session that nobody remembers cannot be named: then all of them end.
+        if is_last || !connection.past.is_complete() {
+            connection.past.take_all_established();
+            let code = reason.code();
+            self.send(conn, Dom0Message::Revoked { code });
+        } else {
+            for session in connection.past.take_established_where(under) {
+                let refusal = Refusal::from(reason.clone());
+                self.send(conn, Dom0Message::Refused(refusal.message(Some(session))));
+            }
+        }
+        let rests_on_it = |key: &SessionKey| {
+            let session = self.sessions.get(key);
+            let plan = session.and_then(Session::plan);
+            plan.is_some_and(|plan| plan.grant.binding == id)
+        };
+        let ended: Vec<SessionKey> = self.sessions_of(conn);
+        let ended: Vec<SessionKey> = ended.into_iter().filter(rests_on_it).collect();
+        for key in ended {
+            self.refuse(key, reason.clone().into());
+        }
+    }
+
+    /// A token was revoked.
+    pub(super) fn on_token_revoked(&mut self, cti: [u8; 16]) {
+        self.revoked.insert(cti);
+        let shows_it = |conn: &ConnId| {
+            let token = self
+                .connections
+                .get(conn)
+                .and_then(|c| c.right.token.as_ref());
+            token.is_some_and(|token| token.cti == cti)
+        };
+        let conns: Vec<ConnId> = self.connections.keys().copied().filter(shows_it).collect();
+        for conn in conns {
+            self.end_right(conn, &Reason::TokenRevoked);
+        }
+    }
+
+    /// Older tokens of a domain do not count any more.
+    pub(super) fn on_tokens_from(&mut self, domain: DomainUuid, from: UnixTime) {
+        let floor = self.tokens_from.entry(domain).or_default();
+        *floor = from.max(*floor);
+        for conn in self.admitted_of(domain) {
+            let token = self
+                .connections
+                .get(&conn)
+                .and_then(|c| c.right.token.as_ref());
+            let Some(iat) = token.map(|token| token.iat) else {
+                continue;
+            };
+            if iat < from {
+                self.end_right(conn, &Reason::TokenTooOld { iat, from });
+            }
+        }
+    }
+
+    /// When to look whether a right has ended by itself.
+    pub(super) fn right_timeout(&self) -> Option<Instant> {
+        let rights = self.connections.values().map(|c| &c.right);
+        rights
+            .filter_map(|right| right.next_timeout(self.now))
+            .min()
+    }
+
+    /// Ends the rights whose time is over.
+    pub(super) fn check_rights(&mut self) {
+        let now = self.now.unix;
+        let over: Vec<(ConnId, UnixTime)> = self
+            .connections
+            .iter()
+            .filter(|(_, c)| c.right.is_over(now))
+            .filter_map(|(conn, c)| Some((*conn, c.right.until?)))
+            .collect();
+        for (conn, exp) in over {
+            self.end_right(conn, &Reason::TokenExpired { exp });
+        }
+    }
+
+    /// Ends what a connection was let in with. The connection stays: the guest may show another
+    /// token on it, and can do nothing before it does.
+    fn end_right(&mut self, conn: ConnId, reason: &Reason) {
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if std::mem::replace(&mut connection.right.ended, true) {
+            return;
+        }
+        let peer = connection.peer;
+        let established = connection.past.take_all_established();
+        let code = reason.code();
+        info!(%conn, domid = %peer.domid, domain = %peer.made_for, %reason, "right ended");
+        self.send(conn, Dom0Message::Revoked { code });
+        let in_progress = self.sessions_of(conn);
+        self.audit(AuditEvent::RightEnded {
+            domid: peer.domid,
+            domain: peer.made_for,
+            code,
+            reason: reason.to_string(),
+            sessions: established + in_progress.len(),
+        });
+        for key in in_progress {
+            self.refuse(key, reason.clone().into());
+        }
+    }
+
+    /// The connections of a domain that were let in.
+    fn admitted_of(&self, domain: DomainUuid) -> Vec<ConnId> {
+        let connections = self.connections.iter();
+        connections
+            .filter(|(_, c)| c.peer.made_for == domain && c.phase == Phase::Admitted)
+            .map(|(conn, _)| *conn)
+            .collect()
+    }
+}
