@@ -26,6 +26,12 @@ pub enum Action {
         /// Which one.
         conn: ConnId,
     },
+    /// The right to keys that were delivered has ended: those that the guest has not taken from us
+    /// must not leave any more. Comes before what tells the guest.
+    WithdrawKeys {
+        /// Whose.
+        conn: ConnId,
+    },
     /// Find out who is behind a domid and answer with [`super::Event::DomainRead`].
     ReadDomain {
         /// The question.

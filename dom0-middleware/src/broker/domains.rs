@@ -59,6 +59,7 @@ impl Broker {
 
     /// Ends a connection whose right ended: the guest is told first, then its sessions go.
     fn revoke(&mut self, conn: ConnId, reason: &Reason) {
+        self.act(Action::WithdrawKeys { conn });
         let phase = self.connections.get(&conn).map(|c| c.phase);
         if phase == Some(Phase::Admitted) {
             let code = reason.code();

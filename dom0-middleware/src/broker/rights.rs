@@ -10,6 +10,7 @@ use proto::agent::Dom0Message;
 use proto::id::DomainUuid;
 use tracing::{error, info};
 
+use super::action::Action;
 use super::connection::Phase;
 use super::core::Broker;
 use super::event::ConnId;
@@ -66,9 +67,14 @@ impl Broker {
         if is_last || !connection.past.is_complete() {
             connection.past.take_all_established();
             let code = reason.code();
+            self.act(Action::WithdrawKeys { conn });
             self.send(conn, Dom0Message::Revoked { code });
         } else {
-            for session in connection.past.take_established_where(under) {
+            let established = connection.past.take_established_where(under);
+            if !established.is_empty() {
+                self.act(Action::WithdrawKeys { conn });
+            }
+            for session in established {
                 let refusal = Refusal::from(reason.clone());
                 self.send(conn, Dom0Message::Refused(refusal.message(Some(session))));
             }
@@ -154,6 +160,7 @@ impl Broker {
         let established = connection.past.take_all_established();
         let code = reason.code();
         info!(%conn, domid = %peer.domid, domain = %peer.made_for, %reason, "right ended");
+        self.act(Action::WithdrawKeys { conn });
         self.send(conn, Dom0Message::Revoked { code });
         let in_progress = self.sessions_of(conn);
         self.audit(AuditEvent::RightEnded {

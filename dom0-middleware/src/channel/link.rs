@@ -41,15 +41,30 @@ pub struct Link<S> {
 /// What waits to be written.
 #[derive(Debug)]
 struct Outbox {
-    frames: UnboundedReceiver<Zeroizing<Vec<u8>>>,
-    queued: Arc<AtomicUsize>,
+    frames: UnboundedReceiver<Frame>,
+    queued: Arc<Queued>,
+}
+
+/// One message, ready to be written.
+#[derive(Debug)]
+struct Frame {
+    bytes: Zeroizing<Vec<u8>>,
+    has_keys: bool,
+}
+
+/// How much waits to be written.
+#[derive(Debug, Default)]
+struct Queued {
+    bytes: AtomicUsize,
+    /// Frames that hold the keys of a session.
+    keys: AtomicUsize,
 }
 
 /// Sends to one guest. Dropping it ends the connection once everything is out.
 #[derive(Debug)]
 pub struct LinkHandle {
-    frames: Option<UnboundedSender<Zeroizing<Vec<u8>>>>,
-    queued: Arc<AtomicUsize>,
+    frames: Option<UnboundedSender<Frame>>,
+    queued: Arc<Queued>,
     task: Option<AbortHandle>,
 }
 
@@ -66,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
     /// A connection over `stream`; frames longer than `max_frame` bytes are refused.
     pub fn new(stream: S, max_frame: usize) -> (Self, LinkHandle) {
         let (sender, frames) = unbounded_channel();
-        let queued = Arc::new(AtomicUsize::new(0));
+        let queued = Arc::new(Queued::default());
         let handle = LinkHandle {
             frames: Some(sender),
             queued: Arc::clone(&queued),
@@ -97,8 +112,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
 /// Writes until the handle is dropped.
 async fn write_all(mut writer: impl AsyncWrite + Unpin, mut outbox: Outbox) -> LinkEnd {
     while let Some(frame) = outbox.frames.recv().await {
-        let written = writer.write_all(&frame).await;
-        outbox.queued.fetch_sub(frame.len(), Ordering::AcqRel);
+        let written = writer.write_all(&frame.bytes).await;
+        outbox.queued.remove(&frame);
         if written.is_err() {
             return LinkEnd::Lost;
         }
@@ -141,6 +156,23 @@ async fn read_all<F: Future<Output = ()>>(
     }
 }
 
+impl Queued {
+    /// Counts a frame; says how many bytes there are now.
+    fn add(&self, frame: &Frame) -> usize {
+        let keys = usize::from(frame.has_keys);
+        self.keys.fetch_add(keys, Ordering::AcqRel);
+        let length = frame.bytes.len();
+        let before = self.bytes.fetch_add(length, Ordering::AcqRel);
+        before.saturating_add(length)
+    }
+
+    fn remove(&self, frame: &Frame) {
+        let keys = usize::from(frame.has_keys);
+        self.keys.fetch_sub(keys, Ordering::AcqRel);
+        self.bytes.fetch_sub(frame.bytes.len(), Ordering::AcqRel);
+    }
+}
+
 impl LinkHandle {
     /// Names the task that runs the connection, so that it can be ended from here.
     pub fn run_by(&mut self, task: AbortHandle) {
@@ -155,14 +187,23 @@ impl LinkHandle {
     pub fn send(&self, message: &Dom0Message) -> Result<(), SendError> {
         let body = message.encode();
         let frame = encode_frame(&body).map_err(|_| SendError::TooLong { got: body.len() })?;
-        let before = self.queued.fetch_add(frame.len(), Ordering::AcqRel);
-        if before.saturating_add(frame.len()) > MAX_QUEUED_BYTES {
+        let frame = Frame {
+            bytes: frame,
+            has_keys: matches!(message, Dom0Message::Established(_)),
+        };
+        if self.queued.add(&frame) > MAX_QUEUED_BYTES {
             return Err(SendError::NotRead);
         }
         match &self.frames {
             Some(frames) => frames.send(frame).map_err(|_| SendError::Ended),
             None => Err(SendError::Ended),
         }
+    }
+
+    /// Whether keys given to [`Self::send`] may still be here.
+    #[must_use]
+    pub fn has_unsent_keys(&self) -> bool {
+        self.queued.keys.load(Ordering::Acquire) > 0
     }
 
     /// Ends the connection once everything is out, or when that takes too long.
@@ -225,6 +266,9 @@ impl From<SendError> for io::Error {
 
 #[cfg(test)]
 mod tests {
+    use proto::agent::{EstablishedFlags, EstablishedMessage};
+    use proto::id::SessionId;
+    use proto::tls::{CipherSuite, Established, KeyBlock, ProtocolVersion, SessionKeys};
     use tokio::io::duplex;
 
     use super::*;
@@ -318,6 +362,51 @@ mod tests {
         }
         handle.close();
         assert!(task.await.expect_err("ended for it").is_cancelled());
+    }
+
+    fn keys() -> Dom0Message {
+        let keys = SessionKeys::KeyBlock(KeyBlock::new(vec![7; 40]));
+        Dom0Message::Established(Box::new(EstablishedMessage {
+            session: SessionId(1),
+            keys: Established {
+                version: ProtocolVersion::TLS1_2,
+                cipher_suite: CipherSuite(0xC02F),
+                keys,
+                client_sequence: 1,
+                server_sequence: 1,
+                client_explicit_nonce: Some([1; 8]),
+            },
+            flags: EstablishedFlags {
+                abbreviated: false,
+                extended_master_secret: true,
+                encrypt_then_mac: false,
+            },
+            consumed: 1,
+            alpn: None,
+            peer_certificates: vec![vec![0; 4 << 10]],
+            card_ms: 1,
+            wait_ms: 1,
+        }))
+    }
+
+    #[tokio::test]
+    async fn keys_that_a_guest_leaves_unread_are_known_to_be_here() {
+        let (mut guest, handle, _inbound, task) = started(65_536);
+        handle.send(&Dom0Message::Ping).expect("room");
+        assert!(!handle.has_unsent_keys());
+        handle.send(&keys()).expect("room");
+        assert!(handle.has_unsent_keys(), "more than the stream takes");
+        let mut bytes = vec![0; 64 << 10];
+        while handle.has_unsent_keys() {
+            let read = guest.read(&mut bytes).await.expect("open");
+            assert_ne!(read, 0, "open");
+        }
+        handle.send(&keys()).expect("room");
+        handle.cut();
+        assert!(task.await.expect_err("cut").is_cancelled());
+        let mut rest = Vec::new();
+        let read = guest.read_to_end(&mut rest).await.expect("ends");
+        assert!(read < 2 << 10, "no more than was under way");
     }
 
     #[tokio::test]

@@ -122,6 +122,13 @@ impl Actor {
                 }
                 None
             }
+            Action::WithdrawKeys { conn } => {
+                let link = self.links.get(&conn);
+                match link.is_some_and(LinkHandle::has_unsent_keys) {
+                    true => self.cut(conn, "leaves keys unread whose right has ended"),
+                    false => None,
+                }
+            }
             Action::ReadDomain { read, domid } => {
                 let inbox = self.inbox.clone();
                 let answer = move |domain| inbox.tell_of_domain(Event::DomainRead { read, domain });
@@ -162,10 +169,13 @@ impl Actor {
     fn send(&mut self, conn: ConnId, message: &Dom0Message) -> Option<Event> {
         let link = self.links.get(&conn)?;
         let error = link.send(message).err()?;
-        warn!(%conn, %error, "guest cut off");
-        if let Some(link) = self.links.remove(&conn) {
-            link.cut();
-        }
+        self.cut(conn, error)
+    }
+
+    /// Ends a connection at once: nothing that waits for the guest leaves any more.
+    fn cut(&mut self, conn: ConnId, why: impl std::fmt::Display) -> Option<Event> {
+        warn!(%conn, %why, "guest cut off");
+        self.links.remove(&conn)?.cut();
         Some(Event::Disconnected { conn })
     }
 }

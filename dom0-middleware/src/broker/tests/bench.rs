@@ -36,6 +36,7 @@ pub(super) enum Seen {
     Ordered(WorkerCommand),
     Audited(AuditEvent),
     Delivered(ConnId, SessionId),
+    Withdrawn(ConnId),
 }
 
 /// A broker and everything around it.
@@ -210,6 +211,7 @@ impl Bench {
                 }
                 Action::Audit(record) => Seen::Audited(record),
                 Action::TokenSeen { .. } => continue,
+                Action::WithdrawKeys { conn } => Seen::Withdrawn(conn),
                 Action::Deliver { conn, message, .. } => Seen::Delivered(conn, message.session),
                 Action::ReadDomain { read, domid } => {
                     self.open_reads.push((read, domid));

@@ -13,8 +13,16 @@ use crate::card::WorkerCommand;
 impl World {
     /// Looks at everything done since the last look, and at the state it was left in.
     pub(super) fn check(&mut self) {
+        let mut withdrawn = None;
         for seen in std::mem::take(&mut self.bench.seen) {
             match seen {
+                Seen::Told(conn, Dom0Message::Revoked { .. }) => {
+                    assert_eq!(
+                        withdrawn,
+                        Some(conn),
+                        "keys may leave after the right has ended"
+                    );
+                }
                 Seen::Told(conn, message) => self.on_told(conn, &message),
                 Seen::Delivered(conn, session) => self.on_delivered(conn, session),
                 Seen::Closed(conn) => {
@@ -23,6 +31,7 @@ impl World {
                     self.lose(guest);
                 }
                 Seen::Ordered(command) => self.on_ordered(&command),
+                Seen::Withdrawn(conn) => withdrawn = Some(conn),
                 Seen::Audited(_) => {}
             }
         }
