@@ -31,7 +31,8 @@ pub(super) struct Connection {
     welcome: Option<Welcome>,
     sessions: HashMap<SessionId, mpsc::Sender<Result<SessionMessage, Dom0Error>>>,
     identities: Vec<oneshot::Sender<Result<Vec<IdentityInfo>, LinkError>>>,
-    revoked: watch::Sender<Option<RefusalCode>>,
+    /// Sessions in their handshake or established, to be told when their right ends.
+    revoked: HashMap<SessionId, watch::Sender<Option<RefusalCode>>>,
 }
 
 impl Connection {
@@ -51,7 +52,7 @@ impl Connection {
             welcome: None,
             sessions: HashMap::new(),
             identities: Vec::new(),
-            revoked: watch::Sender::new(None),
+            revoked: HashMap::new(),
         }
     }
 
@@ -128,6 +129,12 @@ impl Connection {
             }
             LinkEvent::Session(session, message) => self.deliver(session, message),
             LinkEvent::Revoked(code) => self.on_revoked(code),
+            LinkEvent::SessionRevoked(session, code) => {
+                tracing::warn!(session = session.0, %code, "dom0 ended a connection");
+                if let Some(revoked) = self.revoked.remove(&session) {
+                    revoked.send_replace(Some(code));
+                }
+            }
         }
     }
 
@@ -154,8 +161,9 @@ impl Connection {
         for (_, messages) in self.sessions.drain() {
             let _gone = messages.try_send(Err(Dom0Error::Revoked(code)));
         }
-        self.revoked.send_replace(Some(code));
-        self.revoked = watch::Sender::new(None);
+        for (_, revoked) in self.revoked.drain() {
+            revoked.send_replace(Some(code));
+        }
     }
 
     /// Does what a session or a request asks.
@@ -183,6 +191,8 @@ impl Connection {
                     session,
                 };
                 let closes = self.closes.clone();
+                let (revoke, revoked) = watch::channel(None);
+                self.revoked.insert(session, revoke);
                 let opened = Opened {
                     guard: SessionGuard {
                         key,
@@ -191,7 +201,7 @@ impl Connection {
                     },
                     limits,
                     messages,
-                    revoked: self.revoked.subscribe(),
+                    revoked,
                 };
                 self.sessions.insert(session, sender);
                 // If nobody waits any more, dropping the guard closes the session.
@@ -219,6 +229,7 @@ impl Connection {
         let key = closed.key;
         if key.connection == self.number {
             self.sessions.remove(&key.session);
+            self.revoked.remove(&key.session);
             self.link.close(key.session, closed.alert);
         }
     }

@@ -60,6 +60,8 @@ pub(super) enum LinkEvent {
     Identities(Vec<IdentityInfo>),
     /// The right to the card has ended.
     Revoked(RefusalCode),
+    /// The right to one session that stands has ended.
+    SessionRevoked(SessionId, RefusalCode),
 }
 
 /// What dom0 says to one session.
@@ -279,10 +281,18 @@ impl Link {
         Ok(())
     }
 
-    /// A message for a session in its handshake. For others it is late and of no more use.
+    /// A message for a session in its handshake; one that stands can only be taken back. For others
+    /// it is late and of no more use.
     fn on_session(&mut self, session: SessionId, message: SessionMessage) {
-        if self.sessions.get(&session) != Some(&Stage::Handshake) {
-            return;
+        match (self.sessions.get(&session), &message) {
+            (Some(Stage::Handshake), _) => {}
+            (Some(Stage::Established), SessionMessage::Refused(refused)) => {
+                self.sessions.remove(&session);
+                let event = LinkEvent::SessionRevoked(session, refused.code);
+                self.events.push_back(event);
+                return;
+            }
+            _ => return,
         }
         match message {
             SessionMessage::Established(_) => {

@@ -284,6 +284,34 @@ fn a_revoked_right_ends_all_sessions() {
 }
 
 #[test]
+fn a_session_that_stands_can_be_taken_back_by_itself() {
+    let mut bench = Bench::welcomed();
+    let (session, other) = (bench.open(), bench.open());
+    bench
+        .receive(&established(session, Protection::Tls13, 0))
+        .expect("good");
+    assert_eq!(bench.session_event().0, session);
+    bench
+        .receive(&refused(Some(session), RefusalCode::Policy))
+        .expect("good");
+    let event = bench.link.next_event();
+    assert!(matches!(
+        event,
+        Some(LinkEvent::SessionRevoked(ended, RefusalCode::Policy)) if ended == session
+    ));
+    bench.link.close(session, None);
+    assert!(bench.sent().is_empty(), "dom0 has ended it already");
+    // Said twice, it means nothing; and one in its handshake is refused as ever.
+    bench
+        .receive(&refused(Some(session), RefusalCode::Policy))
+        .expect("good");
+    bench
+        .receive(&refused(Some(other), RefusalCode::Policy))
+        .expect("good");
+    assert_eq!(bench.session_event().0, other);
+}
+
+#[test]
 fn a_renewed_welcome_is_an_event_and_nothing_more() {
     let mut bench = Bench::welcomed();
     let session = bench.open();

@@ -1,6 +1,6 @@
 //! Mode `stream`: plaintext on the socket of the request.
 
-use proto::agent::{Dom0Message, RefusalCode};
+use proto::agent::{Dom0Message, RefusalCode, Refused};
 use proto::tls::{Alert, AlertDescription};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -129,6 +129,48 @@ async fn a_revoked_right_ends_the_stream() {
     world.dom0.send(&Dom0Message::Revoked { code }).await;
     assert_eq!(app.read(&mut [0]).await.expect("an end"), 0);
     assert_eq!(server.tcp.read(&mut [0]).await.expect("an end"), 0);
+}
+
+#[tokio::test]
+async fn one_session_taken_back_ends_its_stream_and_no_other() {
+    let mut world = World::new().await;
+    let mut standing = world.app().await;
+    let mut killed = world.app().await;
+    let mut ends = Vec::new();
+    for app in [&mut standing, &mut killed] {
+        app.write_all(world.request().as_bytes())
+            .await
+            .expect("connected");
+        ends.push(world.shake_hands(Protection::Tls13, b"").await);
+    }
+    assert!(matches!(
+        answer(&mut standing).await,
+        Answer::Established(_)
+    ));
+    let Answer::Established(established) = answer(&mut killed).await else {
+        panic!("no connection");
+    };
+    let (session, mut server) = ends.pop().expect("two");
+    let refused = Refused {
+        session: Some(session),
+        code: RefusalCode::Policy,
+        message: "ended by the administrator".to_owned(),
+        alert: None,
+        retry_after_ms: None,
+    };
+    world.dom0.send(&Dom0Message::Refused(refused)).await;
+    assert_eq!(killed.read(&mut [0]).await.expect("an end"), 0);
+    assert_eq!(server.tcp.read(&mut [0]).await.expect("an end"), 0);
+    let question = format!("{{\"ended\":{{\"session\":{}}}}}\n", established.session);
+    let Answer::Ended(ended) = ask(&mut world.app().await, &question).await else {
+        panic!("no ending");
+    };
+    assert_eq!(ended.how, Ending::Revoked);
+
+    let (_, mut server) = ends.pop().expect("the other");
+    standing.write_all(b"still here").await.expect("open");
+    standing.shutdown().await.expect("open");
+    assert_eq!(server.received().await.data, b"still here");
 }
 
 #[tokio::test]
