@@ -22,8 +22,10 @@
 //! | [`card`] | typed commands of EAP-TLS cards, long answers |
 //! | [`tls`] | records, hellos, flights, suites, KeyBlock, record layer |
 //! | [`agent`] | frames and messages between agent and dom0 |
+//! | [`token`], [`hv`] | VM-Auth-Tokens; the certificates and keys of the hosts that sign them |
 //! | [`id`] | names of domains, cards, sessions, identities |
 //! | [`codec`], [`error`] | the reader all decoders use, and what it refuses |
+//! | [`pem`], [`hex`] | text forms |
 
 pub mod agent;
 pub mod apdu;
@@ -31,5 +33,9 @@ pub mod card;
 pub mod codec;
 pub mod eap;
 pub mod error;
+pub mod hex;
+pub mod hv;
 pub mod id;
+pub mod pem;
 pub mod tls;
+pub mod token;
