@@ -1,10 +1,11 @@
 //! The facts a judgement rests on.
 
+use proto::hv::HvId;
 use proto::id::{DomId, DomainUuid};
 use thiserror::Error;
 
 use super::binding::BindingFact;
-use super::token::{HostId, VerifiedToken};
+use super::token::VerifiedToken;
 use crate::time::UnixTime;
 
 /// Everything a judgement looks at besides the wish and the time.
@@ -97,7 +98,7 @@ pub struct HostFact<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Issuer {
     /// Its name in tokens.
-    pub id: HostId,
+    pub id: HvId,
     /// For a former one: the first moment at which its tokens are no longer good.
     pub until: Option<UnixTime>,
 }

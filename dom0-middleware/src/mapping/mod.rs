@@ -39,4 +39,4 @@ pub use self::name_pattern::{NamePattern, ParsePatternError};
 pub use self::policy::{Admission, Decision, Grant, Wish, admit, judge, made_for};
 pub use self::reason::Reason;
 pub use self::table::{Table, TableError};
-pub use self::token::{HostId, ShownToken, VerifiedToken};
+pub use self::token::{ShownToken, VerifiedToken};

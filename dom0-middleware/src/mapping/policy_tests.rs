@@ -1,6 +1,7 @@
 //! Every fact wrong alone, and every combination of wrong facts.
 
 use proto::agent::RefusalCode;
+use proto::hv::HvId;
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 
 use super::*;
@@ -9,8 +10,8 @@ use crate::time::UnixTime;
 const DOMID: DomId = DomId(7);
 const NOW: u64 = 1_000_000;
 const CERTIFICATE: [u8; 32] = [0xC1; 32];
-const HOST: HostId = HostId([0xAA; 32]);
-const FORMER_HOST: HostId = HostId([0xAB; 32]);
+const HOST: HvId = HvId([0xAA; 32]);
+const FORMER_HOST: HvId = HvId([0xAB; 32]);
 
 fn at(secs: u64) -> UnixTime {
     UnixTime::from_secs(secs)
@@ -156,7 +157,7 @@ fn tokens() -> Vec<Case<Shown>> {
         case("revoked", Shown::Revoked(good_token()), TokenRevoked),
         case(
             "another host",
-            token_with(|t| t.iss = HostId([1; 32])),
+            token_with(|t| t.iss = HvId([1; 32])),
             BadToken,
         ),
         case(

@@ -1,11 +1,11 @@
 //! Every no of the judgement, in full for the audit and as one code for the guest.
 
 use proto::agent::RefusalCode;
+use proto::hv::HvId;
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use thiserror::Error;
 
 use super::facts::ReadFault;
-use super::token::HostId;
 use crate::time::UnixTime;
 
 /// Why a domain may not do what it wants to do.
@@ -76,7 +76,7 @@ pub enum Reason {
     #[error("the token was issued by {iss}, which is not this host")]
     TokenOfOtherHost {
         /// Who signed it.
-        iss: HostId,
+        iss: HvId,
     },
     /// The token was signed with a former key whose time is over.
     #[error("the token was issued under a key that was in use until {until}")]

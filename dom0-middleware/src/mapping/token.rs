@@ -1,28 +1,18 @@
 //! What a VM-Auth-Token says once its signature has been verified.
 
-use std::fmt;
 use std::sync::Arc;
 
+use proto::hv::{HvCertificate, HvId};
 use proto::id::DomainUuid;
+use proto::token::Claims;
 
 use crate::time::UnixTime;
-
-/// Names a host's HV certificate: SHA-256 of its DER.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HostId(pub [u8; 32]);
-
-impl fmt::Display for HostId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("hv:sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
 
 /// The claims of a token whose signature is good. That they fit is for [`super::judge`] to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedToken {
     /// The host that signed it.
-    pub iss: HostId,
+    pub iss: HvId,
     /// The domain it names.
     pub sub: DomainUuid,
     /// The first moment at which it is no longer good.
@@ -39,6 +29,24 @@ pub struct VerifiedToken {
     pub vm_cert_sha256: Vec<[u8; 32]>,
 }
 
+impl VerifiedToken {
+    /// What a token with a good signature says, shown on a channel that `channel_spki` (DER)
+    /// authenticated.
+    #[must_use]
+    pub fn new(claims: Claims, channel_spki: &[u8]) -> Self {
+        Self {
+            iss: claims.iss,
+            sub: claims.sub,
+            exp: UnixTime::from_secs(claims.exp),
+            nbf: claims.nbf.map(UnixTime::from_secs),
+            iat: UnixTime::from_secs(claims.iat),
+            cti: claims.cti,
+            cnf_matches_channel: claims.cnf.spki_der() == channel_spki,
+            vm_cert_sha256: claims.vm_cert_sha256,
+        }
+    }
+}
+
 /// What a guest showed in its `hello`, after its form and signature were looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShownToken {
@@ -48,4 +56,19 @@ pub enum ShownToken {
     Rejected(Arc<str>),
     /// None.
     Missing,
+}
+
+impl ShownToken {
+    /// Looks at the form and the signature of a token: `issuers` are the HV certificates of this
+    /// host. The time, revocation and whom it names are for the judgement.
+    #[must_use]
+    pub fn examine(token: &[u8], channel_spki: &[u8], issuers: &[HvCertificate]) -> Self {
+        if token.is_empty() {
+            return Self::Missing;
+        }
+        match proto::token::verify(token, issuers) {
+            Ok(claims) => Self::Verified(Arc::new(VerifiedToken::new(claims, channel_spki))),
+            Err(error) => Self::Rejected(error.to_string().into()),
+        }
+    }
 }

@@ -8,6 +8,7 @@ use proto::agent::{
     AgentMessage, Dom0Message, Hello, Open, PROTOCOL_VERSION, RefusalCode, SessionData,
 };
 use proto::apdu::Atr;
+use proto::hv::HvId;
 use proto::id::{DomId, DomainUuid, Seid, SessionId};
 use proto::tls::{CipherSuite, Established, KeyBlock, ProtocolVersion, SessionKeys};
 
@@ -19,8 +20,7 @@ use crate::card::{
 };
 use crate::limits::Limits;
 use crate::mapping::{
-    Binding, BindingId, Certificate, DomainFact, HostId, Issuer, ShownToken, Table, Terms,
-    VerifiedToken,
+    Binding, BindingId, Certificate, DomainFact, Issuer, ShownToken, Table, Terms, VerifiedToken,
 };
 use crate::time::{Now, UnixTime};
 
@@ -73,7 +73,7 @@ pub(super) fn card() -> Seid {
 }
 
 /// The HV certificate of this host.
-const HOST: HostId = HostId([0xAA; 32]);
+const HOST: HvId = HvId([0xAA; 32]);
 
 /// How long the tokens of the guests are good for.
 const TOKEN_LIFE: Duration = Duration::from_secs(30 * 86_400);
