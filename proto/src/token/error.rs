@@ -18,6 +18,14 @@ pub enum TokenError {
     /// Not CBOR, or not a COSE_Sign1 with tag 18.
     #[error("not a COSE_Sign1 with tag 18: {0}")]
     Envelope(String),
+    /// A header that is not one.
+    #[error("{part} header: {why}")]
+    Header {
+        /// `protected` or `unprotected`.
+        part: &'static str,
+        /// What the COSE library says.
+        why: String,
+    },
     /// A header that does not belong there.
     #[error("{part} header: unknown label {label}")]
     UnknownHeader {

@@ -28,6 +28,12 @@ mod payload;
 mod sign1;
 
 #[cfg(all(test, feature = "hv-key"))]
+mod attack_tests;
+#[cfg(all(test, feature = "hv-key"))]
+mod claim_tests;
+#[cfg(all(test, feature = "hv-key"))]
+mod forgery;
+#[cfg(all(test, feature = "hv-key"))]
 mod tests;
 
 pub use algorithm::{SignatureAlgorithm, UnknownAlgorithm};

@@ -2,8 +2,8 @@
 
 use coset::cbor::value::Value;
 use coset::{
-    Algorithm, AsCborValue as _, CoseSign1, CoseSign1Builder, Header, HeaderBuilder, Label,
-    TaggedCborSerializable as _, iana,
+    Algorithm, AsCborValue as _, CborSerializable as _, CoseSign1, CoseSign1Builder, Header,
+    HeaderBuilder, Label, ProtectedHeader, TaggedCborSerializable as _, iana,
 };
 
 use super::payload::{self, Hashes, describe};
@@ -73,18 +73,42 @@ fn read(token: &[u8]) -> Result<(SignatureAlgorithm, Claims, CoseSign1), TokenEr
     if got == 0 || got > MAX_TOKEN_LEN {
         return Err(TokenError::Length { got });
     }
-    let envelope = |error: coset::CoseError| TokenError::Envelope(error.to_string());
-    let sign1 = CoseSign1::from_tagged_slice(token).map_err(envelope)?;
+    let sign1 = read_envelope(token)?;
     let algorithm = read_protected(&sign1.protected.header)?;
     if let Some(label) = first_label(&sign1.unprotected) {
         let part = "unprotected";
         return Err(TokenError::UnknownHeader { part, label });
     }
-    let claims = sign1.payload.as_deref();
-    let detached = || TokenError::Payload("it is not in the token".to_owned());
-    let (claims, hashes) = payload::read(claims.ok_or_else(detached)?)?;
+    let (claims, hashes) = payload::read(sign1.payload.as_deref().unwrap_or_default())?;
     require_only_form(token, algorithm, &claims, hashes, &sign1.signature)?;
     Ok((algorithm, claims, sign1))
+}
+
+/// `18([ protected, unprotected, payload, signature ])` (RFC 9052 §4.2).
+fn read_envelope(token: &[u8]) -> Result<CoseSign1, TokenError> {
+    let envelope = |why: &str| TokenError::Envelope(why.to_owned());
+    let value = Value::from_slice(token).map_err(|error| envelope(&error.to_string()))?;
+    let (SIGN1, value) = value.into_tag().map_err(|_| envelope("no tag"))? else {
+        return Err(envelope("another tag"));
+    };
+    let items = value.into_array().map_err(|_| envelope("no array in it"))?;
+    let Ok([protected, unprotected, payload, signature]) = <[Value; 4]>::try_from(items) else {
+        return Err(envelope("not an array of 4"));
+    };
+    let header = |part| {
+        move |error: coset::CoseError| {
+            let why = error.to_string();
+            TokenError::Header { part, why }
+        }
+    };
+    let detached = || TokenError::Payload("no byte string in the token".to_owned());
+    let signature = signature.into_bytes();
+    Ok(CoseSign1 {
+        protected: ProtectedHeader::from_cbor_bstr(protected).map_err(header("protected"))?,
+        unprotected: Header::from_cbor_value(unprotected).map_err(header("unprotected"))?,
+        payload: Some(payload.into_bytes().map_err(|_| detached())?),
+        signature: signature.map_err(|_| envelope("the signature is no byte string"))?,
+    })
 }
 
 /// Encodes once more what was read: anything that is not in these bytes was not looked at, and
@@ -183,6 +207,9 @@ fn name_of(algorithm: Algorithm) -> String {
         Algorithm::Text(text) => describe(&Value::Text(text)),
     }
 }
+
+/// The tag of a COSE_Sign1.
+const SIGN1: u64 = iana::CborTag::CoseSign1 as u64;
 
 /// The header `typ` (RFC 9596).
 const TYPE: i64 = 16;
