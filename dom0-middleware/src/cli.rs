@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use proto::id::Seid;
 
+use crate::broker::SessionName;
 use crate::config::DEFAULT_ADMIN_SOCKET;
 
 /// TLS handshakes on smart cards, for the domains of this host.
@@ -29,6 +30,12 @@ pub(crate) enum Command {
     /// Ask the running service about cards
     #[command(subcommand)]
     Card(CardCommand),
+    /// Ask the running service about sessions
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// Ask the running service who waits for which card
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Show how the running service is doing
     Status(ReportArgs),
     /// Find out what is wrong with this installation, and what to do about it
@@ -58,6 +65,37 @@ pub(crate) enum CardCommand {
     ///
     /// For a card that refused its PIN, after the operator has looked why.
     Pin(PinArgs),
+}
+
+/// What to ask about sessions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionCommand {
+    /// List all sessions in progress or established
+    ///
+    /// An established session is listed until its guest says that it ended or its connection ends.
+    List(ReportArgs),
+    /// End one session
+    ///
+    /// One in progress leaves its card. Of an established one the guest's agent is told, which
+    /// shuts the connection; keys that a hostile guest has kept cannot be recalled.
+    Kill(KillArgs),
+}
+
+/// What to ask about queues.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// Show who has each card, who waits for it, and what domains owe
+    Show(ReportArgs),
+}
+
+/// Arguments of `session kill`.
+#[derive(Debug, Args)]
+pub(crate) struct KillArgs {
+    /// The session, as `session list` names it
+    #[arg(value_name = "ID")]
+    pub(crate) session: SessionName,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// Arguments of `serve`.

@@ -52,6 +52,7 @@ impl MiddlewareError {
             },
             Self::Admin(AdminError::Refused(problem)) => match problem.code {
                 ProblemCode::NoCard => ExitCode::Unavailable,
+                ProblemCode::NotFound => ExitCode::NotSo,
                 ProblemCode::Refused => ExitCode::Refused,
                 ProblemCode::BadRequest => ExitCode::Internal,
             },

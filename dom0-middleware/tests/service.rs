@@ -209,7 +209,13 @@ fn a_guest_is_welcome_and_learns_that_its_card_is_missing() {
         assert!(!service.path(socket).exists(), "{socket} is left behind");
     }
     let events: Vec<Value> = service.audit().iter().map(|r| r["event"].clone()).collect();
-    let expected = ["service-started", "session-refused", "service-stopped"];
+    let expected = [
+        "service-started",
+        "guest-admitted",
+        "session-refused",
+        "channel-closed",
+        "service-stopped",
+    ];
     assert_eq!(events, expected);
 }
 

@@ -183,9 +183,7 @@ fn a_server_that_refuses_the_certificate_is_named_to_guest_and_audit() {
     assert_eq!(ended.how, Ending::CertificateRefused);
     let refused = "the server refused the client certificate: unknown_ca";
     assert_eq!(ended.message, refused);
-    let audited = wait::until("dom0 records it", || {
-        chain.audited("session-ended-by-server").pop()
-    });
+    let audited = wait::until("dom0 records it", || chain.audited("session-closed").pop());
     assert_eq!(audited["alert"], "unknown_ca");
     assert_eq!(audited["name"], "web01");
     assert_eq!(audited["server_name"], NAME);

@@ -6,7 +6,7 @@ use proto::id::Seid;
 use serde::{Deserialize, Serialize};
 
 use super::view::{CardDetails, StatusView};
-use crate::broker::CardView;
+use crate::broker::{CardView, QueueView, SessionName, SessionView};
 
 /// What an operator asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,15 @@ pub enum AdminRequest {
         /// The file, as an absolute path.
         pin_file: PathBuf,
     },
+    /// All sessions in progress or established.
+    SessionList {},
+    /// End one session.
+    SessionKill {
+        /// Which one.
+        session: SessionName,
+    },
+    /// Who has each card, and who waits for it.
+    QueueShow {},
     /// Everything at a glance.
     Status {},
 }
@@ -50,6 +59,12 @@ pub enum AdminAnswer {
     Card(Box<CardDetails>),
     /// One card, for somebody who watches.
     CardNews(Box<CardView>),
+    /// All sessions.
+    SessionList(Vec<SessionView>),
+    /// A session that was ended, as it was before.
+    SessionKilled(Box<SessionView>),
+    /// All queues.
+    QueueShow(Vec<QueueView>),
     /// Everything at a glance.
     Status(Box<StatusView>),
     /// No.
@@ -73,6 +88,8 @@ pub enum ProblemCode {
     BadRequest,
     /// There is no such card, or it is not in its reader.
     NoCard,
+    /// What it is about is not there, or not any more.
+    NotFound,
     /// It may not be done, or the card says no.
     Refused,
 }

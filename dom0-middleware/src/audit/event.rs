@@ -2,7 +2,12 @@
 
 use proto::agent::RefusalCode;
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+
+use super::records::{
+    Admitted, ChannelClosed, Closed, Established, Killed, PinOutcome, Refusals, SessionFacts,
+    as_text,
+};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -105,87 +110,37 @@ pub enum AuditEvent {
         /// How many connections it had.
         connections: usize,
     },
+    /// A guest was let in.
+    GuestAdmitted(Box<Admitted>),
+    /// A connection of a guest that was let in ended.
+    ChannelClosed(Box<ChannelClosed>),
+    /// A handshake took its card.
+    SessionOpened(Box<SessionFacts>),
     /// A guest got the keys of a session. Written before they leave.
     SessionEstablished(Box<Established>),
-    /// A server ended a session by an alert after the guest had got its keys, as the guest says.
-    SessionEndedByServer(Box<EndedByServer>),
+    /// A session ended: as its guest says, or with its guest's connection.
+    SessionClosed(Box<Closed>),
+    /// The operator ended a session.
+    SessionKilled(Box<Killed>),
     /// Guests were refused.
     SessionRefused(Box<Refusals>),
-}
-
-/// A session whose keys a guest got.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Established {
-    /// The guest's domid.
-    pub domid: DomId,
-    /// Its UUID.
-    pub domain: DomainUuid,
-    /// Its name.
-    pub name: String,
-    /// The card.
-    pub seid: Seid,
-    /// The identity used.
-    pub identity: IdentityName,
-    /// The server.
-    pub server_name: String,
-    /// TLS version.
-    pub version: String,
-    /// Cipher suite.
-    pub cipher_suite: String,
-    /// Whether an earlier session was resumed.
-    pub abbreviated: bool,
-    /// SHA-256 of the server's certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub peer_sha256: Option<String>,
-    /// Time the card worked, in microseconds.
-    pub card_us: u64,
-    /// Time the session waited for the card, in microseconds.
-    pub wait_us: u64,
-}
-
-/// A session that the server ended by an alert. In TLS 1.3 this is how a server refuses the
-/// client's certificate. That it happened is the guest's word; whose session it was is ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct EndedByServer {
-    /// The guest's domid.
-    pub domid: DomId,
-    /// Its UUID.
-    pub domain: DomainUuid,
-    /// Its name.
-    pub name: String,
-    /// The card.
-    pub seid: Seid,
-    /// The identity used.
-    pub identity: IdentityName,
-    /// The server.
-    pub server_name: String,
-    /// The alert, by its name in the registry.
-    pub alert: String,
-}
-
-/// Refusals of one domain with one code.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Refusals {
-    /// The guest's domid, as its channel proves it.
-    pub domid: DomId,
-    /// The domain the channel was made for; absent when that could not be told.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub domain: Option<DomainUuid>,
-    /// The code the guest got.
-    #[serde(serialize_with = "as_text")]
-    pub code: RefusalCode,
-    /// How many since the last such record.
-    pub count: u64,
-    /// The full reason of the last one.
-    pub reason: String,
-    /// The card, if one was chosen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seid: Option<Seid>,
-    /// The server asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server_name: Option<String>,
-}
-
-fn as_text<S: Serializer>(code: &RefusalCode, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(code.as_str())
+    /// A card did not take its PIN, or was not sent it.
+    PinFailed {
+        /// The card.
+        seid: Seid,
+        /// What came of it.
+        outcome: PinOutcome,
+        /// In words.
+        why: String,
+    },
+    /// The operator said that the card that is there is the right one, or that its PIN may be tried
+    /// again.
+    OperatorReopenedCard {
+        /// The card.
+        seid: Seid,
+        /// Whether it becomes the right one.
+        adopt: bool,
+        /// Whether its PIN may be tried even though it was tried before.
+        retry_pin: bool,
+    },
 }

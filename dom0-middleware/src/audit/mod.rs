@@ -21,8 +21,13 @@
 mod chain;
 mod event;
 mod log;
+mod records;
 mod tail;
 
 pub use self::chain::{Chain, Link};
-pub use self::event::{AuditEvent, EndedByServer, Established, Refusals};
+pub use self::event::AuditEvent;
 pub use self::log::{AuditError, AuditLog, Storage};
+pub use self::records::{
+    Admitted, ChannelClosed, ChannelEnd, Closed, ClosedBy, Established, Killed, PinOutcome,
+    Refusals, SessionFacts, TokenRecord,
+};

@@ -89,8 +89,7 @@ impl Broker {
                 self.act(Action::TokenSeen { domid, token });
             }
         }
-        debug!(%conn, domid = %peer.domid, domain = %admission.domain, name = admission.name,
-              "guest admitted");
+        self.note_admission(conn, &admission);
         let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
         let welcome = Welcome {
             version: PROTOCOL_VERSION,

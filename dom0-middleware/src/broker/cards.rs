@@ -7,8 +7,8 @@ use tracing::warn;
 use super::card::{Presence, UseStep, absent, stuck};
 use super::core::Broker;
 use super::refusal::Refusal;
-use crate::audit::AuditEvent;
-use crate::card::{CardIdentity, SessionError, UseId, WorkerReport};
+use crate::audit::{AuditEvent, PinOutcome};
+use crate::card::{CardError, CardIdentity, SessionError, UseId, WorkerReport};
 use crate::mapping::{Certificate, Holding};
 
 impl Broker {
@@ -49,6 +49,13 @@ impl Broker {
                 }
             }
             WorkerReport::Unusable { why } => {
+                if let Some(outcome) = pin_outcome(&why) {
+                    self.audit(AuditEvent::PinFailed {
+                        seid: seid.clone(),
+                        outcome,
+                        why: why.to_string(),
+                    });
+                }
                 self.audit(AuditEvent::CardUnusable {
                     seid: seid.clone(),
                     why: why.to_string(),
@@ -196,6 +203,17 @@ impl Broker {
                 self.empty_queue(seid, &stuck());
             }
         }
+    }
+}
+
+/// What came of the card's PIN, if that is what is wrong with the card.
+fn pin_outcome(why: &CardError) -> Option<PinOutcome> {
+    match why {
+        CardError::PinRejected { .. } => Some(PinOutcome::Rejected),
+        CardError::PinSpent => Some(PinOutcome::NotSentAgain),
+        CardError::LastPinTry => Some(PinOutcome::LastTryKept),
+        CardError::PinBlocked => Some(PinOutcome::Blocked),
+        _ => None,
     }
 }
 

@@ -121,12 +121,20 @@ impl Connection {
     }
 }
 
+/// An established session of which the guest has not said that it ended.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) plan: Arc<Plan>,
+    /// When its keys were given away.
+    pub(super) since: Now,
+}
+
 /// The sessions of a connection that are over, as far back as is remembered.
 #[derive(Debug)]
 pub(super) struct Past {
     capacity: usize,
     order: VecDeque<SessionId>,
-    known: BTreeMap<SessionId, Option<Arc<Plan>>>,
+    known: BTreeMap<SessionId, Option<Standing>>,
     /// Whether an established session is not remembered any more.
     has_lost: bool,
 }
@@ -143,7 +151,7 @@ impl Past {
 
     /// A session is over as far as its handshake goes. `established` says what it was when its keys
     /// were given away.
-    pub(super) fn insert(&mut self, session: SessionId, established: Option<Arc<Plan>>) {
+    pub(super) fn insert(&mut self, session: SessionId, established: Option<Standing>) {
         if self.known.contains_key(&session) {
             return;
         }
@@ -168,8 +176,9 @@ impl Past {
         &mut self,
         asked_for: impl Fn(&Plan) -> bool,
     ) -> Vec<SessionId> {
-        let taken = |(id, plan): (&SessionId, &mut Option<Arc<Plan>>)| {
-            plan.take_if(|plan| asked_for(plan)).map(|_| *id)
+        let taken = |(id, standing): (&SessionId, &mut Option<Standing>)| {
+            let taken = standing.take_if(|standing| asked_for(&standing.plan));
+            taken.map(|_| *id)
         };
         self.known.iter_mut().filter_map(taken).collect()
     }
@@ -186,8 +195,14 @@ impl Past {
     }
 
     /// What an established session was; said once.
-    pub(super) fn take_established(&mut self, session: SessionId) -> Option<Arc<Plan>> {
+    pub(super) fn take_established(&mut self, session: SessionId) -> Option<Standing> {
         self.known.get_mut(&session)?.take()
+    }
+
+    /// The established sessions of which the guest has not said that they ended.
+    pub(super) fn established(&self) -> impl Iterator<Item = (SessionId, &Standing)> {
+        let known = self.known.iter();
+        known.filter_map(|(session, standing)| Some((*session, standing.as_ref()?)))
     }
 }
 

@@ -7,16 +7,16 @@ use std::time::Instant;
 use proto::agent::{AgentMessage, Dom0Message};
 use proto::id::{DomainUuid, Seid};
 
+use super::account::Account;
 use super::action::Action;
 use super::card::Card;
 use super::connection::Connection;
 use super::event::{ConnId, Event};
 use super::last_refusals::LastRefusals;
 use super::reads::Reads;
-use super::refusal_log::RefusalLog;
 use super::session::{Session, SessionKey};
 use super::snapshot::Counters;
-use crate::audit::AuditEvent;
+use crate::audit::{AuditEvent, ChannelEnd};
 use crate::card::{Trust, WorkerCommand};
 use crate::limits::Limits;
 use crate::mapping::{BindingId, DomainFact, Issuer, ReadFault, Table};
@@ -57,7 +57,7 @@ pub struct Broker {
     pub(super) connections: BTreeMap<ConnId, Connection>,
     pub(super) sessions: BTreeMap<SessionKey, Session>,
     pub(super) reads: Reads,
-    pub(super) refusals: RefusalLog,
+    pub(super) account: Account,
     pub(super) last_refusals: LastRefusals,
     pub(super) counters: Counters,
     pub(super) next_use: u64,
@@ -83,7 +83,7 @@ impl Broker {
             connections: BTreeMap::new(),
             sessions: BTreeMap::new(),
             reads: Reads::default(),
-            refusals: RefusalLog::default(),
+            account: Account::default(),
             last_refusals: LastRefusals::default(),
             counters: Counters::default(),
             next_use: 0,
@@ -120,7 +120,8 @@ impl Broker {
             }
             Event::Received { conn, message } => self.on_message(conn, message),
             Event::Garbled { conn, error } => self.on_garbled(conn, error),
-            Event::Disconnected { conn } => self.forget_connection(conn),
+            Event::Disconnected { conn } => self.forget_connection(conn, ChannelEnd::Lost),
+            Event::Kill { conn, session } => self.on_kill(SessionKey { conn, session }),
             Event::DomainRead { read, domain } => self.on_domain_read(read, &domain),
             Event::Card { seid, report } => self.on_report(&seid, report),
             Event::AuditFailed { conn, session } => {
@@ -145,7 +146,7 @@ impl Broker {
             .chain(self.right_timeout())
             .chain(cards.filter_map(|card| card.use_timeout(&self.limits)))
             .chain(self.reads.next_timeout())
-            .chain(self.refusals.next_timeout())
+            .chain(self.account.next_timeout())
             .min()
     }
 
@@ -159,7 +160,7 @@ impl Broker {
         self.check_connections();
         self.check_rights();
         self.check_cards();
-        for record in self.refusals.due(now.monotonic) {
+        for record in self.account.due(now.monotonic) {
             self.audit(record);
         }
         self.finish()
@@ -198,7 +199,7 @@ impl Broker {
         for conn in conns {
             self.stop_connection(conn);
         }
-        for record in self.refusals.drain() {
+        for record in self.account.drain() {
             self.audit(record);
         }
     }

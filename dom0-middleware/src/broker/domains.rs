@@ -9,7 +9,7 @@ use super::connection::Phase;
 use super::core::Broker;
 use super::event::ConnId;
 use super::refusal::Refusal;
-use crate::audit::AuditEvent;
+use crate::audit::{AuditEvent, ChannelEnd};
 use crate::mapping::Reason;
 
 impl Broker {
@@ -69,6 +69,6 @@ impl Broker {
             self.refuse(key, reason.clone().into());
         }
         self.act(Action::Close { conn });
-        self.forget_connection(conn);
+        self.forget_connection(conn, ChannelEnd::DomainEnded);
     }
 }

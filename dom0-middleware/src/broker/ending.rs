@@ -8,11 +8,12 @@ use proto::tls::AlertDescription;
 use tracing::debug;
 
 use super::card::UseStep;
+use super::connection::Standing;
 use super::core::Broker;
 use super::plan::Plan;
 use super::refusal::Refusal;
 use super::session::{Session, SessionKey, Stage};
-use crate::audit::{AuditEvent, EndedByServer, Refusals};
+use crate::audit::Refusals;
 use crate::card::WorkerCommand;
 
 impl Broker {
@@ -34,25 +35,17 @@ impl Broker {
     pub(super) fn on_close(&mut self, key: SessionKey, alert: Option<AlertDescription>) {
         let connection = self.connections.get_mut(&key.conn);
         let established = connection.and_then(|c| c.past.take_established(key.session));
-        if let (Some(plan), Some(alert)) = (established, alert) {
-            let grant = &plan.grant;
-            self.audit(AuditEvent::SessionEndedByServer(Box::new(EndedByServer {
-                domid: grant.admission.domid,
-                domain: grant.admission.domain,
-                name: grant.admission.name.clone(),
-                seid: grant.seid.clone(),
-                identity: grant.identity.clone(),
-                server_name: plan.server_name.clone(),
-                alert: alert.to_string(),
-            })));
+        if let Some(standing) = established {
+            self.note_closed(key, &standing, alert.map(|alert| alert.to_string()));
         }
         self.drop_session(key);
     }
 
     /// Ends a session the guest does not want any more.
     pub(super) fn drop_session(&mut self, key: SessionKey) {
-        if self.end_session(key).is_some() {
-            debug!(conn = %key.conn, session = key.session.0, "session given up");
+        if let Some(session) = self.end_session(key) {
+            debug!(session = %key, "session given up");
+            self.note_given_up(key, &session);
         }
     }
 
@@ -64,12 +57,13 @@ impl Broker {
 
     /// The same for one whose keys are given away.
     pub(super) fn end_established(&mut self, key: SessionKey, plan: Arc<Plan>) {
-        self.end_session_as(key, Some(plan));
+        let since = self.now;
+        self.end_session_as(key, Some(Standing { plan, since }));
     }
 
-    fn end_session_as(&mut self, key: SessionKey, plan: Option<Arc<Plan>>) -> Option<Session> {
+    fn end_session_as(&mut self, key: SessionKey, standing: Option<Standing>) -> Option<Session> {
         if let Some(connection) = self.connections.get_mut(&key.conn) {
-            connection.past.insert(key.session, plan);
+            connection.past.insert(key.session, standing);
         }
         let session = self.sessions.remove(&key)?;
         match &session.stage {
@@ -122,7 +116,7 @@ impl Broker {
             seid: seid.cloned(),
             server_name,
         };
-        if let Some(record) = self.refusals.note(refusals, self.now.monotonic) {
+        if let Some(record) = self.account.refusals.note(refusals, self.now.monotonic) {
             self.audit(record);
         }
     }

@@ -145,6 +145,13 @@ pub enum Event {
         /// Which one.
         binding: BindingId,
     },
+    /// The operator ends a session.
+    Kill {
+        /// The connection it was asked for on.
+        conn: ConnId,
+        /// The session.
+        session: SessionId,
+    },
     /// The service ends: nothing new, and what runs is given up.
     Stopping,
 }

@@ -11,6 +11,7 @@ use super::event::{BadInput, ConnId, Peer};
 use super::reads::Question;
 use super::refusal::Refusal;
 use super::session::SessionKey;
+use crate::audit::ChannelEnd;
 use crate::mapping::ShownToken;
 
 /// Judgements that belong to no session and may wait at the same time, per connection. An agent
@@ -137,7 +138,7 @@ impl Broker {
                 Overdue::Dead => {
                     info!(%conn, "guest gives no sign of life");
                     self.act(Action::Close { conn });
-                    self.forget_connection(conn);
+                    self.forget_connection(conn, ChannelEnd::Silent);
                 }
             }
         }
@@ -150,7 +151,7 @@ impl Broker {
             self.note_refusal(peer.domid, Some(peer.made_for), &refusal, None, None);
             self.send(conn, Dom0Message::Refused(refusal.message(None)));
             self.act(Action::Close { conn });
-            self.forget_connection(conn);
+            self.forget_connection(conn, ChannelEnd::Refused);
         }
     }
 
@@ -161,16 +162,17 @@ impl Broker {
             self.refuse(key, no);
         }
         self.act(Action::Close { conn });
-        self.forget_connection(conn);
+        self.forget_connection(conn, ChannelEnd::Stopping);
     }
 
     /// Gives up everything that belongs to a connection.
-    pub(super) fn forget_connection(&mut self, conn: ConnId) {
+    pub(super) fn forget_connection(&mut self, conn: ConnId, by: ChannelEnd) {
+        self.note_channel_end(conn, by);
+        self.reads.forget(conn);
+        self.connections.remove(&conn);
         for key in self.sessions_of(conn) {
             self.drop_session(key);
         }
-        self.reads.forget(conn);
-        self.connections.remove(&conn);
     }
 
     pub(super) fn sessions_of(&self, conn: ConnId) -> Vec<SessionKey> {

@@ -30,19 +30,24 @@
 //! | `rights` | bindings and tokens that begin and end |
 //! | `connection`, `session`, `card`, `plan`, `reads` | the state of each |
 //! | `queue`, `pace` | whose turn it is, and when |
-//! | `refusal`, `refusal_log`, `last_refusals` | a no for the guest, in the audit, for the operator |
-//! | `snapshot` | what the operator sees |
+//! | `refusal`, `last_refusals` | a no for the guest, and for the operator |
+//! | `account`, `coalesced` | what the audit is told, and how often |
+//! | `killing` | sessions that the operator ends |
+//! | `snapshot`, `session_views` | what the operator sees |
 
+mod account;
 mod action;
 mod admission;
 mod card;
 mod cards;
+mod coalesced;
 mod connection;
 mod core;
 mod domains;
 mod ending;
 mod event;
 mod guests;
+mod killing;
 mod last_refusals;
 mod opening;
 mod pace;
@@ -51,10 +56,10 @@ mod queue;
 mod reads;
 mod records;
 mod refusal;
-mod refusal_log;
 mod releasing;
 mod rights;
 mod session;
+mod session_views;
 mod snapshot;
 mod starting;
 
@@ -64,6 +69,9 @@ mod tests;
 pub use self::action::Action;
 pub use self::core::{Broker, Setup};
 pub use self::event::{BadInput, ConnId, Event, Peer, ReadId, TokenRule};
+pub use self::session_views::{
+    DebtView, NotASession, QueueView, SessionName, SessionState, SessionView, WaitingView,
+};
 pub use self::snapshot::{
     CardState, CardView, ConnectionView, Counters, IdentityView, RefusalView, RunningView, Snapshot,
 };

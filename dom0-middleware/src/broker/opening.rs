@@ -36,6 +36,7 @@ impl Broker {
         let session = Session {
             peer,
             server_name: open.server_name.clone(),
+            since: self.now,
             stage: Stage::ExpectJudgement(Box::new(open)),
         };
         self.sessions.insert(key, session);

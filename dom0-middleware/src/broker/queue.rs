@@ -198,6 +198,15 @@ impl<K: Copy + Eq> Queue<K> {
         places
     }
 
+    /// What domains owe.
+    pub(super) fn debts(&self) -> impl Iterator<Item = (DomainUuid, Duration)> {
+        let owing = self.lanes.iter().filter(|(_, lane)| lane.debt > 0);
+        owing.map(|(domain, lane)| {
+            let micros = u64::try_from(lane.debt).unwrap_or_default();
+            (*domain, Duration::from_micros(micros))
+        })
+    }
+
     /// Credits all accounts until one of those who wait is even.
     fn settle(&mut self) {
         let least = self.turns.iter().map(|turn| self.debt(*turn)).min();

@@ -8,14 +8,14 @@ use proto::id::Seid;
 use proto::tls::{Established, ProtocolVersion};
 use sha2::{Digest, Sha256};
 
+use super::account::{facts, millis};
 use super::action::Action;
 use super::core::Broker;
 use super::event::Peer;
-use super::plan::Plan;
 use super::reads::Question;
 use super::refusal::Refusal;
 use super::session::{Session, SessionKey, Stage};
-use crate::audit::{self, AuditEvent};
+use crate::audit::{self, AuditEvent, SessionFacts};
 use crate::card::{CardSession, UseId};
 use crate::hex::hex;
 use crate::mapping::{DomainFact, Reason, Wish};
@@ -74,7 +74,12 @@ impl Broker {
         }
         self.end_established(key, Arc::clone(&plan));
         self.counters.established += 1;
-        let record = record(&plan, &keys, waited);
+        let token = self
+            .connections
+            .get(&key.conn)
+            .and_then(|c| c.right.token.as_ref());
+        let cti = token.map(|token| hex(&token.cti));
+        let record = record(facts(key, &plan), cti, &keys, waited);
         self.act(Action::Deliver {
             conn: key.conn,
             record,
@@ -126,16 +131,16 @@ fn message(key: SessionKey, session: CardSession, waited: Duration) -> Establish
     }
 }
 
-fn record(plan: &Plan, session: &CardSession, waited: Duration) -> AuditEvent {
-    let grant = &plan.grant;
+fn record(
+    facts: SessionFacts,
+    cti: Option<String>,
+    session: &CardSession,
+    waited: Duration,
+) -> AuditEvent {
     let leaf = session.peer_certificates.first();
     AuditEvent::SessionEstablished(Box::new(audit::Established {
-        domid: grant.admission.domid,
-        domain: grant.admission.domain,
-        name: grant.admission.name.clone(),
-        seid: grant.seid.clone(),
-        identity: grant.identity.clone(),
-        server_name: plan.server_name.clone(),
+        facts,
+        cti,
         version: session.keys.version.to_string(),
         cipher_suite: session.keys.cipher_suite.to_string(),
         abbreviated: session.abbreviated,
@@ -159,8 +164,4 @@ fn short_chain(mut chain: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,6 @@
 //! One handshake a guest has asked for.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use proto::id::{Seid, SessionId};
 
 use super::event::{ConnId, Peer};
 use super::plan::Plan;
+use crate::time::Now;
 
 /// Names a session: numbers are the agent's, fresh within a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,11 +18,20 @@ pub(super) struct SessionKey {
     pub(super) session: SessionId,
 }
 
+/// As the operator and the audit name it.
+impl fmt::Display for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.conn, self.session.0)
+    }
+}
+
 /// A handshake in progress.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) peer: Peer,
     pub(super) server_name: String,
+    /// When it was asked for.
+    pub(super) since: Now,
     pub(super) stage: Stage,
 }
 

@@ -1,14 +1,14 @@
 //! What the operator sees of the broker. No secret is in reach of it.
 
-use std::time::Duration;
-
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use serde::{Deserialize, Serialize};
 
+use super::account::millis;
 use super::card::{Card, Presence};
 use super::connection::Phase;
 use super::core::Broker;
 use super::session::Stage;
+use super::session_views::SessionName;
 use crate::hex::hex;
 
 /// The state of everything at one moment.
@@ -125,6 +125,9 @@ pub struct IdentityView {
 /// A use of a card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningView {
+    /// The session; absent once it is over and the card only has to come to rest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<SessionName>,
     /// For whom.
     pub domain: DomainUuid,
     /// With which identity.
@@ -240,10 +243,11 @@ impl Broker {
             .collect()
     }
 
-    fn running(&self, card: &Card) -> Option<RunningView> {
+    pub(super) fn running(&self, card: &Card) -> Option<RunningView> {
         let running = card.running.as_ref()?;
         let since = self.now.monotonic.saturating_duration_since(running.since);
         Some(RunningView {
+            session: running.key.map(SessionName::from),
             domain: running.domain,
             identity: running.plan.grant.identity.clone(),
             server_name: running.plan.server_name.clone(),
@@ -251,8 +255,4 @@ impl Broker {
             given_up: running.key.is_none(),
         })
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

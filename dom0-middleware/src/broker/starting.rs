@@ -87,6 +87,7 @@ impl Broker {
             running.step = UseStep::ExpectWorker;
             running.since = self.now.monotonic;
         }
+        self.note_opened(key, &plan);
         let job = plan.job(use_id, self.limits.handshake_bytes);
         self.order(seid, WorkerCommand::Start(Box::new(job)));
         Ok(())

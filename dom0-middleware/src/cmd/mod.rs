@@ -6,11 +6,14 @@ mod card_show;
 mod card_watch;
 mod check_config;
 mod doctor;
+mod queue_show;
 mod serve;
+mod session_kill;
+mod session_list;
 mod status;
 mod table;
 
-use crate::cli::{CardCommand, Cli, Command};
+use crate::cli::{CardCommand, Cli, Command, QueueCommand, SessionCommand};
 use crate::error::MiddlewareError;
 
 /// Runs the command of the command line.
@@ -24,6 +27,9 @@ pub(crate) fn run(cli: Cli) -> Result<(), MiddlewareError> {
         Command::Card(CardCommand::Watch(args)) => card_watch::run(&args, out),
         Command::Card(CardCommand::Adopt(args)) => card_open::adopt(args, out),
         Command::Card(CardCommand::Pin(args)) => card_open::pin(args, out),
+        Command::Session(SessionCommand::List(args)) => session_list::run(&args, out),
+        Command::Session(SessionCommand::Kill(args)) => session_kill::run(&args, out),
+        Command::Queue(QueueCommand::Show(args)) => queue_show::run(&args, out),
         Command::Status(args) => status::run(&args, out),
         Command::Doctor(args) => doctor::run(&args, out),
     }

@@ -95,7 +95,7 @@ impl Actor {
         }
     }
 
-    fn tell_broker(&mut self, event: Event) -> Result<(), ServiceError> {
+    pub(super) fn tell_broker(&mut self, event: Event) -> Result<(), ServiceError> {
         let actions = self.broker.handle(event, Now::read());
         self.perform(actions)
     }
@@ -142,9 +142,7 @@ impl Actor {
             // Kept with the durable state.
             Action::TokenSeen { .. } => None,
             Action::Audit(record) => {
-                if let Err(error) = self.record(&record) {
-                    error!(%error, ?record, "cannot write the audit");
-                }
+                self.note(&record);
                 None
             }
             Action::Deliver {
@@ -160,6 +158,13 @@ impl Actor {
                 }
             },
         })
+    }
+
+    /// Records what happened in any case; when that fails the log has it.
+    pub(super) fn note(&mut self, record: &AuditEvent) {
+        if let Err(error) = self.record(record) {
+            error!(%error, ?record, "cannot write the audit");
+        }
     }
 
     fn record(&mut self, record: &AuditEvent) -> std::io::Result<()> {

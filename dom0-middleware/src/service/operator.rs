@@ -7,7 +7,8 @@ use super::actor::Actor;
 use super::cards::no_such_card;
 use super::error::ServiceError;
 use crate::admin::{AdminAnswer, AdminReply, AdminRequest, CardDetails, ProblemCode, StatusView};
-use crate::broker::CardView;
+use crate::audit::AuditEvent;
+use crate::broker::{CardView, Event, SessionName};
 use crate::card::{CardError, Reopen, TransportError};
 
 /// What may wait for an operator who watches cards: whoever is slower is let go.
@@ -39,7 +40,7 @@ impl Actor {
                     pin_file,
                     retry_pin: false,
                 };
-                return self.cards.reopen(&seid, order, answer);
+                return self.reopen(&seid, order, answer);
             }
             AdminRequest::CardPin { seid, pin_file } => {
                 let order = Reopen {
@@ -47,8 +48,11 @@ impl Actor {
                     pin_file: Some(pin_file),
                     retry_pin: true,
                 };
-                return self.cards.reopen(&seid, order, answer);
+                return self.reopen(&seid, order, answer);
             }
+            AdminRequest::SessionList {} => AdminAnswer::SessionList(self.broker.sessions()),
+            AdminRequest::SessionKill { session } => self.kill(session)?,
+            AdminRequest::QueueShow {} => AdminAnswer::QueueShow(self.broker.queues()),
             AdminRequest::Status {} => AdminAnswer::Status(Box::new(StatusView {
                 service: self.service.clone(),
                 uptime_s: self.started.elapsed().as_secs(),
@@ -58,6 +62,37 @@ impl Actor {
         // An operator who does not wait for the answer does not need it.
         let _ = answer.send(said.into());
         Ok(())
+    }
+
+    /// Has a card opened again. That somebody said so is on record before anything is done.
+    fn reopen(
+        &mut self,
+        seid: &Seid,
+        order: Reopen,
+        answer: oneshot::Sender<AdminReply>,
+    ) -> Result<(), ServiceError> {
+        if self.cards.config(seid).is_some() {
+            self.note(&AuditEvent::OperatorReopenedCard {
+                seid: seid.clone(),
+                adopt: order.adopt,
+                retry_pin: order.retry_pin,
+            });
+        }
+        self.cards.reopen(seid, order, answer)
+    }
+
+    /// Ends a session; the answer says what it was.
+    fn kill(&mut self, name: SessionName) -> Result<AdminAnswer, ServiceError> {
+        let Some(view) = self.broker.session(name) else {
+            let message = format!(
+                "no session {name}: it has ended, or there never was one; \
+                 dom0-middleware session list shows those there are"
+            );
+            return Ok(AdminAnswer::error(ProblemCode::NotFound, message));
+        };
+        let SessionName { conn, session } = name;
+        self.tell_broker(Event::Kill { conn, session })?;
+        Ok(AdminAnswer::SessionKilled(Box::new(view)))
     }
 
     /// A card was opened again, as somebody said.

@@ -211,7 +211,7 @@ fn an_alert_of_the_server_is_recorded_once_and_only_for_sessions_with_keys() {
     };
     let ended = |bench: &Bench| -> Vec<String> {
         let alert = |seen: &Seen| match seen {
-            Seen::Audited(AuditEvent::SessionEndedByServer(ended)) => Some(ended.alert.clone()),
+            Seen::Audited(AuditEvent::SessionClosed(closed)) => closed.alert.clone(),
             _ => None,
         };
         bench.seen.iter().filter_map(alert).collect()

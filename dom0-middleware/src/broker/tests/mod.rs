@@ -6,6 +6,7 @@ mod domains;
 mod endings;
 mod exhaustive;
 mod keys;
+mod killing;
 mod limits;
 mod opening;
 mod random;

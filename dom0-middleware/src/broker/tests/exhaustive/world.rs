@@ -117,7 +117,7 @@ impl World {
             broker.sessions,
             broker.cards,
             broker.reads,
-            broker.refusals,
+            broker.account,
             (broker.trust.keys(), &broker.revoked),
             broker.now,
             self.bench.open_reads

@@ -1,0 +1,78 @@
+//! `dom0-middleware queue show`.
+
+use std::io::{self, Write};
+
+use super::table;
+use crate::admin::{AdminAnswer, AdminError, AdminRequest, ask};
+use crate::broker::QueueView;
+use crate::cli::ReportArgs;
+use crate::error::MiddlewareError;
+
+/// Prints who has each card and who waits for it.
+pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
+    let AdminAnswer::QueueShow(queues) = ask(&args.admin, &AdminRequest::QueueShow {})? else {
+        return Err(AdminError::OtherAnswer.into());
+    };
+    if args.json {
+        let json = serde_json::to_string_pretty(&queues);
+        writeln!(out, "{}", json.expect("texts and numbers are always JSON"))?;
+        return Ok(());
+    }
+    for (n, queue) in queues.iter().enumerate() {
+        if n > 0 {
+            writeln!(out)?;
+        }
+        print(queue, out)?;
+    }
+    Ok(())
+}
+
+fn print(queue: &QueueView, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}: a full handshake takes about {} ms, a resumed one {} ms",
+        queue.seid, queue.full_ms, queue.resumed_ms
+    )?;
+    match &queue.running {
+        None => writeln!(out, "  free")?,
+        Some(running) => {
+            let session = running.session.map(|session| session.to_string());
+            writeln!(
+                out,
+                "  in use for {} ms: {} {}/{} with {}",
+                running.since_ms,
+                session
+                    .as_deref()
+                    .unwrap_or("(over, the card comes to rest)"),
+                running.domain,
+                running.identity,
+                running.server_name
+            )?;
+        }
+    }
+    if !queue.waiting.is_empty() {
+        let rows: Vec<[String; 7]> = queue
+            .waiting
+            .iter()
+            .map(|waiting| {
+                [
+                    waiting.place.to_string(),
+                    waiting.session.to_string(),
+                    format!("{} {}", waiting.domid, waiting.name),
+                    waiting.identity.to_string(),
+                    waiting.server_name.clone(),
+                    format!("{} ms", waiting.waited_ms),
+                    format!("{} ms", waiting.expected_ms),
+                ]
+            })
+            .collect();
+        let headings = [
+            "place", "id", "domain", "identity", "server", "waited", "expected",
+        ];
+        table::print(out, headings, &rows)?;
+    }
+    for debt in &queue.debts {
+        writeln!(out, "  {} owes {} ms", debt.domain, debt.owes_ms)?;
+    }
+    Ok(())
+}
