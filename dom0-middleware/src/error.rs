@@ -11,6 +11,7 @@ use crate::config::ConfigError;
 use crate::exit_code::ExitCode;
 use crate::service::ServiceError;
 use crate::socket::SocketError;
+use crate::state::StateError;
 
 /// Any failure of the program.
 #[derive(Debug, Error)]
@@ -69,11 +70,24 @@ fn of_service(error: &ServiceError) -> ExitCode {
         | ServiceError::Audit(AuditError::NotAnAudit(_) | AuditError::Io { .. })
         | ServiceError::Socket(SocketError::Io { .. })
         | ServiceError::Ledger(_)
-        | ServiceError::Adoption(_)
+        | ServiceError::State(
+            StateError::Io { .. }
+            | StateError::Foreign(_)
+            | StateError::Newer { .. }
+            | StateError::LogOfAnother(_)
+            | StateError::Damaged { .. },
+        )
+        | ServiceError::AuditRead(_)
+        | ServiceError::Former { .. }
+        | ServiceError::BoundTwice { .. }
+        | ServiceError::Binding { .. }
+        | ServiceError::Trust { .. }
         | ServiceError::Reader { .. } => ExitCode::Configuration,
         // Most likely another one runs already.
         ServiceError::Audit(AuditError::InUse(_))
         | ServiceError::Socket(SocketError::Occupied(_))
+        | ServiceError::State(StateError::InUse(_) | StateError::Sqlite { .. })
+        | ServiceError::Change(_)
         | ServiceError::AuditWrite(_) => ExitCode::Unavailable,
         ServiceError::System(_) | ServiceError::WorkerEnded { .. } => ExitCode::Internal,
     }

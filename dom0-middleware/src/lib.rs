@@ -27,10 +27,10 @@
 //! | [`xen`] | who the guests are: domids, UUIDs and names, as xenstore has them |
 //! | [`admin`] | the operator's socket |
 //! | [`config`] | the configuration file |
+//! | [`state`] | what must survive the process |
 //! | [`service`] | sockets, threads and clocks around the broker |
 //! | [`socket`], [`time`] | private sockets; time as the deciding parts see it |
 //! | `doctor` | what is wrong with an installation |
-//! | `durable` | small files replaced as a whole |
 //! | `cli`, `cmd`, `logging`, `error`, `exit_code` | the program |
 
 pub mod admin;
@@ -42,7 +42,6 @@ mod cli;
 mod cmd;
 pub mod config;
 mod doctor;
-mod durable;
 mod error;
 mod exit_code;
 #[cfg(feature = "fuzzing")]
@@ -53,6 +52,7 @@ mod logging;
 pub mod mapping;
 pub mod service;
 pub mod socket;
+pub mod state;
 pub mod time;
 pub mod xen;
 

@@ -35,7 +35,7 @@ impl Service {
         std::fs::write(dir.path().join("ca.pem"), ca.expect("a certificate").pem())
             .expect("written");
         let config = format!(
-            "[service]\nadmin_socket = {}\naudit_file = {}\n\
+            "[service]\nadmin_socket = {}\naudit_file = {}\nstate_file = {}\n\
              [[card_source]]\nkind = \"vicc\"\nseid = \"se-00\"\nsocket = {}\n\
              [[card]]\nseid = \"se-00\"\n\
              [[domain]]\ndomid = 7\nuuid = \"{UUID}\"\nname = \"web01\"\n\
@@ -43,6 +43,7 @@ impl Service {
              [[binding]]\nvm = \"web01\"\ncard = \"se-00\"\nidentity = \"web01\"\ntrust = {}\n",
             at("admin.sock"),
             at("audit.jsonl"),
+            at("state.db"),
             at("card.sock"),
             at("guest.sock"),
             at("ca.pem"),

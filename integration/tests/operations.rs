@@ -21,9 +21,9 @@ use integration::wait::PATIENCE;
 const PAGE: &str = include_str!("../../docs/operations.md");
 
 /// Folders that the page writes to, made fresh for this test alone.
-const OWN_HOST: &str = "mount -t tmpfs tmpfs /var/log && mkdir /run/etc && \
-    { cp -a /etc/. /run/etc 2>/dev/null || true; } && mount --bind /run/etc /etc && exec 2>&1 && \
-    cd \"$0\" && exec sh";
+const OWN_HOST: &str = "mount -t tmpfs tmpfs /var/log && mount -t tmpfs tmpfs /var/lib && \
+    mkdir /run/etc && { cp -a /etc/. /run/etc 2>/dev/null || true; } && \
+    mount --bind /run/etc /etc && exec 2>&1 && cd \"$0\" && exec sh";
 
 /// A block of commands and what it prints.
 #[derive(Debug, Default)]

@@ -31,6 +31,11 @@ pub struct ServiceView {
     pub config: String,
     /// The audit file.
     pub audit_file: String,
+    /// The durable state.
+    pub state_file: String,
+    /// What was noticed at start and has to be looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub notes: Vec<String>,
     /// Channels to guests.
     pub channels: Vec<ChannelView>,
     /// Who is bound to what.
@@ -97,7 +102,7 @@ pub struct BindingView {
 impl ServiceView {
     /// What can be said of a service with this configuration.
     #[must_use]
-    pub fn of(config: &Config, table: &Table) -> Self {
+    pub fn of(config: &Config, table: &Table, notes: Vec<String>) -> Self {
         let named = config.domains.named();
         let channels = config.channels.iter().map(|channel| ChannelView {
             kind: "unix".to_owned(),
@@ -120,6 +125,8 @@ impl ServiceView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: absolute(&config.path),
             audit_file: absolute(&config.audit_file),
+            state_file: absolute(&config.state_file),
+            notes,
             channels: channels.collect(),
             bindings: bindings.collect(),
         }

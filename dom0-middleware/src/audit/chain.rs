@@ -14,6 +14,15 @@ pub struct Chain {
     prev: [u8; 32],
 }
 
+/// The last line of an audit: what proves that it was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditHead {
+    /// Its number.
+    pub seq: u64,
+    /// SHA-256 of the line without its line feed.
+    pub hash: [u8; 32],
+}
+
 /// A line that fits a chain, and the chain after it. The chain moves on only when the line has
 /// been stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +56,14 @@ impl Chain {
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// The line before the next one; `None` at the very beginning.
+    #[must_use]
+    pub fn head(&self) -> Option<AuditHead> {
+        let seq = self.seq.checked_sub(1)?;
+        let hash = self.prev;
+        Some(AuditHead { seq, hash })
     }
 
     /// The next line.

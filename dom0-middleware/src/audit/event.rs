@@ -1,5 +1,7 @@
 //! What is recorded.
 
+use std::path::PathBuf;
+
 use proto::agent::RefusalCode;
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use serde::Serialize;
@@ -27,12 +29,17 @@ pub enum AuditEvent {
         /// How much was cut off.
         bytes: u64,
     },
-    /// A card is the right one from now on.
+    /// A card is the right one from now on, or its PIN is in another file.
     CardAdopted {
+        /// The number of the change.
+        change: u64,
         /// Where it is.
         seid: Seid,
         /// What it is known again by: `SHA256:` and 64 hexadecimal digits.
         fingerprint: String,
+        /// Where its PIN is, if the operator said so with a command.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pin_file: Option<PathBuf>,
     },
     /// A card became usable.
     CardPresent {
@@ -75,15 +82,87 @@ pub enum AuditEvent {
         /// How many.
         count: usize,
     },
-    /// A binding was taken away.
-    BindingRemoved {
+    /// A domain was bound to identities of a card.
+    BindingAdded {
+        /// The number of the change.
+        change: u64,
         /// The domain.
         domain: DomainUuid,
         /// The card.
         seid: Seid,
-        /// The identity, if the binding named one.
+        /// The identities; none for the only one the card holds.
+        identities: Vec<IdentityName>,
+        /// Whether other domains may use other identities of the card.
+        shared: bool,
+        /// The servers that may be connected to; none for all that its trust vouches for.
+        server_names: Vec<String>,
+        /// SHA-256 of the CA certificates, as the operator's file held them.
+        trust_sha256: String,
+    },
+    /// All bindings of a domain that were made by a command were taken away.
+    BindingRemoved {
+        /// The number of the change.
+        change: u64,
+        /// The domain.
+        domain: DomainUuid,
+        /// What it was bound to.
+        bindings: Vec<BoundTo>,
+    },
+    /// A token does not count any more.
+    TokenRevoked {
+        /// The number of the change.
+        change: u64,
+        /// The token's number, in hexadecimal.
+        cti: String,
+        /// The domain that showed it last, if one did.
         #[serde(skip_serializing_if = "Option::is_none")]
-        identity: Option<IdentityName>,
+        domain: Option<DomainUuid>,
+        /// When it ends anyway, if that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exp: Option<String>,
+    },
+    /// Tokens of a domain that were issued earlier do not count any more.
+    TokensFromSet {
+        /// The number of the change.
+        change: u64,
+        /// The domain.
+        domain: DomainUuid,
+        /// The first moment that counts.
+        from: String,
+    },
+    /// What earlier versions kept in files of their own was taken over.
+    StateImported {
+        /// The number of the change.
+        change: u64,
+        /// How many adopted cards.
+        cards: usize,
+        /// How many PINs that were not accepted.
+        pin_attempts: usize,
+    },
+    /// The change of this number, which stands before, was not made after all.
+    ChangeFailed {
+        /// Its number.
+        change: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The state did not have changes that the audit has, as after an older state was restored.
+    StateBehindAudit {
+        /// The last change the state had.
+        had: u64,
+        /// The last change in the audit; the state goes on from here.
+        upto: u64,
+        /// What was done again.
+        again: Vec<String>,
+        /// What was not: it has to be done by hand, if it is still wanted.
+        missing: Vec<String>,
+    },
+    /// The audit does not have a line that the state knows to have been in it.
+    AuditBehindState {
+        /// The number of that line.
+        line: u64,
+        /// What is wrong.
+        reason: String,
     },
     /// The right of a connection ended: its token was revoked or is over. What it had is ended too.
     RightEnded {
@@ -143,4 +222,14 @@ pub enum AuditEvent {
         /// Whether its PIN may be tried even though it was tried before.
         retry_pin: bool,
     },
+}
+
+/// What a binding was to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BoundTo {
+    /// The card.
+    pub seid: Seid,
+    /// The identity, if the binding named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentityName>,
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::chain::Chain;
+use super::chain::{AuditHead, Chain};
 use super::event::AuditEvent;
 use super::tail;
 use crate::time::UnixTime;
@@ -86,6 +86,12 @@ impl AuditLog {
     /// An [`io::Error`] when that cannot be said.
     pub fn sync(&mut self) -> io::Result<()> {
         self.storage.sync()
+    }
+
+    /// The last line; `None` when there is none.
+    #[must_use]
+    pub fn head(&self) -> Option<AuditHead> {
+        self.chain.head()
     }
 }
 

@@ -24,8 +24,8 @@ mod log;
 mod records;
 mod tail;
 
-pub use self::chain::{Chain, Link};
-pub use self::event::AuditEvent;
+pub use self::chain::{AuditHead, Chain, Link};
+pub use self::event::{AuditEvent, BoundTo};
 pub use self::log::{AuditError, AuditLog, Storage};
 pub use self::records::{
     Admitted, ChannelClosed, ChannelEnd, Closed, ClosedBy, Established, Killed, PinOutcome,

@@ -19,15 +19,8 @@ impl Broker {
                 profile,
                 identities,
                 features,
-                fingerprint,
-                adopted,
+                ..
             } => {
-                if adopted {
-                    self.audit(AuditEvent::CardAdopted {
-                        seid: seid.clone(),
-                        fingerprint: fingerprint.to_string(),
-                    });
-                }
                 self.audit(AuditEvent::CardPresent {
                     seid: seid.clone(),
                     atr: atr.to_string(),

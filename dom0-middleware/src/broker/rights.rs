@@ -44,11 +44,7 @@ impl Broker {
         let Some(binding) = self.table.remove(id) else {
             return;
         };
-        self.audit(AuditEvent::BindingRemoved {
-            domain: binding.domain,
-            seid: binding.seid.clone(),
-            identity: binding.identity.clone(),
-        });
+        info!(domain = %binding.domain, seid = %binding.seid, "unbound");
         let is_last = self.table.of_domain(binding.domain).next().is_none();
         for conn in self.admitted_of(binding.domain) {
             self.end_sessions_under(conn, id, is_last);

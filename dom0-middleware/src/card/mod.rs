@@ -35,7 +35,7 @@ mod transport;
 mod trust;
 mod worker;
 
-pub use self::adopted::{AdoptedCard, AdoptedCards, AdoptionError};
+pub use self::adopted::{AdoptedCard, AdoptedCards, AdoptionError, KeepCard};
 pub use self::error::{CardError, SessionError, server_alert};
 pub use self::fault::{CardFault, CardStep, EapProblem};
 pub use self::fingerprint::{CardFingerprint, Difference, Sight};
@@ -43,8 +43,7 @@ pub use self::handle::{CardHandle, CardRecords, SendError, spawn_worker};
 pub use self::job::{Job, UseId};
 pub(crate) use self::pin::exposed_mode;
 pub use self::pin::{
-    FilePinLedger, MemoryPinLedger, OfferedPin, PinLedger, PinLedgerError, PinSource,
-    PinSourceError, PinStamp,
+    MemoryPinLedger, OfferedPin, PinLedger, PinLedgerError, PinSource, PinSourceError, PinStamp,
 };
 pub use self::profile::{CardProfile, ExportCommand};
 pub use self::report::{

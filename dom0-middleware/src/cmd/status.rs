@@ -28,6 +28,10 @@ fn print(status: &StatusView, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "uptime      {} s", status.uptime_s)?;
     writeln!(out, "config      {}", service.config)?;
     writeln!(out, "audit       {}", service.audit_file)?;
+    writeln!(out, "state       {}", service.state_file)?;
+    for note in &service.notes {
+        writeln!(out, "NOTE        {note}")?;
+    }
     writeln!(
         out,
         "handshakes  {} running, {} waiting, {} established and {} refused since start",

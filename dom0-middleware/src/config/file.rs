@@ -47,8 +47,7 @@ pub(super) struct ConfigFile {
 pub(super) struct ServiceTable {
     pub(super) admin_socket: PathBuf,
     pub(super) audit_file: PathBuf,
-    pub(super) pin_attempts_file: Option<PathBuf>,
-    pub(super) cards_file: Option<PathBuf>,
+    pub(super) state_file: PathBuf,
     pub(super) insecure_development: bool,
 }
 
@@ -57,8 +56,7 @@ impl Default for ServiceTable {
         Self {
             admin_socket: DEFAULT_ADMIN_SOCKET.into(),
             audit_file: "/var/log/dom0-middleware/audit.jsonl".into(),
-            pin_attempts_file: None,
-            cards_file: None,
+            state_file: "/var/lib/dom0-middleware/state.db".into(),
             insecure_development: false,
         }
     }

@@ -178,8 +178,12 @@ fn is_not_found(error: &ConfigError) -> bool {
 
 /// All certificates of a PEM file, at least one.
 fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, FileProblem> {
-    let pem = fs::read(file)?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    certificates(&fs::read(file)?)
+}
+
+/// All certificates of a PEM text, at least one.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, FileProblem> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let certificates =
         certificates.map_err(|error| FileProblem::NoCertificate(error.to_string()))?;
     match certificates.is_empty() {

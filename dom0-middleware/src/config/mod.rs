@@ -23,4 +23,5 @@ pub use self::check::{
 };
 pub use self::error::{ConfigError, FileProblem};
 pub(crate) use self::file::DEFAULT_ADMIN_SOCKET;
+pub(crate) use self::files::certificates;
 pub use self::files::{Bound, Missing};

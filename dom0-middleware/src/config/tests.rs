@@ -67,8 +67,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!(spelled_out.limits, Limits::default());
     assert_eq!(spelled_out.admin_socket, as_written.admin_socket);
     assert_eq!(spelled_out.audit_file, as_written.audit_file);
-    assert_eq!(spelled_out.pin_attempts_file, as_written.pin_attempts_file);
-    assert_eq!(spelled_out.cards_file, as_written.cards_file);
+    assert_eq!(spelled_out.state_file, as_written.state_file);
     assert_eq!(spelled_out.bindings[0].terms, as_written.bindings[0].terms);
     assert_eq!(as_written.limits, Limits::default());
     let [reader] = &as_written.readers[..] else {

@@ -33,6 +33,8 @@ fn status() -> StatusView {
     let domid = proto::id::DomId(7);
     StatusView {
         service: ServiceView {
+            state_file: String::new(),
+            notes: Vec::new(),
             version: "1.0.0".to_owned(),
             config: "/etc/x.toml".to_owned(),
             audit_file: "/x".to_owned(),

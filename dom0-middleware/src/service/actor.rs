@@ -17,6 +17,7 @@ use crate::audit::{AuditEvent, AuditLog};
 use crate::broker::{Action, Broker, ConnId, Event};
 use crate::card::WorkerReport;
 use crate::channel::LinkHandle;
+use crate::state::State;
 use crate::time::Now;
 use crate::xen::Domains;
 
@@ -24,6 +25,8 @@ use crate::xen::Domains;
 pub(super) struct Actor {
     pub(super) broker: Broker,
     pub(super) audit: AuditLog,
+    /// Changes of it go through [`Self::change`].
+    pub(super) state: State,
     pub(super) cards: Cards,
     /// Who is behind each domid; the answers come through the inbox.
     pub(super) domains: Arc<dyn Domains>,
@@ -91,6 +94,11 @@ impl Actor {
                 Ok(())
             }
             Told::Card { seid, report } => self.tell_broker(Event::Card { seid, report }),
+            Told::Adopted { seid, card, answer } => {
+                // It does not wait any more when the service ends.
+                let _ = answer.send(self.adopt(&seid, &card));
+                Ok(())
+            }
             Told::Admin(AdminQuery { request, answer }) => self.on_request(request, answer),
         }
     }

@@ -1,12 +1,14 @@
 //! What the actor is told, and by whom.
 
+use std::sync::mpsc::SyncSender;
+
 use proto::id::Seid;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::{AdminReply, AdminRequest};
 use crate::broker::{ConnId, Event};
-use crate::card::{Reporter, WorkerReport};
+use crate::card::{AdoptedCard, AdoptionError, KeepCard, Reporter, WorkerReport};
 use crate::channel::LinkHandle;
 use crate::xen::DomainEnded;
 
@@ -28,6 +30,12 @@ pub(super) enum Told {
     Domain(Event),
     /// A card's worker reports.
     Card { seid: Seid, report: WorkerReport },
+    /// A card's worker wants a card to be the right one, and waits for the answer.
+    Adopted {
+        seid: Seid,
+        card: AdoptedCard,
+        answer: SyncSender<Result<(), AdoptionError>>,
+    },
     /// An operator asks.
     Admin(AdminQuery),
 }
@@ -43,7 +51,7 @@ pub(crate) struct AdminQuery {
 #[derive(Debug, Clone)]
 pub(crate) struct Inbox {
     events: Sender<Told>,
-    reports: UnboundedSender<(Seid, WorkerReport)>,
+    workers: UnboundedSender<Told>,
     domains: UnboundedSender<Event>,
 }
 
@@ -51,7 +59,7 @@ pub(crate) struct Inbox {
 #[derive(Debug)]
 pub(super) struct Outlet {
     events: Receiver<Told>,
-    reports: UnboundedReceiver<(Seid, WorkerReport)>,
+    workers: UnboundedReceiver<Told>,
     domains: UnboundedReceiver<Event>,
 }
 
@@ -59,17 +67,17 @@ pub(super) struct Outlet {
 pub(super) fn channel() -> (Inbox, Outlet) {
     let (events, events_outlet) = mpsc::channel(MAX_EVENTS);
     // Workers may not wait; what they report is bounded by what they were ordered to do.
-    let (reports, reports_outlet) = mpsc::unbounded_channel();
+    let (workers, workers_outlet) = mpsc::unbounded_channel();
     // As many answers as the broker has asked questions, and as many ends as there were domains.
     let (domains, domains_outlet) = mpsc::unbounded_channel();
     let outlet = Outlet {
         events: events_outlet,
-        reports: reports_outlet,
+        workers: workers_outlet,
         domains: domains_outlet,
     };
     let inbox = Inbox {
         events,
-        reports,
+        workers,
         domains,
     };
     (inbox, outlet)
@@ -96,9 +104,21 @@ impl Inbox {
 
     /// What a worker reports through.
     pub(super) fn reporter(&self) -> Reporter {
-        let reports = self.reports.clone();
+        let workers = self.workers.clone();
         Box::new(move |seid, report| {
-            let _ = reports.send((seid, report));
+            let _ = workers.send(Told::Card { seid, report });
+        })
+    }
+
+    /// What a worker has an adoption recorded by.
+    pub(super) fn keeper(&self) -> KeepCard {
+        let workers = self.workers.clone();
+        Box::new(move |seid, card| {
+            let (answer, outlet) = std::sync::mpsc::sync_channel(1);
+            let (seid, card) = (seid.clone(), card.clone());
+            let _ = workers.send(Told::Adopted { seid, card, answer });
+            let ended = |_| Err(AdoptionError("the service ends".to_owned()));
+            outlet.recv().unwrap_or_else(ended)
         })
     }
 }
@@ -109,7 +129,7 @@ impl Outlet {
         tokio::select! {
             biased;
             Some(event) = self.domains.recv() => Some(Told::Domain(event)),
-            Some((seid, report)) = self.reports.recv() => Some(Told::Card { seid, report }),
+            Some(told) = self.workers.recv() => Some(told),
             told = self.events.recv() => told,
         }
     }

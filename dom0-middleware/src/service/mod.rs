@@ -17,10 +17,14 @@
 //! | `operator` | does what operators ask for |
 //! | `cards` | the cards' workers and what is remembered of them |
 //! | `guests` | accepts guests and runs their connections |
+//! | `durable` | the durable state at start |
+//! | `changes` | a change of a right: recorded, made, told |
 //! | `inbox` | what the actor is told |
 
 mod actor;
 mod cards;
+mod changes;
+mod durable;
 mod error;
 mod guests;
 mod inbox;

@@ -1,6 +1,6 @@
 //! Start and stop of the service.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use super::actor::Actor;
 use super::cards::Cards;
+use super::durable;
 use super::error::ServiceError;
 use super::guests::{self, ConnIds, Door};
 use super::inbox::{self, Inbox};
@@ -20,10 +21,11 @@ use crate::audit::{AuditEvent, AuditLog};
 use crate::broker::{Broker, Event, Setup};
 use crate::card::pcsc::PcscSource;
 use crate::card::vicc::{ListenError, ViccListener};
-use crate::card::{AdoptedCards, CardRecords, CardSource, FilePinLedger, spawn_worker};
+use crate::card::{AdoptedCards, CardRecords, CardSource, spawn_worker};
 use crate::channel::UnixChannel;
 use crate::config::{Config, DomainSource, ReaderPlace};
 use crate::mapping::Table;
+use crate::state::{DurablePinLedger, State};
 use crate::time::Now;
 use crate::xen::{Domains, XenstoreDomains};
 
@@ -45,19 +47,23 @@ pub fn run(config: Config) -> Result<(), ServiceError> {
 
 async fn serve(config: Config) -> Result<(), ServiceError> {
     let stop = stop_signal().map_err(ServiceError::System)?;
-    let bound = config.bind()?;
+    let mut bound = config.bind()?;
     config.check_pin_files()?;
-    let mut audit = AuditLog::open(&config.audit_file, Now::read().unix)?;
+    let unix = Now::read().unix;
+    let mut audit = AuditLog::open(&config.audit_file, unix)?;
+    let durable::Found { state, notes } = durable::open(&config, &mut audit, unix)?;
+    durable::bind(&config, &state, &mut bound)?;
     let admin = AdminListener::bind(&config.admin_socket)?;
     let mut channels = Vec::new();
     for channel in &config.channels {
         channels.push(UnixChannel::bind(channel)?);
     }
-    let service = ServiceView::of(&config, &bound.table);
+    let service = ServiceView::of(&config, &bound.table, notes);
     let (inbox, outlet) = inbox::channel();
-    let cards = start_cards(&config, &inbox)?;
+    let cards = start_cards(&config, &state, &inbox)?;
     warn_of_insecurity(&config, &bound.table);
     record_start(&mut audit, &config)?;
+    durable::note_audit_head(&state, &audit)?;
 
     let mut tasks = JoinSet::new();
     tasks.spawn(admin.serve(inbox.clone()));
@@ -81,12 +87,13 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
                 trust: bound.trust,
                 cards: cards.seids(),
                 issuers: Vec::new(),
-                revoked: BTreeSet::new(),
-                tokens_from: BTreeMap::new(),
+                revoked: state.revoked()?.into_keys().collect(),
+                tokens_from: state.tokens_from()?,
             },
             now,
         ),
         audit,
+        state,
         cards,
         domains,
         inbox,
@@ -127,10 +134,10 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn start_cards(config: &Config, inbox: &Inbox) -> Result<Cards, ServiceError> {
+fn start_cards(config: &Config, state: &State, inbox: &Inbox) -> Result<Cards, ServiceError> {
     let records = CardRecords {
-        pins: Arc::new(FilePinLedger::open(&config.pin_attempts_file)?),
-        adopted: Arc::new(AdoptedCards::open(&config.cards_file)?),
+        pins: Arc::new(DurablePinLedger::new(state.clone())?),
+        adopted: Arc::new(AdoptedCards::new(state.cards()?, inbox.keeper())),
     };
     let mut cards = Cards::new(records.clone());
     for reader in &config.readers {
@@ -177,8 +184,8 @@ fn record_start(audit: &mut AuditLog, config: &Config) -> Result<(), ServiceErro
         version: env!("CARGO_PKG_VERSION"),
         insecure_channels: config.channels.iter().map(path).collect(),
     };
-    audit
-        .append(&started, Now::read().unix)
+    durable::append(audit, &started, Now::read().unix)
+        .map(drop)
         .map_err(ServiceError::AuditWrite)
 }
 
@@ -204,6 +211,10 @@ async fn finish(mut actor: Actor) {
         .and_then(|()| actor.audit.sync());
     if let Err(error) = stopped {
         error!(%error, "cannot write the audit");
+        return;
+    }
+    if let Err(error) = durable::note_audit_head(&actor.state, &actor.audit) {
+        error!(%error, "cannot write the state");
     }
 }
 

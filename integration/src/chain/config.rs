@@ -12,9 +12,11 @@ use crate::xenstored::uuid;
 pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
     let at = |name: &str| format!("{:?}", folder.join(name));
     let mut text = format!(
-        "[service]\nadmin_socket = {}\naudit_file = {}\ninsecure_development = true\n",
+        "[service]\nadmin_socket = {}\naudit_file = {}\nstate_file = {}\n\
+         insecure_development = true\n",
         at(ADMIN_SOCKET),
-        at(AUDIT_FILE)
+        at(AUDIT_FILE),
+        at(STATE_FILE)
     );
     if plan.xenstore.is_some() {
         text.push_str("[xenstore]\nenabled = true\n");
@@ -75,3 +77,4 @@ pub(super) fn channel(guest: &str) -> String {
 pub(super) const ADMIN_SOCKET: &str = "admin.sock";
 pub(super) const CONFIG_FILE: &str = "dom0-middleware.toml";
 pub(super) const AUDIT_FILE: &str = "audit.jsonl";
+pub(super) const STATE_FILE: &str = "state.db";

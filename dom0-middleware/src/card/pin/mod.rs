@@ -5,14 +5,13 @@
 //! | `source` | the PIN file |
 //! | `ledger` | the record of attempts, as the worker sees it |
 //! | `memory` | a record that lives as long as the process |
-//! | `file` | a record that survives it |
+//!
+//! The record that survives the process is [`DurablePinLedger`](crate::state::DurablePinLedger).
 
-mod file;
 mod ledger;
 mod memory;
 mod source;
 
-pub use self::file::FilePinLedger;
 pub use self::ledger::{PinLedger, PinLedgerError};
 pub use self::memory::MemoryPinLedger;
 pub(crate) use self::source::exposed_mode;

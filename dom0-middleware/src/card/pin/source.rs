@@ -119,7 +119,7 @@ pub enum PinSourceError {
 #[cfg(test)]
 impl OfferedPin {
     /// A PIN from no file.
-    pub(super) fn for_test(digits: &str) -> Self {
+    pub(crate) fn for_test(digits: &str) -> Self {
         Self {
             pin: Pin::new(digits.as_bytes()).expect("a valid PIN"),
             stamp: PinStamp {
@@ -132,7 +132,7 @@ impl OfferedPin {
     }
 
     /// The same, written again.
-    pub(super) fn written_again(mut self) -> Self {
+    pub(crate) fn written_again(mut self) -> Self {
         self.stamp.modified_ns += 1;
         self
     }

@@ -33,10 +33,8 @@ pub struct Config {
     pub admin_socket: PathBuf,
     /// The audit file.
     pub audit_file: PathBuf,
-    /// The record of PIN attempts.
-    pub pin_attempts_file: PathBuf,
-    /// The record of adopted cards.
-    pub cards_file: PathBuf,
+    /// The durable state.
+    pub state_file: PathBuf,
     /// The limits in force.
     pub limits: Limits,
     /// Where cards come from.
@@ -97,15 +95,11 @@ impl Check<'_> {
         let channels = self.channels(file.channel, &domains)?;
         let bindings = self.bindings(file.binding, &readers, &domains)?;
         let service = file.service;
-        let audit_folder = service.audit_file.parent().unwrap_or_else(|| Path::new(""));
-        let beside_the_audit =
-            |given: Option<PathBuf>, name| given.unwrap_or_else(|| audit_folder.join(name));
         Ok(Config {
             path: self.path.to_owned(),
             admin_socket: service.admin_socket,
-            pin_attempts_file: beside_the_audit(service.pin_attempts_file, "pin-attempts.json"),
-            cards_file: beside_the_audit(service.cards_file, "cards.json"),
-            audit_file: service.audit_file.clone(),
+            audit_file: service.audit_file,
+            state_file: service.state_file,
             limits,
             readers,
             domains,

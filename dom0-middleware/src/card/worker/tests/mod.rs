@@ -18,10 +18,11 @@ use crate::card::error::{CardError, SessionError};
 use crate::card::fault::CardFault;
 use crate::card::fingerprint::Difference;
 use crate::card::job::UseId;
-use crate::card::pin::{FilePinLedger, PinSource};
+use crate::card::pin::PinSource;
 use crate::card::report::{Reopen, WorkerCommand, WorkerReport};
 use crate::card::transport::TransportError;
 use crate::card::trust::TrustError;
+use crate::state::{DurablePinLedger, State};
 
 const AT_REST: [(u8, u8); 2] = [(0x19, 0x10), (0x16, 0x00)];
 
@@ -282,13 +283,15 @@ fn a_wrong_pin_is_tried_once_over_all_restarts_of_the_service() {
     let dir = tempfile::tempdir().expect("a directory");
     let pin_file = dir.path().join("pin");
     write_pin(&pin_file, "0000");
+    // All that a new ledger knows is on disk.
+    let state = State::open(&dir.path().join("state.db")).expect("opened");
     let start = |tries| {
         let card = FakeCard {
             pin: b"4711".to_vec(),
             tries,
             ..FakeCard::default()
         };
-        let ledger = FilePinLedger::open(&dir.path().join("attempts")).expect("opened");
+        let ledger = DurablePinLedger::new(state.clone()).expect("randomness");
         let pin = Some(PinSource::File(pin_file.clone()));
         Bench::with_ledger(card, Arc::new(ledger), |settings| settings.pin = pin)
     };

@@ -1,0 +1,197 @@
+//! The durable state at start: opened, compared with the audit, put beside the configuration.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::error::ServiceError;
+use crate::audit::{AuditEvent, AuditHead, AuditLog};
+use crate::card::Trust;
+use crate::config::{Bound, Config, FileProblem, certificates};
+use crate::mapping::{Binding, BindingId, Certificate};
+use crate::state::{AuditChanges, CatchUp, Former, State, StateError, StoredBinding};
+use crate::time::UnixTime;
+
+/// The state, and what the operator has to know of how it was found.
+pub(super) struct Found {
+    pub(super) state: State,
+    pub(super) notes: Vec<String>,
+}
+
+/// Opens the state and brings it to where the audit is.
+pub(super) fn open(
+    config: &Config,
+    audit: &mut AuditLog,
+    now: UnixTime,
+) -> Result<Found, ServiceError> {
+    let state = State::open(&config.state_file)?;
+    let change = state.last_change();
+    let changes = AuditChanges::read(&config.audit_file, change, state.audit_head()?)?;
+    let mut notes = Vec::new();
+    if let Some(behind) = changes.behind {
+        let reason = behind.to_string();
+        notes.push(format!("{reason}; see `dom0-middleware audit verify`"));
+        let line = behind.noted;
+        record(audit, &AuditEvent::AuditBehindState { line, reason }, now)?;
+    }
+    if let Some(ahead) = changes.ahead {
+        notes.extend(catch_up(&state, &ahead, change, audit, now)?);
+    }
+    for note in &notes {
+        warn!("{note}");
+    }
+    import(&state, config, audit, now)?;
+    let pruned = state.prune(now)?;
+    if pruned > 0 {
+        info!(pruned, "forgot revocations of tokens that ended long ago");
+    }
+    Ok(Found { state, notes })
+}
+
+/// Does again what takes rights away; what the operator has to know.
+fn catch_up(
+    state: &State,
+    ahead: &CatchUp,
+    had: u64,
+    audit: &mut AuditLog,
+    now: UnixTime,
+) -> Result<Vec<String>, ServiceError> {
+    let again: Vec<String> = ahead.again().collect();
+    let missing: Vec<String> = ahead.missing.iter().map(ToString::to_string).collect();
+    let mut notes = Vec::new();
+    if !ahead.is_silent() {
+        notes.push(format!(
+            "the state was behind the audit: it had changes up to {had}, the audit up to {}",
+            ahead.upto
+        ));
+        notes.extend(again.iter().map(|what| format!("done again: {what}")));
+        let by_hand =
+            |what: &String| format!("not there, to be done by hand if it is wanted: {what}");
+        notes.extend(missing.iter().map(by_hand));
+        let event = AuditEvent::StateBehindAudit {
+            had,
+            upto: ahead.upto,
+            again,
+            missing,
+        };
+        record(audit, &event, now)?;
+    }
+    state.catch_up(ahead)?;
+    Ok(notes)
+}
+
+/// Takes over what earlier versions kept beside the audit.
+fn import(
+    state: &State,
+    config: &Config,
+    audit: &mut AuditLog,
+    now: UnixTime,
+) -> Result<(), ServiceError> {
+    let folder = config.audit_file.parent().unwrap_or_else(|| Path::new(""));
+    let read = Former::read(folder);
+    let Some(former) = read.map_err(|(path, source)| ServiceError::Former { path, source })? else {
+        return Ok(());
+    };
+    let event = |change| AuditEvent::StateImported {
+        change,
+        cards: former.cards.len(),
+        pin_attempts: former.pin_attempts.len(),
+    };
+    state.change(
+        |edit| edit.import(&former),
+        |change, ()| append(audit, &event(change), now),
+    )?;
+    if let Err(error) = former.put_aside() {
+        warn!(%error, "cannot rename files that were taken over into the state");
+    }
+    Ok(())
+}
+
+fn record(
+    audit: &mut AuditLog,
+    event: &AuditEvent,
+    now: UnixTime,
+) -> Result<AuditHead, ServiceError> {
+    append(audit, event, now).map_err(ServiceError::AuditWrite)
+}
+
+/// Writes a record and waits until it is on disk.
+pub(super) fn append(
+    audit: &mut AuditLog,
+    event: &AuditEvent,
+    now: UnixTime,
+) -> std::io::Result<AuditHead> {
+    audit.append(event, now)?;
+    audit.sync()?;
+    audit
+        .head()
+        .ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Adds the bindings of the state to those of the configuration.
+pub(super) fn bind(
+    config: &Config,
+    state: &State,
+    bound: &mut Bound,
+) -> Result<Vec<(BindingId, StoredBinding)>, ServiceError> {
+    let mut made = Vec::new();
+    for stored in state.bindings()? {
+        let (domain, seid) = (stored.domain, stored.seid.clone());
+        let path = || config.path.clone();
+        if config
+            .bindings
+            .iter()
+            .any(|binding| binding.domain == domain)
+        {
+            let config = path();
+            return Err(ServiceError::BoundTwice { domain, config });
+        }
+        if !config.readers.iter().any(|reader| reader.card.seid == seid) {
+            warn!(%domain, %seid, "bound to a card that no card_source of the configuration has");
+        }
+        let trust = trust(&stored).map_err(|source| ServiceError::Trust {
+            domain,
+            seid: seid.clone(),
+            source,
+        })?;
+        let id = bound.table.insert(binding(&stored)).map_err(|source| {
+            let config = path();
+            ServiceError::Binding {
+                domain,
+                seid,
+                config,
+                source,
+            }
+        })?;
+        bound.trust.insert(id, Arc::new(trust));
+        made.push((id, stored));
+    }
+    Ok(made)
+}
+
+/// What the broker is told of a binding of the state.
+pub(super) fn binding(stored: &StoredBinding) -> Binding {
+    Binding {
+        domain: stored.domain,
+        seid: stored.seid.clone(),
+        identity: stored.identity.clone(),
+        certificate: stored.certificate.clone().map(Certificate::new),
+        tokens_from: UnixTime::default(),
+        terms: stored.terms.clone(),
+    }
+}
+
+/// Whom a binding of the state believes.
+pub(super) fn trust(stored: &StoredBinding) -> Result<Trust, FileProblem> {
+    let authorities = certificates(stored.trust.as_bytes())?;
+    Ok(Trust::load(&authorities, std::collections::HashMap::new())?)
+}
+
+/// Remembers how far the audit is on disk.
+pub(super) fn note_audit_head(state: &State, audit: &AuditLog) -> Result<(), StateError> {
+    match audit.head() {
+        Some(head) => state.note_audit_head(head),
+        None => Ok(()),
+    }
+}

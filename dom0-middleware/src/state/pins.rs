@@ -1,0 +1,175 @@
+//! PINs that were sent and not accepted.
+
+use proto::id::Seid;
+use rusqlite::{OptionalExtension, params};
+
+use super::error::StateError;
+use super::open::State;
+use super::value::{json, to_json};
+use crate::card::{MemoryPinLedger, OfferedPin, PinLedger, PinLedgerError, PinStamp};
+
+/// Keeps, in the state, for which cards an attempt was made that was not accepted, and which state
+/// of the PIN file it was made with. Nothing of the PIN itself: four digits would be found from any
+/// digest of them.
+///
+/// Within one run a PIN that was not accepted is known again even if its file is written anew;
+/// that part is kept in memory.
+pub struct DurablePinLedger {
+    state: State,
+    memory: MemoryPinLedger,
+}
+
+impl DurablePinLedger {
+    /// The record in `state`.
+    ///
+    /// # Errors
+    /// [`PinLedgerError`] when the system has no randomness to give.
+    pub fn new(state: State) -> Result<Self, PinLedgerError> {
+        let memory = MemoryPinLedger::new()?;
+        Ok(Self { state, memory })
+    }
+}
+
+impl State {
+    fn pending(&self, seid: &Seid) -> Result<Option<PinStamp>, StateError> {
+        self.lock().run(|connection| {
+            let select = "SELECT stamp FROM pin_attempt WHERE seid = ?1";
+            let stamp = connection.query_row(select, [seid.as_str()], |row| json(row, 0));
+            stamp.optional()
+        })
+    }
+
+    fn set_pending(&self, seid: &Seid, stamp: PinStamp) -> Result<(), StateError> {
+        self.lock().run(|connection| {
+            let insert = "INSERT OR REPLACE INTO pin_attempt (seid, stamp) VALUES (?1, ?2)";
+            connection.execute(insert, params![seid.as_str(), to_json(&stamp)?])?;
+            Ok(())
+        })
+    }
+
+    fn clear_pending(&self, seid: &Seid) -> Result<(), StateError> {
+        self.lock().run(|connection| {
+            let delete = "DELETE FROM pin_attempt WHERE seid = ?1";
+            connection.execute(delete, [seid.as_str()])?;
+            Ok(())
+        })
+    }
+}
+
+impl PinLedger for DurablePinLedger {
+    fn may_verify(&self, seid: &Seid, pin: &OfferedPin) -> Result<bool, PinLedgerError> {
+        let pending = self.state.pending(seid).map_err(unavailable)?;
+        Ok(pending != Some(pin.stamp) && self.memory.may_verify(seid, pin)?)
+    }
+
+    fn record_attempt(&self, seid: &Seid, pin: &OfferedPin) -> Result<(), PinLedgerError> {
+        self.state
+            .set_pending(seid, pin.stamp)
+            .map_err(unavailable)?;
+        self.memory.record_attempt(seid, pin)
+    }
+
+    fn record_accepted(&self, seid: &Seid) -> Result<(), PinLedgerError> {
+        self.state.clear_pending(seid).map_err(unavailable)?;
+        self.memory.record_accepted(seid)
+    }
+
+    fn allow_again(&self, seid: &Seid) -> Result<(), PinLedgerError> {
+        self.record_accepted(seid)
+    }
+}
+
+fn unavailable(error: StateError) -> PinLedgerError {
+    PinLedgerError(crate::error::Causes(&error).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::super::testing;
+    use super::*;
+
+    fn seid() -> Seid {
+        "se-00".parse().expect("a valid SEID")
+    }
+
+    fn open(dir: &TempDir) -> DurablePinLedger {
+        DurablePinLedger::new(testing::open_again(dir)).expect("randomness")
+    }
+
+    #[test]
+    fn an_attempt_that_was_not_accepted_counts_after_a_restart() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let pin = OfferedPin::for_test("1234");
+        let ledger = open(&dir);
+        assert_eq!(ledger.may_verify(&seid(), &pin), Ok(true));
+        ledger.record_attempt(&seid(), &pin).expect("recorded");
+        assert_eq!(ledger.may_verify(&seid(), &pin), Ok(false));
+        drop(ledger);
+        let ledger = open(&dir);
+        assert_eq!(ledger.may_verify(&seid(), &pin), Ok(false));
+        let other: Seid = "se-01".parse().expect("a valid SEID");
+        assert_eq!(ledger.may_verify(&other, &pin), Ok(true));
+        // The operator writes the file again, which is all that is known of it.
+        let again = pin.written_again();
+        assert_eq!(ledger.may_verify(&seid(), &again), Ok(true));
+    }
+
+    #[test]
+    fn within_one_run_the_same_pin_is_known_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let pin = OfferedPin::for_test("1234");
+        let ledger = open(&dir);
+        ledger.record_attempt(&seid(), &pin).expect("recorded");
+        let again = pin.written_again();
+        assert_eq!(ledger.may_verify(&seid(), &again), Ok(false));
+    }
+
+    #[test]
+    fn an_accepted_pin_may_be_sent_after_a_restart() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let pin = OfferedPin::for_test("1234");
+        let ledger = open(&dir);
+        ledger.record_attempt(&seid(), &pin).expect("recorded");
+        ledger.record_accepted(&seid()).expect("recorded");
+        drop(ledger);
+        let ledger = open(&dir);
+        assert_eq!(ledger.may_verify(&seid(), &pin), Ok(true));
+        ledger.record_attempt(&seid(), &pin).expect("recorded");
+        ledger.allow_again(&seid()).expect("recorded");
+        drop(ledger);
+        assert_eq!(open(&dir).may_verify(&seid(), &pin), Ok(true));
+    }
+
+    #[test]
+    fn the_files_hold_nothing_of_the_pin() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ledger = open(&dir);
+        let pin = OfferedPin::for_test("97531");
+        ledger.record_attempt(&seid(), &pin).expect("recorded");
+        let contains =
+            |content: &[u8], text: &[u8]| content.windows(text.len()).any(|window| window == text);
+        let files = fs::read_dir(dir.path()).expect("there");
+        let contents: Vec<_> = files
+            .map(|file| fs::read(file.expect("there").path()).expect("readable"))
+            .collect();
+        assert!(contents.iter().any(|content| contains(content, b"se-00")));
+        assert!(!contents.iter().any(|content| contains(content, b"97531")));
+    }
+
+    #[test]
+    fn what_cannot_be_recorded_may_not_be_tried() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ledger = open(&dir);
+        {
+            let inner = ledger.state.lock();
+            let read_only = inner.connection.pragma_update(None, "query_only", true);
+            read_only.expect("set");
+        }
+        let pin = OfferedPin::for_test("1234");
+        assert!(ledger.record_attempt(&seid(), &pin).is_err());
+    }
+}

@@ -1,0 +1,402 @@
+//! What the audit knows and the state does not.
+//!
+//! That happens after a crash between an audit record and its change, and after an older state was
+//! restored. Whatever takes a right away is done again; whatever gives one is only told, for nobody
+//! may get a right because a file was copied.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use proto::id::{DomainUuid, Seid};
+
+use super::change::Edit;
+use super::error::StateError;
+use super::open::State;
+use crate::audit::AuditHead;
+use crate::hex::hex;
+use crate::time::UnixTime;
+
+/// A change, as its audit record has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ChangeRecord {
+    /// Its number.
+    pub(super) change: u64,
+    /// What it was.
+    pub(super) kind: ChangeKind,
+}
+
+/// What a change was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ChangeKind {
+    Bound {
+        domain: DomainUuid,
+        seid: Seid,
+        identities: Vec<String>,
+    },
+    Unbound {
+        domain: DomainUuid,
+    },
+    Revoked {
+        cti: [u8; 16],
+        exp: Option<UnixTime>,
+        at: UnixTime,
+    },
+    TokensFrom {
+        domain: DomainUuid,
+        from: UnixTime,
+    },
+    Adopted {
+        seid: Seid,
+        fingerprint: String,
+    },
+    /// A change that was recorded and then not made.
+    Failed,
+    /// Something else; its event.
+    Other(String),
+}
+
+/// What has to be done so that the state knows what the audit knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CatchUp {
+    /// The number of the last change in the audit.
+    pub upto: u64,
+    /// Tokens to be revoked: when that was done, and when each ends if that is known.
+    pub revoke: BTreeMap<[u8; 16], (UnixTime, Option<UnixTime>)>,
+    /// From when on tokens of a domain count.
+    pub tokens_from: BTreeMap<DomainUuid, UnixTime>,
+    /// Domains to be unbound.
+    pub unbind: BTreeSet<DomainUuid>,
+    /// What is not done again.
+    pub missing: Vec<Missing>,
+}
+
+/// A change that the state does not have, and that is not made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Its number.
+    pub change: u64,
+    /// What it was.
+    pub what: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "change {}: {}", self.change, self.what)
+    }
+}
+
+impl CatchUp {
+    /// What is done again, in words.
+    pub fn again(&self) -> impl Iterator<Item = String> {
+        let revoked = self.revoke.keys();
+        let revoked = revoked.map(|cti| format!("revocation of token {}", hex(cti)));
+        let from = self.tokens_from.iter();
+        let from = from.map(|(domain, from)| format!("tokens of {domain} count from {from}"));
+        let unbound = self.unbind.iter();
+        let unbound = unbound.map(|domain| format!("removal of the bindings of {domain}"));
+        revoked.chain(from).chain(unbound)
+    }
+
+    /// Whether nobody needs to know of it: the state has everything that was done.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        let nothing_again = self.revoke.is_empty() && self.tokens_from.is_empty();
+        nothing_again && self.unbind.is_empty() && self.missing.is_empty()
+    }
+}
+
+/// Compares the number of the last change of a state with the changes in the audit; `None` when
+/// the audit knows of no later one.
+pub(super) fn compare(state: u64, audit: &[ChangeRecord]) -> Option<CatchUp> {
+    let mut later: BTreeMap<u64, Option<&ChangeKind>> = BTreeMap::new();
+    for record in audit.iter().filter(|record| record.change > state) {
+        match &record.kind {
+            ChangeKind::Failed => drop(later.insert(record.change, None)),
+            kind => drop(later.entry(record.change).or_insert(Some(kind))),
+        }
+    }
+    let mut catch_up = CatchUp {
+        upto: *later.keys().next_back()?,
+        ..CatchUp::default()
+    };
+    let mut bound = BTreeMap::new();
+    let mut adopted = BTreeMap::new();
+    for (&change, kind) in &later {
+        match kind {
+            None | Some(ChangeKind::Failed) => {}
+            Some(ChangeKind::Revoked { cti, exp, at }) => {
+                catch_up.revoke.insert(*cti, (*at, *exp));
+            }
+            Some(ChangeKind::TokensFrom { domain, from }) => {
+                let latest = catch_up.tokens_from.entry(*domain).or_insert(*from);
+                *latest = (*latest).max(*from);
+            }
+            Some(ChangeKind::Unbound { domain }) => {
+                catch_up.unbind.insert(*domain);
+                bound.retain(|_, (of, _)| of != domain);
+            }
+            Some(ChangeKind::Bound {
+                domain,
+                seid,
+                identities,
+            }) => {
+                let identities = match identities.as_slice() {
+                    [] => "the only identity".to_owned(),
+                    names => names.join(", "),
+                };
+                let what = format!("binding of {domain} to {identities} of card {seid}");
+                bound.insert(change, (*domain, what));
+            }
+            Some(ChangeKind::Adopted { seid, fingerprint }) => {
+                let what = format!("adoption of {fingerprint} as card {seid}");
+                adopted.insert(seid, Missing { change, what });
+            }
+            Some(ChangeKind::Other(event)) => {
+                let what = event.clone();
+                catch_up.missing.push(Missing { change, what });
+            }
+        }
+    }
+    let bound = bound.into_iter();
+    let bound = bound.map(|(change, (_, what))| Missing { change, what });
+    catch_up.missing.extend(bound.chain(adopted.into_values()));
+    catch_up.missing.sort_by_key(|missing| missing.change);
+    Some(catch_up)
+}
+
+impl State {
+    /// Makes again what takes rights away, whole or not at all, and takes over the number.
+    ///
+    /// # Errors
+    /// [`StateError`]; nothing has changed then.
+    pub fn catch_up(&self, catch_up: &CatchUp) -> Result<(), StateError> {
+        self.make_again(catch_up.upto, |edit: &Edit<'_>| {
+            for (cti, (at, exp)) in &catch_up.revoke {
+                edit.revoke(*cti, *exp, *at)?;
+            }
+            for (domain, from) in &catch_up.tokens_from {
+                edit.set_tokens_from(*domain, *from)?;
+            }
+            for domain in &catch_up.unbind {
+                edit.unbind(*domain)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The audit does not have what the state knows to be in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditBehind {
+    /// The line that was on disk.
+    pub noted: u64,
+    /// The last line that is there; `None` for an audit without lines.
+    pub last: Option<u64>,
+}
+
+impl fmt::Display for AuditBehind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noted = self.noted;
+        match self.last {
+            None => write!(f, "the audit is empty, and had line {noted}"),
+            Some(last) if last < noted => {
+                write!(
+                    f,
+                    "the audit was cut: it ends with line {last}, and had line {noted}"
+                )
+            }
+            Some(_) => write!(f, "the audit was replaced: line {noted} is another one"),
+        }
+    }
+}
+
+/// What was seen of the lines of an audit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Lines {
+    /// The number of the first line.
+    pub(super) first: Option<u64>,
+    /// The number of the last one.
+    pub(super) last: Option<u64>,
+    /// The hash of the line that was looked for, if it is there.
+    pub(super) at_head: Option<[u8; 32]>,
+}
+
+/// Compares what a state knows of the audit with the audit.
+pub(super) fn compare_head(head: Option<AuditHead>, lines: Lines) -> Option<AuditBehind> {
+    let AuditHead { seq, hash } = head?;
+    let is_behind = match lines.at_head {
+        Some(found) => found != hash,
+        // Its file may be so old that it was deleted.
+        None => lines.first.is_none_or(|first| first <= seq),
+    };
+    is_behind.then_some(AuditBehind {
+        noted: seq,
+        last: lines.last,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{binding, head, open, record};
+    use super::*;
+
+    fn uuid(number: u8) -> DomainUuid {
+        DomainUuid::from_bytes([number; 16])
+    }
+
+    fn time(secs: u64) -> UnixTime {
+        UnixTime::from_secs(secs)
+    }
+
+    /// Kinds of changes of domain and token 1, as letters.
+    fn kind(letter: char) -> ChangeKind {
+        match letter {
+            'b' => ChangeKind::Bound {
+                domain: uuid(1),
+                seid: "se-00".parse().expect("a SEID"),
+                identities: vec!["web01".to_owned()],
+            },
+            'u' => ChangeKind::Unbound { domain: uuid(1) },
+            'r' => ChangeKind::Revoked {
+                cti: [1; 16],
+                exp: Some(time(9)),
+                at: time(5),
+            },
+            'f' => ChangeKind::TokensFrom {
+                domain: uuid(1),
+                from: time(5),
+            },
+            'a' => ChangeKind::Adopted {
+                seid: "se-00".parse().expect("a SEID"),
+                fingerprint: "SHA256:00".to_owned(),
+            },
+            other => ChangeKind::Other(other.to_string()),
+        }
+    }
+
+    /// Each letter is a change, numbered from 1; a capital one was recorded and then not made.
+    fn audit(letters: &str) -> Vec<ChangeRecord> {
+        let mut records = Vec::new();
+        for (change, letter) in (1_u64..).zip(letters.chars()) {
+            let kind = kind(letter.to_ascii_lowercase());
+            records.push(ChangeRecord { change, kind });
+            if letter.is_ascii_uppercase() {
+                let kind = ChangeKind::Failed;
+                records.push(ChangeRecord { change, kind });
+            }
+        }
+        records
+    }
+
+    #[test]
+    fn the_audit_is_not_ahead_of_a_state_that_has_all() {
+        for letters in ["", "b", "bur", "bR"] {
+            let changes = letters.len() as u64;
+            assert_eq!(compare(changes, &audit(letters)), None);
+            assert_eq!(compare(changes + 1, &audit(letters)), None);
+        }
+    }
+
+    #[test]
+    fn what_takes_rights_away_is_done_again_and_the_rest_is_told() {
+        let all = compare(0, &audit("burfax")).expect("ahead");
+        assert_eq!(all.upto, 6);
+        assert_eq!(all.revoke, [([1; 16], (time(5), Some(time(9))))].into());
+        assert_eq!(all.tokens_from, [(uuid(1), time(5))].into());
+        assert_eq!(all.unbind, [uuid(1)].into());
+        let missing: Vec<String> = all.missing.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            missing,
+            [
+                "change 5: adoption of SHA256:00 as card se-00",
+                "change 6: x"
+            ]
+        );
+        assert_eq!(
+            compare(5, &audit("burfax")).expect("ahead").missing.len(),
+            1
+        );
+    }
+
+    /// All sequences of up to five changes, each made or not, over states of every age: what is
+    /// done again is what a plain reading of the sequence says.
+    #[test]
+    fn every_short_history_is_caught_up_with() {
+        let letters = ['b', 'u', 'r', 'f', 'a', 'B', 'U', 'R'];
+        let mut histories = vec![String::new()];
+        for length in 1..=5 {
+            let longer: Vec<String> = histories
+                .iter()
+                .filter(|history| history.len() == length - 1)
+                .flat_map(|history| letters.map(|letter| format!("{history}{letter}")))
+                .collect();
+            histories.extend(longer);
+        }
+        for history in &histories {
+            let records = audit(history);
+            for state in 0..=history.len() {
+                let later = &history[state..];
+                let caught = compare(state as u64, &records);
+                assert_eq!(caught.is_none(), later.is_empty(), "{history} from {state}");
+                let Some(caught) = caught else { continue };
+                assert_eq!(caught.upto, history.len() as u64);
+                assert_eq!(caught.unbind.is_empty(), !later.contains('u'), "{history}");
+                assert_eq!(caught.revoke.is_empty(), !later.contains('r'), "{history}");
+                assert_eq!(caught.tokens_from.is_empty(), !later.contains('f'));
+                let since_unbound = later.rsplit('u').next().unwrap_or_default();
+                let bound = since_unbound.matches('b').count();
+                let adopted = usize::from(later.contains('a'));
+                assert_eq!(
+                    caught.missing.len(),
+                    bound + adopted,
+                    "{history} from {state}"
+                );
+                let is_quiet = later.chars().all(|letter| letter.is_ascii_uppercase());
+                assert_eq!(caught.is_silent(), is_quiet, "{history} from {state}");
+            }
+        }
+        assert_eq!(histories.len(), 1 + 8 + 64 + 512 + 4_096 + 32_768);
+    }
+
+    #[test]
+    fn a_state_that_caught_up_has_nothing_left_to_do() {
+        let (_dir, state) = open();
+        let bind = |edit: &Edit<'_>| edit.bind(&binding(1, "se-00", None));
+        state.change(bind, record).expect("made");
+        let records = audit("burfu");
+        let catch_up = compare(state.last_change(), &records).expect("ahead");
+        state.catch_up(&catch_up).expect("written");
+        assert_eq!(state.bindings().expect("read"), []);
+        assert_eq!(state.revoked().expect("read").len(), 1);
+        assert_eq!(
+            state.tokens_from().expect("read"),
+            [(uuid(1), time(5))].into()
+        );
+        assert_eq!(compare(state.last_change(), &records), None);
+    }
+
+    #[test]
+    fn an_audit_that_lacks_a_line_that_was_on_disk_is_behind() {
+        let lines = |first, last, at_head| Lines {
+            first,
+            last,
+            at_head,
+        };
+        let behind = |lines| compare_head(Some(head(5)), lines);
+        assert_eq!(compare_head(None, lines(None, None, None)), None);
+        let right = Some(head(5).hash);
+        assert_eq!(behind(lines(Some(0), Some(5), right)), None);
+        assert_eq!(behind(lines(Some(5), Some(9), right)), None);
+        // The file with that line was deleted when it was the oldest.
+        assert_eq!(behind(lines(Some(6), Some(9), None)), None);
+        for (bad, said) in [
+            (lines(None, None, None), "is empty"),
+            (lines(Some(0), Some(4), None), "was cut"),
+            (lines(Some(0), Some(9), None), "was replaced"),
+            (lines(Some(0), Some(9), Some([0; 32])), "was replaced"),
+        ] {
+            let behind = behind(bad).expect("behind").to_string();
+            assert!(behind.contains(said), "{behind}");
+        }
+    }
+}
