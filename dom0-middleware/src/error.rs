@@ -89,7 +89,9 @@ fn of_service(error: &ServiceError) -> ExitCode {
         | ServiceError::State(StateError::InUse(_) | StateError::Sqlite { .. })
         | ServiceError::Change(_)
         | ServiceError::AuditWrite(_) => ExitCode::Unavailable,
-        ServiceError::System(_) | ServiceError::WorkerEnded { .. } => ExitCode::Internal,
+        ServiceError::System(_) | ServiceError::Tls(_) | ServiceError::WorkerEnded { .. } => {
+            ExitCode::Internal
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub mod audit;
 pub mod broker;
 pub mod card;
 pub mod channel;
+pub mod channel_key;
 mod cli;
 mod cmd;
 pub mod config;

@@ -111,7 +111,7 @@ impl ServiceView {
             domain: named
                 .and_then(|domains| domains.by_domid(channel.domid))
                 .map(|domain| domain.uuid),
-            insecure_development: true,
+            insecure_development: channel.insecure_development,
         });
         let bindings = table.iter().map(|(_, binding)| BindingView {
             domain: binding.domain,

@@ -173,4 +173,7 @@ pub enum BadInput {
     /// Not a message that can be acted on.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// Not the TLS handshake of a channel, and why.
+    #[error("channel: {0}")]
+    Channel(String),
 }

@@ -32,8 +32,7 @@ pub type Inbound = Result<AgentMessage, BadInput>;
 
 /// The connection itself: run it on a task of its own.
 #[derive(Debug)]
-pub struct Link<S> {
-    stream: S,
+pub struct Link {
     outbox: Outbox,
     max_frame: usize,
 }
@@ -77,9 +76,11 @@ pub enum LinkEnd {
     Lost,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
-    /// A connection over `stream`; frames longer than `max_frame` bytes are refused.
-    pub fn new(stream: S, max_frame: usize) -> (Self, LinkHandle) {
+impl Link {
+    /// A connection whose stream is yet to be had; frames longer than `max_frame` bytes are
+    /// refused.
+    #[must_use]
+    pub fn new(max_frame: usize) -> (Self, LinkHandle) {
         let (sender, frames) = unbounded_channel();
         let queued = Arc::new(Queued::default());
         let handle = LinkHandle {
@@ -88,20 +89,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
             task: None,
         };
         let link = Self {
-            stream,
             outbox: Outbox { frames, queued },
             max_frame,
         };
         (link, handle)
     }
 
-    /// Runs the connection to its end. Everything that comes goes to `take`, in order; while
-    /// `take` waits nothing more is read.
-    pub async fn run<F: Future<Output = ()> + Send>(
-        self,
-        take: impl Fn(Inbound) -> F + Send,
-    ) -> LinkEnd {
-        let (reader, writer) = tokio::io::split(self.stream);
+    /// Runs the connection over `stream` to its end. What was sent before goes out first.
+    /// Everything that comes goes to `take`, in order; while `take` waits nothing more is read.
+    pub async fn run<S, F>(self, stream: S, take: impl Fn(Inbound) -> F + Send) -> LinkEnd
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+        F: Future<Output = ()> + Send,
+    {
+        let (reader, writer) = tokio::io::split(stream);
         tokio::select! {
             end = write_all(writer, self.outbox) => end,
             () = read_all(reader, self.max_frame, take) => LinkEnd::Lost,
@@ -112,7 +113,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link<S> {
 /// Writes until the handle is dropped.
 async fn write_all(mut writer: impl AsyncWrite + Unpin, mut outbox: Outbox) -> LinkEnd {
     while let Some(frame) = outbox.frames.recv().await {
-        let written = writer.write_all(&frame.bytes).await;
+        let written = match writer.write_all(&frame.bytes).await {
+            // TLS keeps records that the guest does not take yet.
+            Ok(()) => writer.flush().await,
+            failed => failed,
+        };
         outbox.queued.remove(&frame);
         if written.is_err() {
             return LinkEnd::Lost;
@@ -282,9 +287,9 @@ mod tests {
         tokio::task::JoinHandle<LinkEnd>,
     ) {
         let (guest, stream) = duplex(1 << 10);
-        let (link, mut handle) = Link::new(stream, max_frame);
+        let (link, mut handle) = Link::new(max_frame);
         let (sender, receiver) = unbounded_channel();
-        let task = tokio::spawn(link.run(move |inbound| {
+        let task = tokio::spawn(link.run(stream, move |inbound| {
             let sent = sender.send(inbound);
             async move { sent.expect("the test still listens") }
         }));

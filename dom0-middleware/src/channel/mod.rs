@@ -6,9 +6,11 @@
 //! | Module | Holds |
 //! |---|---|
 //! | `unix` | the listener of one domain: development and tests |
+//! | [`tls`] | who a guest is beside its domid, and that nobody listens in |
 //! | `link` | one connection: bytes to messages and back, bounded both ways |
 
 mod link;
+pub mod tls;
 mod unix;
 
 pub use self::link::{Inbound, Link, LinkEnd, LinkHandle, SendError};

@@ -8,6 +8,7 @@ use proto::id::DomId;
 use tokio::net::{UnixListener, UnixStream};
 use tracing::error;
 
+use super::tls::ChannelTls;
 use crate::broker::TokenRule;
 use crate::config::UnixChannelConfig;
 use crate::socket::{self, SocketError, SocketFile};
@@ -20,24 +21,27 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct UnixChannel {
     listener: UnixListener,
     domid: DomId,
+    tls: Option<ChannelTls>,
     _file: SocketFile,
 }
 
 impl UnixChannel {
-    /// Listens where `config` says, mode 0600.
+    /// Listens where `config` says, mode 0600. Guests make TLS, and must show a token, unless
+    /// `tls` is `None`.
     ///
     /// # Errors
     /// [`SocketError`] when the path cannot be had.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn bind(config: &UnixChannelConfig) -> Result<Self, SocketError> {
+    pub fn bind(config: &UnixChannelConfig, tls: Option<ChannelTls>) -> Result<Self, SocketError> {
         let (listener, file) = socket::bind(&config.path)?;
         let listener =
             UnixListener::from_std(listener).map_err(|source| at(&config.path, source))?;
         Ok(Self {
             listener,
             domid: config.domid,
+            tls,
             _file: file,
         })
     }
@@ -51,7 +55,16 @@ impl UnixChannel {
     /// Whether a guest must show a token here.
     #[must_use]
     pub fn token(&self) -> TokenRule {
-        TokenRule::SwitchedOff
+        match self.tls {
+            Some(_) => TokenRule::Required,
+            None => TokenRule::SwitchedOff,
+        }
+    }
+
+    /// How guests make TLS here; `None` with `insecure_development`.
+    #[must_use]
+    pub fn tls(&self) -> Option<&ChannelTls> {
+        self.tls.as_ref()
     }
 
     /// The next connection.

@@ -5,11 +5,12 @@ use std::io::Write;
 use crate::cli::CheckConfigArgs;
 use crate::config::Config;
 use crate::error::MiddlewareError;
+use crate::time::Now;
 
 /// Checks a configuration and what it names; says in one line what it amounts to.
 pub(super) fn run(args: &CheckConfigArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
     let config = Config::load(&args.file)?;
-    for missing in config.check_files()? {
+    for missing in config.check_files(Now::read().unix)? {
         eprintln!("warning: {missing}");
     }
     writeln!(

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::card::TrustSetupError;
+use crate::channel_key::{ChannelKeyError, HvKeyFileError};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, Error)]
@@ -69,10 +70,31 @@ pub enum FileProblem {
     /// A CA that cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustSetupError),
+    /// No certificate of an HV.
+    #[error(transparent)]
+    HvCertificate(#[from] proto::hv::CertificateError),
+    /// No key of an HV.
+    #[error(transparent)]
+    HvKey(Box<HvKeyFileError>),
+    /// The HV key cannot certify this host's channel key.
+    #[error(transparent)]
+    ChannelKey(Box<ChannelKeyError>),
     /// A secret that others can read.
     #[error("can be read by others than its owner (mode {mode:03o}); run chmod 600 on it")]
     Exposed {
         /// Its permission bits.
         mode: u32,
     },
+}
+
+impl From<HvKeyFileError> for FileProblem {
+    fn from(error: HvKeyFileError) -> Self {
+        Self::HvKey(Box::new(error))
+    }
+}
+
+impl From<ChannelKeyError> for FileProblem {
+    fn from(error: ChannelKeyError) -> Self {
+        Self::ChannelKey(Box::new(error))
+    }
 }

@@ -16,6 +16,7 @@ use toml::Spanned;
 use super::value::{Bytes, Count, Millis, Sha256Hex, Text};
 use crate::limits::Limits;
 use crate::mapping::NamePattern;
+use crate::time::UnixTime;
 
 /// All of `dom0-middleware.toml`.
 #[derive(Debug, Deserialize)]
@@ -27,6 +28,8 @@ pub(super) struct ConfigFile {
     pub(super) limits: LimitsTable,
     #[serde(default)]
     pub(super) xenstore: XenstoreTable,
+    #[serde(default)]
+    pub(super) hv: Vec<HvTable>,
     #[serde(default)]
     pub(super) profile: Vec<ProfileTable>,
     #[serde(default)]
@@ -129,6 +132,16 @@ impl From<LimitsTable> for Limits {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct XenstoreTable {
     pub(super) enabled: bool,
+}
+
+/// One `[[hv]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HvTable {
+    pub(super) cert: Spanned<PathBuf>,
+    pub(super) key: Option<Spanned<PathBuf>>,
+    pub(super) passphrase_file: Option<Spanned<PathBuf>>,
+    pub(super) not_after: Option<Spanned<Text<UnixTime>>>,
 }
 
 /// One `[[profile]]`; what is left out is as in the built-in profile `eap-tls`.

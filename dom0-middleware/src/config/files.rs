@@ -12,6 +12,7 @@ use rustls_pki_types::pem::PemObject;
 use super::check::{BindingConfig, Config, ReaderConfig};
 use super::error::{ConfigError, FileProblem};
 use crate::card::{PinSource, Trust, exposed_mode};
+use crate::channel_key::HvKeyFileError;
 use crate::mapping::{Binding, BindingId, Certificate, Table};
 use crate::time::UnixTime;
 
@@ -74,7 +75,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for a file that is there and cannot be used, and for bindings that exclude
     /// each other.
-    pub fn check_files(&self) -> Result<Vec<Missing>, ConfigError> {
+    pub fn check_files(&self, now: UnixTime) -> Result<Vec<Missing>, ConfigError> {
         let mut missing = Vec::new();
         let mut table = Table::default();
         for config in &self.bindings {
@@ -85,6 +86,7 @@ impl Config {
         for reader in &self.readers {
             note(self.check_pin_file(reader), &mut missing)?;
         }
+        self.check_hosts(now, &mut missing)?;
         Ok(missing)
     }
 
@@ -134,7 +136,7 @@ impl Config {
             .map_err(|source| self.file_error(*line, "binding.cert", file, source))
     }
 
-    fn file_error(
+    pub(super) fn file_error(
         &self,
         line: usize,
         key: &'static str,
@@ -152,18 +154,13 @@ impl Config {
 }
 
 /// Puts a file that is not there aside; any other problem stays one.
-fn note<T>(
+pub(super) fn note<T>(
     result: Result<T, ConfigError>,
     missing: &mut Vec<Missing>,
 ) -> Result<Option<T>, ConfigError> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(
-            error @ ConfigError::File {
-                source: FileProblem::Read(_),
-                ..
-            },
-        ) if is_not_found(&error) => {
+        Err(error) if is_not_found(&error) => {
             missing.push(Missing(error));
             Ok(None)
         }
@@ -172,8 +169,18 @@ fn note<T>(
 }
 
 fn is_not_found(error: &ConfigError) -> bool {
-    matches!(error, ConfigError::File { source: FileProblem::Read(source), .. }
-        if source.kind() == io::ErrorKind::NotFound)
+    let ConfigError::File { source, .. } = error else {
+        return false;
+    };
+    let error = match source {
+        FileProblem::Read(error) => error,
+        FileProblem::HvKey(error) => match &**error {
+            HvKeyFileError::Read(error) => error,
+            _ => return false,
+        },
+        _ => return false,
+    };
+    error.kind() == io::ErrorKind::NotFound
 }
 
 /// All certificates of a PEM file, at least one.

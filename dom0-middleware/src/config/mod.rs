@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | syntax, key names, single values | `file` | the text |
 //! | references and contradictions | `check` | the text as a whole |
-//! | what the text points to | `files` | trust, certificates, PIN files |
+//! | what the text points to | `files`, `host_files` | trust, certificates, PIN files; HV certificates and key |
 //!
 //! An error names file, line and key, and says what to do. Every key with its default is in
 //! `docs/examples/dom0-middleware.toml`.
@@ -13,15 +13,20 @@ mod check;
 mod error;
 mod file;
 mod files;
+mod host_files;
 mod value;
 
+#[cfg(test)]
+mod host_tests;
 #[cfg(test)]
 mod tests;
 
 pub use self::check::{
-    BindingConfig, Config, DomainSource, ReaderConfig, ReaderPlace, UnixChannelConfig,
+    BindingConfig, Config, DomainSource, HvConfig, HvKeyConfig, ReaderConfig, ReaderPlace,
+    UnixChannelConfig,
 };
 pub use self::error::{ConfigError, FileProblem};
 pub(crate) use self::file::DEFAULT_ADMIN_SOCKET;
 pub(crate) use self::files::certificates;
 pub use self::files::{Bound, Missing};
+pub use self::host_files::{FormerHv, Hosts};

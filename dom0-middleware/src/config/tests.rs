@@ -8,6 +8,7 @@ use proto::tls::ProtocolVersion;
 
 use super::{Config, ConfigError, DomainSource, FileProblem, ReaderPlace};
 use crate::limits::Limits;
+use crate::time::UnixTime;
 
 const EXAMPLE: &str = include_str!("../../../docs/examples/dom0-middleware.toml");
 
@@ -34,7 +35,10 @@ card = "se-00"
 trust = "ca.pem"
 "#;
 
-fn parse(text: &str) -> Result<Config, ConfigError> {
+/// 2026-11-21T04:07:09Z
+pub(super) const NOW: UnixTime = UnixTime::from_secs(1_795_234_029);
+
+pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(Path::new("test.toml"), text)
 }
 
@@ -46,7 +50,7 @@ fn refused(text: &str) -> String {
 
 /// Checks that the mistake in `text` is found in `line` and explained by `words`.
 #[track_caller]
-fn refused_at(line: usize, words: &str, text: &str) {
+pub(super) fn refused_at(line: usize, words: &str, text: &str) {
     let error = refused(text);
     assert!(error.starts_with(&format!("test.toml:{line}: ")), "{error}");
     assert!(error.contains(words), "{error}");
@@ -242,17 +246,17 @@ fn a_domain_is_no_dom0_and_there_once() {
 }
 
 #[test]
-fn a_unix_channel_says_that_it_is_for_development() {
+fn a_channel_has_tls_or_says_that_it_is_for_development() {
     let channel = "[[channel]]\nkind = \"unix\"\npath = \"/x\"\ndomid = 7\n";
-    refused_at(
-        7,
-        "insecure_development = true",
-        &format!("{DOMAIN}{channel}"),
-    );
+    refused_at(7, "needs a [[hv]]", &format!("{DOMAIN}{channel}"));
+    let hv = "[[hv]]\ncert = \"hv.pem\"\nkey = \"hv.key\"\n";
+    let config = parse(&format!("{hv}{DOMAIN}{channel}")).expect("with TLS");
+    assert!(!config.channels[0].insecure_development);
     let meant = format!("{channel}insecure_development = true\n");
     refused_at(4, "no [[domain]] with domid 7", &meant);
     let config = parse(&format!("{DOMAIN}{meant}")).expect("meant so");
     assert_eq!(config.channels[0].domid.0, 7);
+    assert!(config.channels[0].insecure_development);
     refused_at(13, "two channels", &format!("{DOMAIN}{meant}{meant}"));
 }
 
@@ -375,7 +379,7 @@ fn what_is_there_and_good_is_put_to_use() {
     let bound = config.bind().expect("good");
     assert_eq!(bound.table.iter().count(), 1);
     assert_eq!(bound.trust.len(), 1);
-    assert!(config.check_files().expect("good").is_empty());
+    assert!(config.check_files(NOW).expect("good").is_empty());
 }
 
 #[test]
@@ -386,7 +390,7 @@ fn missing_files_are_an_error_to_serve_and_a_note_to_check() {
     };
     assert_eq!((line, key), (18, "binding.trust"));
     assert!(config.check_pin_files().is_err());
-    let missing = config.check_files().expect("may come later");
+    let missing = config.check_files(NOW).expect("may come later");
     assert_eq!(missing.len(), 2);
     assert!(missing[0].to_string().contains("ca.pem: not there yet"));
 }

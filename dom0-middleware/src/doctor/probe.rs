@@ -12,6 +12,7 @@ use super::listening;
 use crate::admin::{AdminAnswer, AdminError, AdminRequest, StatusView, ask};
 use crate::config::{Config, ConfigError, DomainSource, ReaderPlace};
 use crate::error::Causes;
+use crate::time::Now;
 use crate::xen;
 
 /// Looks at the service behind `admin`, and at the configuration: the one given, or the one that
@@ -60,7 +61,7 @@ fn service(admin: &Path) -> Result<StatusView, Silence> {
 
 fn configuration(path: &Path) -> Result<ConfigFacts, ConfigError> {
     let config = Config::load(path)?;
-    let missing = config.check_files()?;
+    let missing = config.check_files(Now::read().unix)?;
     let in_reader = |place: &ReaderPlace| match place {
         ReaderPlace::Reader(name) => Some(name.to_string_lossy().into_owned()),
         ReaderPlace::Socket(_) | ReaderPlace::Loopback(_) => None,

@@ -99,6 +99,9 @@ pub enum ServiceError {
         /// Why.
         source: FileProblem,
     },
+    /// The TLS library does not take what it is given: a bug.
+    #[error("TLS of channels")]
+    Tls(#[source] rustls::Error),
     /// The system does not give what the service needs.
     #[error("starting")]
     System(#[source] io::Error),

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use proto::agent::AgentMessage;
+use proto::hv::HvCertificate;
 
+use super::doorstep::Doorstep;
+use super::guest::Guest;
 use super::inbox::{Inbox, Told};
 use crate::broker::{ConnId, Event, Peer};
-use crate::channel::{Link, LinkEnd, UnixChannel};
-use crate::mapping::{ShownToken, made_for};
+use crate::channel::{Link, UnixChannel};
+use crate::mapping::made_for;
 use crate::xen::{self, Domains};
 
 /// Numbers connections; never one twice in a run of the service.
@@ -31,27 +33,39 @@ pub(super) struct Door {
     pub(super) domains: Arc<dyn Domains>,
     /// The time that finding out may take.
     pub(super) domain_read: Duration,
+    /// The HV certificates of this host, by which tokens are signed.
+    pub(super) issuers: Arc<[HvCertificate]>,
+    /// Connections that one domain may have.
+    pub(super) connections: usize,
     /// The longest frame, in bytes.
     pub(super) max_frame: usize,
 }
 
 /// Accepts guests of one channel, for ever.
 ///
-/// A channel is one domain's: a guest whose connections take long to identify keeps itself waiting.
+/// A channel is one domain's: a guest whose connections take long to identify, or to make TLS,
+/// keeps itself waiting.
 pub(super) async fn accept(channel: UnixChannel, door: Door) {
     let (domid, inbox) = (channel.domid(), &door.inbox);
+    let doorstep = Doorstep::new(door.connections);
     loop {
+        let place = doorstep.place().await;
         let stream = channel.accept().await;
         let domain = xen::read(&*door.domains, domid, door.domain_read).await;
         let conn = door.ids.next();
-        let (link, mut handle) = Link::new(stream, door.max_frame);
+        let (link, mut handle) = Link::new(door.max_frame);
         let (go, started) = tokio::sync::oneshot::channel();
         let task = tokio::spawn({
-            let inbox = inbox.clone();
+            let guest = Guest {
+                conn,
+                inbox: inbox.clone(),
+                issuers: Arc::clone(&door.issuers),
+            };
+            let tls = channel.tls().cloned();
             async move {
                 // The actor hears of the connection before anything that comes from it.
                 if started.await.is_ok() {
-                    run(link, conn, inbox).await;
+                    guest.run(link, stream, tls, place).await;
                 }
             }
         });
@@ -80,26 +94,5 @@ pub(super) async fn accept(channel: UnixChannel, door: Door) {
             .await;
         // The task only ends before this when the service does.
         let _ = go.send(());
-    }
-}
-
-async fn run(link: Link<tokio::net::UnixStream>, conn: ConnId, inbox: Inbox) {
-    let end = link
-        .run(|inbound| {
-            let event = match inbound {
-                Ok(AgentMessage::Hello(hello)) => Event::Hello {
-                    conn,
-                    hello,
-                    token: ShownToken::Missing,
-                },
-                Ok(message) => Event::Received { conn, message },
-                Err(error) => Event::Garbled { conn, error },
-            };
-            let inbox = inbox.clone();
-            async move { inbox.tell(Told::Guest(event)).await }
-        })
-        .await;
-    if end == LinkEnd::Lost {
-        inbox.tell(Told::Guest(Event::Disconnected { conn })).await;
     }
 }

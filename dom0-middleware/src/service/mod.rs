@@ -16,19 +16,26 @@
 //! | `actor` | owns the broker, does its actions |
 //! | `operator` | does what operators ask for |
 //! | `cards` | the cards' workers and what is remembered of them |
-//! | `guests` | accepts guests and runs their connections |
 //! | `durable` | the durable state at start |
 //! | `changes` | a change of a right: recorded, made, told |
+//! | `guests` | accepts guests |
+//! | `guest`, `doorstep` | one connection of a guest; how many are on their way in |
+//! | `host_side` | what it has of the HV: issuers of tokens, TLS of channels |
+//! | `renewal` | renews the channel key's certificate |
 //! | `inbox` | what the actor is told |
 
 mod actor;
 mod cards;
 mod changes;
 mod durable;
+mod doorstep;
 mod error;
+mod guest;
 mod guests;
+mod host_side;
 mod inbox;
 mod operator;
+mod renewal;
 mod start;
 
 pub use self::error::ServiceError;

@@ -14,8 +14,10 @@ use super::cards::Cards;
 use super::durable;
 use super::error::ServiceError;
 use super::guests::{self, ConnIds, Door};
+use super::host_side::HostSide;
 use super::inbox::{self, Inbox};
 use super::operator::Watchers;
+use super::renewal;
 use crate::admin::{AdminListener, ServiceView};
 use crate::audit::{AuditEvent, AuditLog};
 use crate::broker::{Broker, Event, Setup};
@@ -23,7 +25,7 @@ use crate::card::pcsc::PcscSource;
 use crate::card::vicc::{ListenError, ViccListener};
 use crate::card::{AdoptedCards, CardRecords, CardSource, spawn_worker};
 use crate::channel::UnixChannel;
-use crate::config::{Config, DomainSource, ReaderPlace};
+use crate::config::{Config, DomainSource, ReaderPlace, UnixChannelConfig};
 use crate::mapping::Table;
 use crate::state::{DurablePinLedger, State};
 use crate::time::Now;
@@ -50,13 +52,22 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
     let mut bound = config.bind()?;
     config.check_pin_files()?;
     let unix = Now::read().unix;
+    let hosts = config.hosts(unix)?.map(HostSide::new).transpose()?;
     let mut audit = AuditLog::open(&config.audit_file, unix)?;
     let durable::Found { state, notes } = durable::open(&config, &mut audit, unix)?;
     durable::bind(&config, &state, &mut bound)?;
     let admin = AdminListener::bind(&config.admin_socket)?;
     let mut channels = Vec::new();
     for channel in &config.channels {
-        channels.push(UnixChannel::bind(channel)?);
+        let tls = match channel.insecure_development {
+            true => None,
+            false => {
+                let hosts = hosts.as_ref();
+                let hosts = hosts.expect("the configuration was checked: a channel with TLS has it");
+                Some(hosts.tls.clone())
+            }
+        };
+        channels.push(UnixChannel::bind(channel, tls)?);
     }
     let service = ServiceView::of(&config, &bound.table, notes);
     let (inbox, outlet) = inbox::channel();
@@ -73,10 +84,18 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         inbox: inbox.clone(),
         domains: Arc::clone(&domains),
         domain_read: config.limits.domain_read,
+        issuers: hosts
+            .as_ref()
+            .map(HostSide::certificates)
+            .unwrap_or_default(),
+        connections: config.limits.connections_per_domain,
         max_frame: config.limits.frame_bytes,
     };
     for channel in channels {
         tasks.spawn(guests::accept(channel, door.clone()));
+    }
+    if let Some(hosts) = &hosts {
+        tasks.spawn(renewal::renew(Arc::clone(&hosts.key), hosts.hv_key.clone()));
     }
     let now = Now::read();
     let actor = Actor {
@@ -86,7 +105,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
                 table: bound.table,
                 trust: bound.trust,
                 cards: cards.seids(),
-                issuers: Vec::new(),
+                issuers: hosts.as_ref().map(HostSide::issuers).unwrap_or_default(),
                 revoked: state.revoked()?.into_keys().collect(),
                 tokens_from: state.tokens_from()?,
             },
@@ -162,7 +181,7 @@ fn source(place: &ReaderPlace) -> Result<Box<dyn CardSource>, ListenError> {
 }
 
 fn warn_of_insecurity(config: &Config, table: &Table) {
-    for channel in &config.channels {
+    for channel in insecure(config) {
         warn!(path = %channel.path.display(), domid = %channel.domid,
               "insecure_development: no TLS and no token on this channel; whoever can open the \
                socket is taken for the domain");
@@ -178,11 +197,17 @@ fn warn_of_insecurity(config: &Config, table: &Table) {
     }
 }
 
+/// The channels without TLS and token.
+fn insecure(config: &Config) -> impl Iterator<Item = &UnixChannelConfig> {
+    let channels = config.channels.iter();
+    channels.filter(|channel| channel.insecure_development)
+}
+
 fn record_start(audit: &mut AuditLog, config: &Config) -> Result<(), ServiceError> {
-    let path = |channel: &crate::config::UnixChannelConfig| channel.path.display().to_string();
+    let path = |channel: &UnixChannelConfig| channel.path.display().to_string();
     let started = AuditEvent::ServiceStarted {
         version: env!("CARGO_PKG_VERSION"),
-        insecure_channels: config.channels.iter().map(path).collect(),
+        insecure_channels: insecure(config).map(path).collect(),
     };
     durable::append(audit, &started, Now::read().unix)
         .map(drop)

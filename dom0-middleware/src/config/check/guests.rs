@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use proto::id::DomId;
 use toml::Spanned;
 
-use super::Check;
+use super::{Check, HvConfig};
 use crate::config::error::ConfigError;
 use crate::config::file::{ChannelKind, ChannelTable, DomainTable};
 use crate::mapping::{StaticDomain, StaticDomains, is_domain_name};
 
-/// A Unix socket on which one domain's agent connects, without TLS and token.
+/// A Unix socket on which one domain's agent connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixChannelConfig {
     /// Its path.
     pub path: PathBuf,
     /// The domid behind it.
     pub domid: DomId,
+    /// Whether it has neither TLS nor token.
+    pub insecure_development: bool,
 }
 
 /// Where it stands who the domains are.
@@ -84,13 +86,16 @@ impl Check<'_> {
         &self,
         tables: Vec<ChannelTable>,
         domains: &DomainSource,
+        hv: &[HvConfig],
     ) -> Result<Vec<UnixChannelConfig>, ConfigError> {
         let mut channels: Vec<UnixChannelConfig> = Vec::new();
         for table in tables {
             let ChannelKind::Unix = table.kind.get_ref();
-            if !table.insecure_development {
-                let problem = "a unix channel has no TLS and asks for no token; for development, \
-                               set insecure_development = true here";
+            let insecure_development = table.insecure_development;
+            if !insecure_development && hv.is_empty() {
+                let problem = "a channel has TLS, for which this host needs a [[hv]] with the HV \
+                               certificate and key that token-tool keygen makes; for development \
+                               without both, set insecure_development = true here";
                 return Err(self.error(table.kind.span(), "channel.kind", problem));
             }
             let domid = self.guest(&table.domid, "channel.domid")?;
@@ -111,7 +116,11 @@ impl Check<'_> {
                 let problem = format!("domid {domid} has a channel already; one domain has one");
                 return Err(self.error(table.domid.span(), "channel.domid", problem));
             }
-            channels.push(UnixChannelConfig { path, domid });
+            channels.push(UnixChannelConfig {
+                path,
+                domid,
+                insecure_development,
+            });
         }
         Ok(channels)
     }

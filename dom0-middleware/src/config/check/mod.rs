@@ -5,10 +5,12 @@
 //! | `profiles` | `[[profile]]` |
 //! | `readers` | `[[card_source]]` and `[[card]]` |
 //! | `guests` | `[xenstore]`, `[[domain]]` and `[[channel]]` |
+//! | `hosts` | `[[hv]]` |
 //! | `bindings` | `[[binding]]` |
 
 mod bindings;
 mod guests;
+mod hosts;
 mod profiles;
 mod readers;
 
@@ -19,6 +21,7 @@ use proto::agent::MAX_FRAME;
 
 pub use self::bindings::BindingConfig;
 pub use self::guests::{DomainSource, UnixChannelConfig};
+pub use self::hosts::{HvConfig, HvKeyConfig};
 pub use self::readers::{ReaderConfig, ReaderPlace};
 use super::error::ConfigError;
 use super::file::ConfigFile;
@@ -43,6 +46,8 @@ pub struct Config {
     pub domains: DomainSource,
     /// Channels to guests.
     pub channels: Vec<UnixChannelConfig>,
+    /// HV certificates of this host, and the key of the current one.
+    pub hv: Vec<HvConfig>,
     /// Bindings made here.
     pub bindings: Vec<BindingConfig>,
 }
@@ -92,7 +97,8 @@ impl Check<'_> {
         let profiles = self.profiles(file.profile)?;
         let readers = self.readers(file.card_source, file.card, &profiles, &limits, insecure)?;
         let domains = self.domain_source(file.domain, file.xenstore.enabled)?;
-        let channels = self.channels(file.channel, &domains)?;
+        let hv = self.hv(file.hv)?;
+        let channels = self.channels(file.channel, &domains, &hv)?;
         let bindings = self.bindings(file.binding, &readers, &domains)?;
         let service = file.service;
         Ok(Config {
@@ -104,6 +110,7 @@ impl Check<'_> {
             readers,
             domains,
             channels,
+            hv,
             bindings,
         })
     }

@@ -1,0 +1,90 @@
+//! One connection of a guest: TLS, then messages.
+
+use std::sync::Arc;
+
+use proto::agent::AgentMessage;
+use proto::hv::HvCertificate;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::info;
+
+use super::doorstep::Place;
+use super::inbox::{Inbox, Told};
+use crate::broker::{BadInput, ConnId, Event};
+use crate::channel::tls::{ChannelTls, ChannelTlsError};
+use crate::channel::{Inbound, Link, LinkEnd};
+use crate::mapping::ShownToken;
+use crate::time::Now;
+
+/// The shell's part in a connection. How long anything may take is the broker's to say, which ends
+/// the task: TLS and `hello` have one limit together.
+pub(super) struct Guest {
+    pub(super) conn: ConnId,
+    pub(super) inbox: Inbox,
+    /// The HV certificates of this host, by which tokens are signed.
+    pub(super) issuers: Arc<[HvCertificate]>,
+}
+
+impl Guest {
+    /// Runs the connection to its end. Its `place` is for those who wait once TLS stands.
+    pub(super) async fn run<S>(self, link: Link, stream: S, tls: Option<ChannelTls>, place: Place)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let conn = self.conn;
+        let end = match tls {
+            None => {
+                drop(place);
+                self.talk(link, stream, &[]).await
+            }
+            Some(tls) => match tls.accept(stream, Now::read().unix).await {
+                Ok(secured) => {
+                    drop(place);
+                    let spki = secured.key.spki_der();
+                    self.talk(link, secured.stream, &spki).await
+                }
+                Err(ChannelTlsError::Ended) => {
+                    self.inbox
+                        .tell(Told::Guest(Event::Disconnected { conn }))
+                        .await;
+                    return place.after_failure().await;
+                }
+                Err(error) => {
+                    info!(%conn, %error, "no TLS with a guest");
+                    let error = BadInput::Channel(error.to_string());
+                    let told = Told::Guest(Event::Garbled { conn, error });
+                    self.inbox.tell(told).await;
+                    return place.after_failure().await;
+                }
+            },
+        };
+        if end == LinkEnd::Lost {
+            let told = Told::Guest(Event::Disconnected { conn });
+            self.inbox.tell(told).await;
+        }
+    }
+
+    /// Carries messages. `spki` is the key that authenticated the guest in TLS, in DER.
+    async fn talk<S>(&self, link: Link, stream: S, spki: &[u8]) -> LinkEnd
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let take = |inbound| {
+            let event = self.event(inbound, spki);
+            let inbox = self.inbox.clone();
+            async move { inbox.tell(Told::Guest(event)).await }
+        };
+        link.run(stream, take).await
+    }
+
+    fn event(&self, inbound: Inbound, spki: &[u8]) -> Event {
+        let conn = self.conn;
+        match inbound {
+            Ok(AgentMessage::Hello(hello)) => {
+                let token = ShownToken::examine(&hello.token, spki, &self.issuers);
+                Event::Hello { conn, hello, token }
+            }
+            Ok(message) => Event::Received { conn, message },
+            Err(error) => Event::Garbled { conn, error },
+        }
+    }
+}
