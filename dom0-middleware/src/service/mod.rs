@@ -27,8 +27,8 @@
 mod actor;
 mod cards;
 mod changes;
-mod durable;
 mod doorstep;
+mod durable;
 mod error;
 mod guest;
 mod guests;

@@ -63,7 +63,8 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
             true => None,
             false => {
                 let hosts = hosts.as_ref();
-                let hosts = hosts.expect("the configuration was checked: a channel with TLS has it");
+                let hosts =
+                    hosts.expect("the configuration was checked: a channel with TLS has it");
                 Some(hosts.tls.clone())
             }
         };
