@@ -5,9 +5,11 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 # How long each fuzz target runs.
 SECONDS  ?= 60
-BINARIES := dom0-middleware domu-agent soft-card
+BINARIES := dom0-middleware domu-agent token-tool soft-card
 # What an administrator installs; the soft card is for tests and the demo.
-SHIPPED  := dom0-middleware domu-agent
+SHIPPED  := dom0-middleware domu-agent token-tool
+# Those of them that systemd runs.
+SERVICES := dom0-middleware domu-agent
 
 .PHONY: help demo test check fuzz fuzz-all bench soak doc deps install
 
@@ -54,7 +56,7 @@ doc: build-deps ## Build the documentation of all crates
 install: build-deps release ## Install the release binaries and their systemd units below DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 0755 $(SHIPPED:%=target/release/%) $(DESTDIR)$(PREFIX)/bin
-	for unit in $(SHIPPED:%=%.service); do \
+	for unit in $(SERVICES:%=%.service); do \
 	    sed 's,@bindir@,$(PREFIX)/bin,' packaging/$$unit.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; \
 	done
 

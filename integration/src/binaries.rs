@@ -21,6 +21,12 @@ pub fn soft_card() -> Command {
     program("soft-card")
 }
 
+/// `token-tool`, ready to take its arguments.
+#[must_use]
+pub fn token_tool() -> Command {
+    program("token-tool")
+}
+
 /// An example program of a crate, ready to take its arguments. Tests of the whole workspace build it.
 ///
 /// # Panics
@@ -52,7 +58,7 @@ fn program(name: &str) -> Command {
     assert!(
         path.is_file(),
         "{} is not there; build the programs first: cargo build {}-p dom0-middleware \
-         -p domu-agent -p soft-card (make test does)",
+         -p domu-agent -p soft-card -p token-tool (make test does)",
         path.display(),
         if folder.ends_with("release") {
             "--release "

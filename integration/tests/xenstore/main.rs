@@ -3,6 +3,7 @@
 mod faults;
 mod leaving;
 mod liar;
+mod token_names;
 mod who;
 
 use std::path::PathBuf;

@@ -50,10 +50,13 @@ impl Claims {
         if self.exp <= self.iat {
             return Err(wrong("exp", ClaimProblem::NotAfter("iat")));
         }
-        if self.nbf.is_some_and(|nbf| self.exp <= nbf) {
+        let Some(life) = self
+            .exp
+            .checked_sub(self.good_from())
+            .filter(|life| *life > 0)
+        else {
             return Err(wrong("exp", ClaimProblem::NotAfter("nbf")));
-        }
-        let life = self.exp.saturating_sub(self.nbf.unwrap_or(self.iat));
+        };
         if life > MAX_LIFE {
             let (days, max) = (life.div_ceil(DAY), MAX_LIFE / DAY);
             return Err(wrong("exp", ClaimProblem::Life { days, max }));
@@ -72,10 +75,10 @@ impl Claims {
         Ok(())
     }
 
-    /// First second at which it is good: `nbf`, or `iat` where there is none.
+    /// First second at which it is good: `nbf`, or `iat` if that is later.
     #[must_use]
     pub fn good_from(&self) -> u64 {
-        self.nbf.unwrap_or(self.iat)
+        self.nbf.unwrap_or_default().max(self.iat)
     }
 }
 
@@ -91,7 +94,7 @@ fn is_hv_domain(text: &str) -> bool {
 /// How long a token is good unless its issuer says otherwise: 30 days, in seconds.
 pub const DEFAULT_LIFE: u64 = 30 * DAY;
 
-/// How long a token may be good at most: 400 days, in seconds, counted from `nbf` or else `iat`.
+/// How long a token may be good at most: 400 days, in seconds, counted from [`Claims::good_from`].
 pub const MAX_LIFE: u64 = 400 * DAY;
 
 /// Most VM certificates in one token.
