@@ -212,10 +212,12 @@ fn a_guest_is_welcome_and_learns_that_its_card_is_missing() {
     let events: Vec<Value> = service.audit().iter().map(|r| r["event"].clone()).collect();
     let expected = [
         "service-started",
+        "checkpoint",
         "guest-admitted",
         "session-refused",
         "channel-closed",
         "service-stopped",
+        "checkpoint",
     ];
     assert_eq!(events, expected);
 }

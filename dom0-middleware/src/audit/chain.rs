@@ -58,6 +58,11 @@ impl Chain {
         self.seq
     }
 
+    /// SHA-256 of the line before the next one; zeros at the very beginning.
+    pub(super) fn prev(&self) -> [u8; 32] {
+        self.prev
+    }
+
     /// The line before the next one; `None` at the very beginning.
     #[must_use]
     pub fn head(&self) -> Option<AuditHead> {

@@ -7,8 +7,8 @@ use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use serde::Serialize;
 
 use super::records::{
-    Admitted, ChannelClosed, Closed, Established, Killed, PinOutcome, Refusals, SessionFacts,
-    as_text,
+    Admitted, ChannelClosed, CheckpointProof, CheckpointReason, Closed, Established, Killed,
+    PinOutcome, Refusals, SessionFacts, as_text,
 };
 
 /// One thing that happened.
@@ -28,6 +28,33 @@ pub enum AuditEvent {
     Recovered {
         /// How much was cut off.
         bytes: u64,
+    },
+    /// The key that signs the checkpoints from here on.
+    CheckpointKey {
+        /// What checkpoints call it: SHA-256 of its certificate.
+        key: String,
+        /// Its certificate and those above it, DER in base64.
+        certificates: Vec<String>,
+    },
+    /// Everything up to here was written by the service that has the key.
+    Checkpoint {
+        /// Why now.
+        reason: CheckpointReason,
+        /// Its signature.
+        #[serde(flatten)]
+        proof: CheckpointProof,
+    },
+    /// The first line of a file that goes on where another one ends.
+    FileContinued {
+        /// The number of the last line there.
+        previous_seq: u64,
+        /// Its SHA-256.
+        previous_sha256: String,
+    },
+    /// Records that could not be written, as on a full disk; the log of the service has them.
+    RecordsLost {
+        /// How many.
+        count: u64,
     },
     /// A card is the right one from now on, or its PIN is in another file.
     CardAdopted {

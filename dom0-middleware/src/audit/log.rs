@@ -1,21 +1,39 @@
-//! The audit file.
+//! The audit: records in, lines out, checkpoints and new files in between.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 use thiserror::Error;
+use tracing::warn;
 
 use super::chain::{AuditHead, Chain};
+use super::checkpoint::{PERIOD, RECORDS, Signing};
 use super::event::AuditEvent;
-use super::tail;
-use crate::time::UnixTime;
+use super::file::{AuditFile, Found};
+use super::records::CheckpointReason;
+use super::rotation::Rotation;
+use crate::channel_key::CheckpointSigner;
+use crate::hex::hex;
+use crate::time::{Now, UnixTime};
 
 /// Appends records, in order, all or nothing.
 pub struct AuditLog {
     storage: Box<dyn Storage>,
     chain: Chain,
+    signing: Signing,
+    /// Records since the last checkpoint.
+    unsigned: u64,
+    /// When the next checkpoint is due whatever happens; `None` before the first.
+    next_checkpoint: Option<Instant>,
+    /// The length at which another file begins, in bytes.
+    max_bytes: u64,
+    rotate_at: u64,
+    /// The last checkpoint that is on disk, until somebody has asked.
+    synced: Option<AuditHead>,
+    /// Records that were not written and not owned up to.
+    lost: u64,
 }
 
 impl AuditLog {
@@ -24,60 +42,139 @@ impl AuditLog {
     ///
     /// # Errors
     /// [`AuditError`] when the file cannot be used, is in use, or is no audit.
-    pub fn open(path: &Path, now: UnixTime) -> Result<Self, AuditError> {
+    pub fn open(path: &Path, rotation: Rotation, now: UnixTime) -> Result<Self, AuditError> {
         let failed = |source| AuditError::Io {
             path: path.to_owned(),
             source,
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(AuditError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        let Found {
+            file,
+            chain,
+            torn,
+            begins_anew,
+        } = AuditFile::open(path, rotation)?;
+        let mut log = Self::new(Box::new(file));
+        log.chain = chain;
+        log.max_bytes = rotation.max_bytes;
+        log.rotate_at = rotation.max_bytes;
+        if begins_anew && let Some(continued) = continued(&log.chain) {
+            log.append(&continued, now).map_err(failed)?;
         }
-        let tail = tail::read(&mut file).map_err(failed)?;
-        let tail = tail.ok_or_else(|| AuditError::NotAnAudit(path.to_owned()))?;
-        file.set_len(tail.whole).map_err(failed)?;
-        let mut log = Self {
-            storage: Box::new(AuditFile {
-                file,
-                length: tail.whole,
-                is_torn: false,
-            }),
-            chain: tail.chain,
-        };
-        if tail.torn > 0 {
-            let recovered = AuditEvent::Recovered { bytes: tail.torn };
+        if torn > 0 {
+            let recovered = AuditEvent::Recovered { bytes: torn };
             log.append(&recovered, now).map_err(failed)?;
         }
         Ok(log)
     }
 
-    /// An audit that is kept in `storage`, from its first line on.
+    /// An audit that is kept in `storage`, from its first line on, in one piece.
     #[must_use]
     pub fn new(storage: Box<dyn Storage>) -> Self {
         Self {
             storage,
             chain: Chain::default(),
+            signing: Signing::default(),
+            unsigned: 0,
+            next_checkpoint: None,
+            max_bytes: u64::MAX,
+            rotate_at: u64::MAX,
+            synced: None,
+            lost: 0,
         }
     }
 
-    /// Writes one record.
+    /// From now on `signer` signs the checkpoints.
+    pub fn sign_with(&mut self, signer: Arc<dyn CheckpointSigner>) {
+        self.signing.set(signer);
+    }
+
+    /// Writes one record, and what is due with it.
     ///
     /// # Errors
     /// An [`io::Error`] when it was not written; the audit is then as before, and the next record
     /// may succeed.
     pub fn append(&mut self, event: &AuditEvent, now: UnixTime) -> io::Result<()> {
-        let link = self.chain.link(event, now);
-        self.storage.append(&link.line)?;
-        self.chain = link.next;
+        if self.storage.length() >= self.rotate_at
+            && let Err(error) = self.rotate(now)
+        {
+            warn!(%error, "cannot begin another audit file, this one goes on");
+            self.rotate_at = self.storage.length().saturating_add(self.max_bytes / 8);
+        }
+        if self.lost > 0 {
+            self.write(&AuditEvent::RecordsLost { count: self.lost }, now)?;
+            self.lost = 0;
+        }
+        self.write(event, now)?;
+        if self.unsigned >= RECORDS
+            && let Err(error) = self.checkpoint(CheckpointReason::Records, now)
+        {
+            warn!(%error, "cannot write a checkpoint of the audit");
+        }
         Ok(())
+    }
+
+    /// As [`Self::append`], of something that happened whether it is recorded or not: that a record
+    /// is missing is recorded as soon as that can be done.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn append_or_own_up(&mut self, event: &AuditEvent, now: UnixTime) -> io::Result<()> {
+        let appended = self.append(event, now);
+        if appended.is_err() {
+            self.lost = self.lost.saturating_add(1);
+        }
+        appended
+    }
+
+    /// Writes a checkpoint and waits until everything is on disk.
+    ///
+    /// # Errors
+    /// An [`io::Error`] when that was not done.
+    pub fn checkpoint(&mut self, reason: CheckpointReason, now: UnixTime) -> io::Result<()> {
+        // The key may be renewed in between, but not twice.
+        for _ in 0..3 {
+            if let Some(key) = self.signing.unknown_key() {
+                self.write(&key, now)?;
+                self.signing.on_written(&key);
+            }
+            if let Some(checkpoint) = self.signing.checkpoint(&self.chain, reason, now) {
+                self.write(&checkpoint, now)?;
+                self.unsigned = 0;
+                self.sync()?;
+                self.synced = self.head();
+                return Ok(());
+            }
+        }
+        Err(io::Error::other("the key that signs changes all the time"))
+    }
+
+    /// When [`Self::handle_timeout`] must be called.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.next_checkpoint
+    }
+
+    /// Writes a checkpoint if one is due.
+    ///
+    /// # Errors
+    /// An [`io::Error`] when it was not written; the next one is due as if it had been.
+    pub fn handle_timeout(&mut self, now: Now) -> io::Result<()> {
+        match self.next_checkpoint {
+            Some(at) if at <= now.monotonic => {
+                self.next_checkpoint = Some(now.monotonic + PERIOD);
+                self.checkpoint(CheckpointReason::Hour, now.unix)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the first checkpoint; from here on one is due at least once an hour.
+    ///
+    /// # Errors
+    /// An [`io::Error`] when it was not written.
+    pub fn begin_checkpoints(&mut self, now: Now) -> io::Result<()> {
+        self.next_checkpoint = Some(now.monotonic + PERIOD);
+        self.checkpoint(CheckpointReason::Start, now.unix)
     }
 
     /// Waits until everything is on disk.
@@ -88,11 +185,47 @@ impl AuditLog {
         self.storage.sync()
     }
 
+    /// A checkpoint that is on disk since this was last asked: the state should know of it.
+    pub fn take_synced(&mut self) -> Option<AuditHead> {
+        self.synced.take()
+    }
+
     /// The last line; `None` when there is none.
     #[must_use]
     pub fn head(&self) -> Option<AuditHead> {
         self.chain.head()
     }
+
+    /// Ends the file with a checkpoint and goes on in another one.
+    fn rotate(&mut self, now: UnixTime) -> io::Result<()> {
+        self.checkpoint(CheckpointReason::Rotation, now)?;
+        let Some(continued) = continued(&self.chain) else {
+            return Ok(());
+        };
+        let link = self.chain.link(&continued, now);
+        self.storage.rotate(&link.line)?;
+        self.chain = link.next;
+        self.rotate_at = self.max_bytes;
+        self.signing.forget_key();
+        Ok(())
+    }
+
+    fn write(&mut self, event: &AuditEvent, now: UnixTime) -> io::Result<()> {
+        let link = self.chain.link(event, now);
+        self.storage.append(&link.line)?;
+        self.chain = link.next;
+        self.unsigned = self.unsigned.saturating_add(1);
+        Ok(())
+    }
+}
+
+/// The first line of a file that goes on where a chain stands.
+fn continued(chain: &Chain) -> Option<AuditEvent> {
+    let head = chain.head()?;
+    Some(AuditEvent::FileContinued {
+        previous_seq: head.seq,
+        previous_sha256: hex(&head.hash),
+    })
 }
 
 /// Where lines are kept.
@@ -110,33 +243,19 @@ pub trait Storage: Send {
     fn sync(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
 
-struct AuditFile {
-    file: File,
-    /// Length of all whole lines, in bytes.
-    length: u64,
-    /// Half a line may stand behind them.
-    is_torn: bool,
-}
-
-impl Storage for AuditFile {
-    fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        // Half a line would break the chain for good: nothing is written behind one.
-        if self.is_torn {
-            self.file.set_len(self.length)?;
-            self.is_torn = false;
-        }
-        let written = self.file.write_all(line);
-        match written {
-            Ok(()) => self.length += line.len() as u64,
-            Err(_) => self.is_torn = self.file.set_len(self.length).is_err(),
-        }
-        written
+    /// Length of what is kept in the piece that is written, in bytes.
+    fn length(&self) -> u64 {
+        0
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+    /// Begins another piece with `first_line`, or goes on as before.
+    ///
+    /// # Errors
+    /// An [`io::Error`] when no other piece was begun.
+    fn rotate(&mut self, first_line: &[u8]) -> io::Result<()> {
+        let _ = first_line;
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -160,158 +279,5 @@ pub enum AuditError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
-    use serde_json::Value;
-    use sha2::{Digest, Sha256};
-
-    use super::*;
-
-    fn now() -> UnixTime {
-        UnixTime::from_secs(1)
-    }
-
-    fn lines(path: &Path) -> Vec<Value> {
-        let text = fs::read_to_string(path).expect("readable");
-        let mut prev = "0".repeat(64);
-        let mut lines = Vec::new();
-        for (n, line) in text.lines().enumerate() {
-            let value: Value = serde_json::from_str(line).expect("JSON");
-            assert_eq!(value["prev"], prev.as_str(), "line {n}");
-            assert_eq!(value["seq"], n, "line {n}");
-            prev = Sha256::digest(line)
-                .iter()
-                .map(|b| format!("{b:02x}"))
-                .collect();
-            lines.push(value);
-        }
-        lines
-    }
-
-    #[test]
-    fn the_chain_goes_on_over_a_restart() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("audit.jsonl");
-        for _ in 0..3 {
-            let mut log = AuditLog::open(&path, now()).expect("opened");
-            log.append(&AuditEvent::ServiceStopped, now())
-                .expect("written");
-            log.append(&AuditEvent::ServiceStopped, now())
-                .expect("written");
-            log.sync().expect("synced");
-        }
-        assert_eq!(lines(&path).len(), 6);
-        let mode = fs::metadata(&path).expect("there").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_torn_line_is_cut_off_and_recorded() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("audit.jsonl");
-        let mut log = AuditLog::open(&path, now()).expect("opened");
-        log.append(&AuditEvent::ServiceStopped, now())
-            .expect("written");
-        drop(log);
-        let mut file = OpenOptions::new().append(true).open(&path).expect("opened");
-        file.write_all(b"{\"seq\":1,\"ti").expect("written");
-        drop(file);
-        AuditLog::open(&path, now()).expect("opened again");
-        let lines = lines(&path);
-        assert_eq!(lines.len(), 2);
-        assert_eq!(lines[1]["event"], "recovered");
-        assert_eq!(lines[1]["bytes"], 12);
-    }
-
-    #[test]
-    fn two_processes_never_write_one_audit() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("audit.jsonl");
-        let first = AuditLog::open(&path, now()).expect("opened");
-        assert!(matches!(
-            AuditLog::open(&path, now()),
-            Err(AuditError::InUse(_))
-        ));
-        drop(first);
-        assert!(AuditLog::open(&path, now()).is_ok());
-    }
-
-    #[test]
-    fn a_file_that_is_no_audit_is_not_touched() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("notes");
-        fs::write(&path, "remember the milk\n").expect("written");
-        assert!(matches!(
-            AuditLog::open(&path, now()),
-            Err(AuditError::NotAnAudit(_))
-        ));
-        assert_eq!(
-            fs::read_to_string(&path).expect("there"),
-            "remember the milk\n"
-        );
-    }
-
-    #[test]
-    fn nothing_is_written_behind_half_a_line() {
-        // A device that is always full and cannot be cut.
-        let file = OpenOptions::new().write(true).open("/dev/full");
-        let mut full = AuditFile {
-            file: file.expect("every Linux has it"),
-            length: 0,
-            is_torn: false,
-        };
-        assert!(full.append(b"line\n").is_err());
-        assert!(full.is_torn);
-        // The disk has room again, but the half line is still there.
-        full.file = OpenOptions::new()
-            .write(true)
-            .open("/dev/null")
-            .expect("there");
-        assert!(full.append(b"line\n").is_err());
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("audit");
-        fs::write(&path, "whole\nhal").expect("written");
-        full.file = OpenOptions::new().append(true).open(&path).expect("there");
-        full.length = 6;
-        full.append(b"line\n").expect("it can be cut now");
-        assert_eq!(fs::read_to_string(&path).expect("there"), "whole\nline\n");
-    }
-
-    /// Takes as many lines as it has room for.
-    struct Full {
-        room: usize,
-        lines: std::sync::mpsc::Sender<Vec<u8>>,
-    }
-
-    impl Storage for Full {
-        fn append(&mut self, line: &[u8]) -> io::Result<()> {
-            if self.room == 0 {
-                self.room = 1;
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            self.room -= 1;
-            self.lines.send(line.to_vec()).map_err(io::Error::other)
-        }
-    }
-
-    #[test]
-    fn a_record_that_was_not_written_leaves_no_hole() {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let mut log = AuditLog::new(Box::new(Full {
-            room: 1,
-            lines: sender,
-        }));
-        log.append(&AuditEvent::ServiceStopped, now())
-            .expect("room");
-        assert!(log.append(&AuditEvent::ServiceStopped, now()).is_err());
-        log.append(&AuditEvent::ServiceStopped, now())
-            .expect("room again");
-        let numbers: Vec<Value> = receiver
-            .try_iter()
-            .map(|line| serde_json::from_slice::<Value>(&line).expect("JSON")["seq"].clone())
-            .collect();
-        assert_eq!(numbers, [0, 1]);
-    }
-}
+#[path = "log_tests.rs"]
+mod tests;

@@ -11,23 +11,32 @@
 //! A session's record is written before its key leaves; when that fails, the key does not leave.
 //! Records hold names, times and hashes, never a key, a PIN or an APDU.
 //!
+//! Whoever can write the file can compute hashes, so lines in between are signed: a *checkpoint* at
+//! start and stop, every 1,000 records, every hour, and at the end of each file.
+//!
 //! | Module | Holds |
 //! |---|---|
-//! | `event` | [`AuditEvent`]: everything that is recorded |
+//! | `event`, `records` | [`AuditEvent`]: everything that is recorded |
 //! | `chain` | the line of a record, bound to the one before |
-//! | `log` | [`AuditLog`]: appends lines to a file, all or nothing |
+//! | `checkpoint` | lines that are signed, and what signs |
+//! | `log` | [`AuditLog`]: what is written when |
+//! | `file`, `rotation` | the file, all or nothing; old files |
 //! | `tail` | where an existing file ends |
 
 mod chain;
+mod checkpoint;
 mod event;
+mod file;
 mod log;
 mod records;
+mod rotation;
 mod tail;
 
 pub use self::chain::{AuditHead, Chain, Link};
 pub use self::event::{AuditEvent, BoundTo};
 pub use self::log::{AuditError, AuditLog, Storage};
 pub use self::records::{
-    Admitted, ChannelClosed, ChannelEnd, Closed, ClosedBy, Established, Killed, PinOutcome,
-    Refusals, SessionFacts, TokenRecord,
+    Admitted, ChannelClosed, ChannelEnd, CheckpointProof, CheckpointReason, Closed, ClosedBy,
+    Established, Killed, PinOutcome, Refusals, SessionFacts, TokenRecord,
 };
+pub use self::rotation::Rotation;

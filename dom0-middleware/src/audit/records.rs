@@ -7,6 +7,40 @@ use serde::{Serialize, Serializer};
 use crate::hex::hex;
 use crate::mapping::VerifiedToken;
 
+/// Why a checkpoint was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckpointReason {
+    /// The service starts.
+    Start,
+    /// There were enough records.
+    Records,
+    /// An hour is over.
+    Hour,
+    /// The file ends here and another one goes on.
+    Rotation,
+    /// The service ends.
+    Stop,
+}
+
+/// What a checkpoint proves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum CheckpointProof {
+    /// That the holder of the key wrote it.
+    Signed {
+        /// The key, by the SHA-256 of its certificate.
+        key: String,
+        /// ECDSA with P-256 and SHA-256, DER in base64.
+        signature: String,
+    },
+    /// Nothing: the service has no key.
+    Unsigned {
+        /// True.
+        unsigned: bool,
+    },
+}
+
 /// Why a card has no PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

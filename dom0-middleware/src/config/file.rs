@@ -14,6 +14,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::value::{Bytes, Count, Millis, Sha256Hex, Text};
+use crate::audit::Rotation;
 use crate::limits::Limits;
 use crate::mapping::NamePattern;
 use crate::time::UnixTime;
@@ -24,6 +25,8 @@ use crate::time::UnixTime;
 pub(super) struct ConfigFile {
     #[serde(default)]
     pub(super) service: ServiceTable,
+    #[serde(default)]
+    pub(super) audit: AuditTable,
     #[serde(default)]
     pub(super) limits: LimitsTable,
     #[serde(default)]
@@ -67,6 +70,34 @@ impl Default for ServiceTable {
 
 /// Where the service is asked unless told otherwise.
 pub(crate) const DEFAULT_ADMIN_SOCKET: &str = "/run/dom0-middleware/admin.sock";
+
+/// The table `[audit]`; what is left out is as in [`Rotation::default`].
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AuditTable {
+    max_bytes: Option<Spanned<Count>>,
+    keep: Option<Count>,
+}
+
+impl AuditTable {
+    /// Where and how large `max_bytes` is, if it is given.
+    pub(super) fn max_bytes(&self) -> Option<(usize, usize)> {
+        let given = self.max_bytes.as_ref()?;
+        Some((given.span().start, (*given.get_ref()).into()))
+    }
+}
+
+impl From<AuditTable> for Rotation {
+    fn from(table: AuditTable) -> Self {
+        let default = Self::default();
+        let max_bytes = table.max_bytes().map(|(_, bytes)| bytes as u64);
+        let keep = table.keep.map(usize::from);
+        Self {
+            max_bytes: max_bytes.unwrap_or(default.max_bytes),
+            keep: keep.map_or(default.keep, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+        }
+    }
+}
 
 /// The table `[limits]`; what is left out is as in [`Limits::default`].
 #[derive(Debug, Default, Deserialize)]

@@ -50,12 +50,17 @@ impl Actor {
     ) -> Result<Self, ServiceError> {
         tokio::pin!(stop);
         loop {
-            let timeout = self.broker.next_timeout();
+            let timeouts = [self.broker.next_timeout(), self.audit.next_timeout()];
+            let timeout = timeouts.into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = &mut stop => break,
                 () = until(timeout) => {
-                    let actions = self.broker.handle_timeout(Now::read());
+                    let now = Now::read();
+                    if let Err(error) = self.audit.handle_timeout(now) {
+                        error!(%error, "cannot write a checkpoint of the audit");
+                    }
+                    let actions = self.broker.handle_timeout(now);
                     self.perform(actions)?;
                 }
                 told = outlet.next() => match told {
@@ -64,6 +69,11 @@ impl Actor {
                 },
             }
             self.tell_watchers();
+            if let Some(head) = self.audit.take_synced()
+                && let Err(error) = self.state.note_audit_head(head)
+            {
+                error!(%error, "cannot write the state");
+            }
         }
         self.tell_broker(Event::Stopping)?;
         Ok(self)
@@ -170,7 +180,8 @@ impl Actor {
 
     /// Records what happened in any case; when that fails the log has it.
     pub(super) fn note(&mut self, record: &AuditEvent) {
-        if let Err(error) = self.record(record) {
+        let now = Now::read().unix;
+        if let Err(error) = self.audit.append_or_own_up(record, now) {
             error!(%error, ?record, "cannot write the audit");
         }
     }

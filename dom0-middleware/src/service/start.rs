@@ -19,12 +19,13 @@ use super::inbox::{self, Inbox};
 use super::operator::Watchers;
 use super::renewal;
 use crate::admin::{AdminListener, ServiceView};
-use crate::audit::{AuditEvent, AuditLog};
+use crate::audit::{AuditEvent, AuditLog, CheckpointReason};
 use crate::broker::{Broker, Event, Setup};
 use crate::card::pcsc::PcscSource;
 use crate::card::vicc::{ListenError, ViccListener};
 use crate::card::{AdoptedCards, CardRecords, CardSource, spawn_worker};
 use crate::channel::UnixChannel;
+use crate::channel_key::CheckpointSigner;
 use crate::config::{Config, DomainSource, ReaderPlace, UnixChannelConfig};
 use crate::mapping::Table;
 use crate::state::{DurablePinLedger, State};
@@ -53,7 +54,10 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
     config.check_pin_files()?;
     let unix = Now::read().unix;
     let hosts = config.hosts(unix)?.map(HostSide::new).transpose()?;
-    let mut audit = AuditLog::open(&config.audit_file, unix)?;
+    let mut audit = AuditLog::open(&config.audit_file, config.rotation, unix)?;
+    if let Some(hosts) = &hosts {
+        audit.sign_with(Arc::clone(&hosts.key) as Arc<dyn CheckpointSigner>);
+    }
     let durable::Found { state, notes } = durable::open(&config, &mut audit, unix)?;
     durable::bind(&config, &state, &mut bound)?;
     let admin = AdminListener::bind(&config.admin_socket)?;
@@ -210,8 +214,9 @@ fn record_start(audit: &mut AuditLog, config: &Config) -> Result<(), ServiceErro
         version: env!("CARGO_PKG_VERSION"),
         insecure_channels: insecure(config).map(path).collect(),
     };
-    durable::append(audit, &started, Now::read().unix)
-        .map(drop)
+    let now = Now::read();
+    durable::append(audit, &started, now.unix)
+        .and_then(|_| audit.begin_checkpoints(now))
         .map_err(ServiceError::AuditWrite)
 }
 
@@ -231,10 +236,10 @@ async fn finish(mut actor: Actor) {
         warn!("a card does not return from a command; it is left to itself");
     }
     links.join_all().await;
-    let stopped = actor
-        .audit
-        .append(&AuditEvent::ServiceStopped, Now::read().unix)
-        .and_then(|()| actor.audit.sync());
+    let (audit, now) = (&mut actor.audit, Now::read().unix);
+    let stopped = audit
+        .append(&AuditEvent::ServiceStopped, now)
+        .and_then(|()| audit.checkpoint(CheckpointReason::Stop, now));
     if let Err(error) = stopped {
         error!(%error, "cannot write the audit");
         return;

@@ -204,7 +204,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::audit::{AuditEvent, AuditLog};
+    use crate::audit::{AuditEvent, AuditLog, Rotation};
 
     const DOMAIN: DomainUuidBytes = [1; 16];
     type DomainUuidBytes = [u8; 16];
@@ -256,7 +256,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("audit.jsonl");
         let now = UnixTime::from_secs(60);
-        let mut log = AuditLog::open(&path, now).expect("opened");
+        let mut log = AuditLog::open(&path, Rotation::default(), now).expect("opened");
         for event in events() {
             log.append(&event, now).expect("written");
         }

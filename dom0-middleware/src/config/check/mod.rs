@@ -25,6 +25,7 @@ pub use self::hosts::{HvConfig, HvKeyConfig};
 pub use self::readers::{ReaderConfig, ReaderPlace};
 use super::error::ConfigError;
 use super::file::ConfigFile;
+use crate::audit::Rotation;
 use crate::limits::Limits;
 
 /// A configuration without contradictions. The files it names were not looked at yet.
@@ -36,6 +37,8 @@ pub struct Config {
     pub admin_socket: PathBuf,
     /// The audit file.
     pub audit_file: PathBuf,
+    /// How large it may grow, and how many old ones are kept.
+    pub rotation: Rotation,
     /// The durable state.
     pub state_file: PathBuf,
     /// The limits in force.
@@ -78,6 +81,9 @@ impl Config {
     }
 }
 
+/// A file of the audit holds at least the certificates of the key that signs, and some records.
+const MIN_AUDIT_BYTES: usize = 16 << 10;
+
 /// The text being checked, for the lines in errors.
 struct Check<'a> {
     path: &'a Path,
@@ -92,6 +98,12 @@ impl Check<'_> {
             let problem = format!("{got} is too long, a frame has at most {MAX_FRAME} bytes");
             return Err(self.error(at..at, "limits.frame_bytes", problem));
         }
+        if let Some((at, got)) = file.audit.max_bytes()
+            && got < MIN_AUDIT_BYTES
+        {
+            let problem = format!("{got} is too short, use at least {MIN_AUDIT_BYTES} bytes");
+            return Err(self.error(at..at, "audit.max_bytes", problem));
+        }
         let limits = Limits::from(file.limits);
         let insecure = file.service.insecure_development;
         let profiles = self.profiles(file.profile)?;
@@ -105,6 +117,7 @@ impl Check<'_> {
             path: self.path.to_owned(),
             admin_socket: service.admin_socket,
             audit_file: service.audit_file,
+            rotation: file.audit.into(),
             state_file: service.state_file,
             limits,
             readers,
