@@ -5,12 +5,14 @@
 //! | [`pieces`] | several messages in one input |
 //! | [`driver`] | the driver of EAP-TLS cards against any card and any server |
 //! | [`partners`] | a card and a TLS server that keep to the rules |
+//! | [`hv`] | hosts that sign tokens |
 //! | [`meddler`] | somebody between them who does not |
 //! | [`world`] | all of them together |
 
 #![forbid(unsafe_code)]
 
 pub mod driver;
+pub mod hv;
 pub mod meddler;
 pub mod partners;
 pub mod pieces;

@@ -5,12 +5,14 @@
 //! | `live` | what a card and a server say in whole handshakes |
 //! | `traces` | what the cards of `integration/traces` said, where the driver asks the same |
 //! | `samples` | single messages |
+//! | `tokens` | tokens, and what HVs and agents show |
 
 // Coverage counters need the fuzzer's runtime even where nothing is fuzzed.
 use libfuzzer_sys as _;
 
 mod live;
 mod samples;
+mod tokens;
 mod traces;
 
 use std::path::PathBuf;
@@ -21,7 +23,8 @@ fn main() -> io::Result<()> {
     let mut seeds = Seeds(folder.into());
     live::write(&mut seeds)?;
     traces::write(&mut seeds)?;
-    samples::write(&mut seeds)
+    samples::write(&mut seeds)?;
+    tokens::write(&mut seeds)
 }
 
 /// The folder of all seeds.

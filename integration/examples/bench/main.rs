@@ -10,7 +10,7 @@
 //! ```
 //!
 //! With the name of a part (`handshakes`, `apdu`, `throughput`, `fairness`, `scaling`, `agent`,
-//! `service`) it measures that alone and writes no file.
+//! `service`, `tokens`) it measures that alone and writes no file.
 
 mod agent;
 mod apdu;
@@ -23,6 +23,7 @@ mod plots;
 mod scaling;
 mod software;
 mod throughput;
+mod tokens;
 
 use std::error::Error;
 use std::path::Path;
@@ -41,7 +42,7 @@ const NAME: &str = "www.example";
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 type Measure = fn(&Pki, &mut Figures);
 /// What can be measured alone, by its name on the command line, in the order of the whole.
-const PARTS: [(&str, Measure); 7] = [
+const PARTS: [(&str, Measure); 8] = [
     ("handshakes", handshakes),
     ("apdu", apdu::measure),
     ("throughput", throughput::measure),
@@ -49,6 +50,7 @@ const PARTS: [(&str, Measure); 7] = [
     ("scaling", scaling::measure),
     ("agent", agent::measure),
     ("service", middleware::measure),
+    ("tokens", tokens::measure),
 ];
 const KEYS: [(KeyKind, &str); 2] = [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")];
 /// Handshakes of each kind as fast as this machine.

@@ -54,6 +54,7 @@ pub(crate) fn write(figures: &Figures, docs: &Path) -> Result<(), Box<dyn Error>
             &["cards: ", "engine and server"],
         ),
         ("Memory and descriptors", None, &["agent: ", "service: "]),
+        ("Tokens", None, &["token verification"]),
     ] {
         let _ = write!(page, "## {title}\n\n");
         if let Some(picture) = picture {
