@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Ask the running service about sessions
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Read and check the audit, with or without the service
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Ask the running service who waits for which card
     #[command(subcommand)]
     Queue(QueueCommand),
@@ -79,6 +82,52 @@ pub(crate) enum SessionCommand {
     /// One in progress leaves its card. Of an established one the guest's agent is told, which
     /// shuts the connection; keys that a hostile guest has kept cannot be recalled.
     Kill(KillArgs),
+}
+
+/// What to do with the audit.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Print the last records, for people or, with --json, as they stand in the file
+    Tail(TailArgs),
+    /// Check that nothing in the audit was changed, moved or cut
+    ///
+    /// Works without the service, and while it runs. Old files (FILE.1, FILE.2, …) are checked with
+    /// it. Exit code 1, with file and line, when something is wrong.
+    Verify(VerifyArgs),
+}
+
+/// Arguments of `audit tail`.
+#[derive(Debug, Args)]
+pub(crate) struct TailArgs {
+    /// How many records
+    #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 10)]
+    pub(crate) lines: usize,
+    /// Go on with records as they are written
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// The audit file; default: the one that the running service says it has
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+/// Arguments of `audit verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The audit file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The service's state: it knows how far the audit was, so that a cut is seen too
+    #[arg(long, value_name = "DB")]
+    pub(crate) state: Option<PathBuf>,
+    /// A certificate of this host's HV, PEM: only checkpoints signed by a key that it certifies
+    /// count; can be given several times
+    #[arg(long = "hv-cert", value_name = "FILE")]
+    pub(crate) hv_certs: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What to ask about queues.

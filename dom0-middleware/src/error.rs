@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
 use crate::admin::{AdminError, ProblemCode};
-use crate::audit::AuditError;
+use crate::audit::{AuditError, VerifyError};
 use crate::config::ConfigError;
 use crate::exit_code::ExitCode;
 use crate::service::ServiceError;
@@ -28,6 +29,20 @@ pub(crate) enum MiddlewareError {
     /// A path on the command line means nothing.
     #[error("cannot make the path absolute")]
     Path(#[source] io::Error),
+    /// The audit is not as it was written, or cannot be read.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// A certificate on the command line cannot be used.
+    #[error("HV certificate {}: {reason}", path.display())]
+    HvCertificate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The state cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// Something of the installation does not work.
     #[error("checks failed: {count}")]
     Findings {
@@ -45,7 +60,9 @@ impl MiddlewareError {
         match self {
             Self::Config(_) => ExitCode::Configuration,
             Self::Path(_) => ExitCode::Usage,
-            Self::Findings { .. } => ExitCode::NotSo,
+            Self::Findings { .. } | Self::Verify(VerifyError::Fault(_)) => ExitCode::NotSo,
+            Self::Verify(VerifyError::Read { .. }) | Self::State(_) => ExitCode::Unavailable,
+            Self::HvCertificate { .. } => ExitCode::Configuration,
             Self::Service(error) => of_service(error),
             Self::Admin(AdminError::Unavailable { source, .. }) => match source.kind() {
                 io::ErrorKind::PermissionDenied => ExitCode::Refused,

@@ -22,21 +22,28 @@
 //! | `log` | [`AuditLog`]: what is written when |
 //! | `file`, `rotation` | the file, all or nothing; old files |
 //! | `tail` | where an existing file ends |
+//! | `follow` | the last lines, and those that come |
+//! | `verify` | whether all is as it was written |
 
 mod chain;
 mod checkpoint;
 mod event;
 mod file;
+mod follow;
 mod log;
 mod records;
 mod rotation;
 mod tail;
+mod verify;
 
 pub use self::chain::{AuditHead, Chain, Link};
 pub use self::event::{AuditEvent, BoundTo};
+pub(crate) use self::follow::{Follower, last_lines};
 pub use self::log::{AuditError, AuditLog, Storage};
 pub use self::records::{
     Admitted, ChannelClosed, ChannelEnd, CheckpointProof, CheckpointReason, Closed, ClosedBy,
     Established, Killed, PinOutcome, Refusals, SessionFacts, TokenRecord,
 };
 pub use self::rotation::Rotation;
+pub(crate) use self::verify::{Anchors, Expected, VerifyError, verify};
+pub use self::verify::{Checkpoints, Fault, Report};

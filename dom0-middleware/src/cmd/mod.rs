@@ -1,5 +1,7 @@
 //! One file per command.
 
+mod audit_tail;
+mod audit_verify;
 mod card_list;
 mod card_open;
 mod card_show;
@@ -13,7 +15,7 @@ mod session_list;
 mod status;
 mod table;
 
-use crate::cli::{CardCommand, Cli, Command, QueueCommand, SessionCommand};
+use crate::cli::{AuditCommand, CardCommand, Cli, Command, QueueCommand, SessionCommand};
 use crate::error::MiddlewareError;
 
 /// Runs the command of the command line.
@@ -27,6 +29,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), MiddlewareError> {
         Command::Card(CardCommand::Watch(args)) => card_watch::run(&args, out),
         Command::Card(CardCommand::Adopt(args)) => card_open::adopt(args, out),
         Command::Card(CardCommand::Pin(args)) => card_open::pin(args, out),
+        Command::Audit(AuditCommand::Tail(args)) => audit_tail::run(&args, out),
+        Command::Audit(AuditCommand::Verify(args)) => audit_verify::run(&args, out),
         Command::Session(SessionCommand::List(args)) => session_list::run(&args, out),
         Command::Session(SessionCommand::Kill(args)) => session_kill::run(&args, out),
         Command::Queue(QueueCommand::Show(args)) => queue_show::run(&args, out),
