@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use proto::tls::ProtocolVersion;
 
 use crate::app::{Destination, ServerName};
+use crate::channel_key::KeyAlgorithm;
 use crate::config::DEFAULT_SOCKET;
 
 /// TLS connections whose keys are made by a smart card in dom0.
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Connect to a TLS server; data goes from standard input and to standard output
     Connect(ConnectArgs),
+    /// Make the key of this guest's channel to dom0, and print its public part
+    Enroll(EnrollArgs),
     /// List the identities that this guest may use
     Identities(ReportArgs),
     /// Show how the agent is doing
@@ -36,6 +39,20 @@ pub(crate) struct ServeArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+}
+
+/// Arguments of `enroll`.
+#[derive(Debug, Args)]
+pub(crate) struct EnrollArgs {
+    /// The folder for the key, channel.key.pem; one that is there stays
+    #[arg(long, value_name = "DIR", default_value = "/etc/domu-agent")]
+    pub out: PathBuf,
+    /// The kind of a new key: ed25519 or p256 [default: ed25519]
+    #[arg(long, value_name = "ALG")]
+    pub alg: Option<KeyAlgorithm>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `connect`.
@@ -114,6 +131,7 @@ mod tests {
             "domu-agent connect a.example:443 --min-version 9",
             "domu-agent connect a.example:443 --server-name a..b",
             "domu-agent serve",
+            "domu-agent enroll --alg rsa",
         ] {
             assert!(
                 Cli::try_parse_from(line.split_whitespace()).is_err(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::app::{AllowList, AllowTable, UnknownAccount};
+use crate::dom0::HvPin;
 
 /// Where applications find the agent unless told otherwise.
 pub(crate) const DEFAULT_SOCKET: &str = "/run/domu-agent/agent.sock";
@@ -32,8 +33,42 @@ pub(crate) struct Dom0Config {
     pub kind: ChannelKind,
     /// The Unix socket of this domain's channel.
     pub path: PathBuf,
-    /// A file with the VM-Auth-Token as text; read at each connection.
+    /// A file with the VM-Auth-Token as text; read at each connection, and when it changes.
     pub token_file: Option<PathBuf>,
+    /// The file of the key that authenticates the channel.
+    pub key_file: Option<PathBuf>,
+    /// The HV certificates that are believed.
+    #[serde(default)]
+    pub hv_pins: Vec<HvPin>,
+    /// Whether the channel has neither TLS nor token.
+    #[serde(default)]
+    pub insecure_development: bool,
+}
+
+impl Dom0Config {
+    /// What is missing or too much.
+    fn contradiction(&self) -> Option<&'static str> {
+        match self.insecure_development {
+            true if self.key_file.is_some() || !self.hv_pins.is_empty() => Some(
+                "dom0.insecure_development = true means a channel without TLS: remove it, or \
+                 key_file and hv_pins",
+            ),
+            true => None,
+            false if self.key_file.is_none() => Some(
+                "dom0.key_file is missing: a channel has TLS; make the key with domu-agent enroll \
+                 (for development without TLS and token: insecure_development = true)",
+            ),
+            false if self.hv_pins.is_empty() => Some(
+                "dom0.hv_pins is missing: the SHA-256 of the host's HV certificate, as the \
+                 administrator of the host gives it",
+            ),
+            false if self.token_file.is_none() => Some(
+                "dom0.token_file is missing: the file with the token that the administrator of the \
+                 host issues",
+            ),
+            false => None,
+        }
+    }
 }
 
 /// Kinds of channels to dom0.
@@ -106,6 +141,9 @@ impl Config {
 
     pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
         let config: Self = toml::from_str(text)?;
+        if let Some(problem) = config.dom0.contradiction() {
+            return Err(serde::de::Error::custom(problem));
+        }
         let limits = [
             ("agent.max_connections", config.agent.max_connections == 0),
             ("agent.timeout_ms", config.agent.timeout_ms == 0),
@@ -168,6 +206,9 @@ mod tests {
             "kind",
             "path",
             "token_file",
+            "key_file",
+            "hv_pins",
+            "insecure_development",
             "socket",
             "max_connections",
             "timeout_ms",
@@ -209,7 +250,7 @@ mod tests {
 
     #[test]
     fn an_unknown_user_is_named_with_file_and_table() {
-        let dom0 = "[dom0]\nkind = \"unix\"\npath = \"/x\"\n";
+        let dom0 = "[dom0]\nkind = \"unix\"\npath = \"/x\"\ninsecure_development = true\n";
         let text = format!("{dom0}[[allow]]\nuid = 0\n[[allow]]\nuid = \"no such user\"\n");
         let config = Config::parse(&text).expect("good");
         let error = config.allow_list(Path::new("a.toml")).expect_err("unknown");
@@ -220,8 +261,37 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_has_key_pins_and_token_or_says_that_it_is_for_development() {
+        let dom0 = "[dom0]\nkind = \"unix\"\npath = \"/x\"\n";
+        let pins = format!("hv_pins = [\"{}\"]\n", "ab".repeat(32));
+        let (key, token) = ("key_file = \"/k\"\n", "token_file = \"/t\"\n");
+        let insecure = "insecure_development = true\n";
+        for (more, words) in [
+            (String::new(), "domu-agent enroll"),
+            (format!("{token}{pins}"), "key_file is missing"),
+            (format!("{key}{token}"), "hv_pins is missing"),
+            (format!("{key}{token}hv_pins = []\n"), "hv_pins is missing"),
+            (format!("{key}{pins}"), "token_file is missing"),
+            (format!("{key}{insecure}"), "without TLS"),
+            (format!("{pins}{insecure}"), "without TLS"),
+            (
+                format!("{key}{token}hv_pins = [\"ab\"]\n"),
+                "64 hexadecimal digits",
+            ),
+        ] {
+            let error = Config::parse(&format!("{dom0}{more}"));
+            let error = error.expect_err("contradicts itself").to_string();
+            assert!(error.contains(words), "{error}");
+        }
+        for more in [format!("{key}{token}{pins}"), format!("{token}{insecure}")] {
+            Config::parse(&format!("{dom0}{more}")).expect("good");
+        }
+    }
+
+    #[test]
     fn zero_is_not_a_limit() {
-        let text = "[dom0]\nkind = \"unix\"\npath = \"/x\"\n[agent]\ntimeout_ms = 0\n";
+        let text = "[dom0]\nkind = \"unix\"\npath = \"/x\"\ninsecure_development = true\n\
+                    [agent]\ntimeout_ms = 0\n";
         let error = Config::parse(text).expect_err("no time at all").to_string();
         assert!(error.contains("agent.timeout_ms"), "{error}");
     }

@@ -4,7 +4,9 @@ use std::io;
 
 use crate::app::ListenError;
 use crate::client::{ClientError, EndedAnswer, Ending};
+use crate::cmd::EnrollError;
 use crate::config::ConfigError;
+use crate::dom0::ChannelError;
 use crate::exit_code::ExitCode;
 
 /// Any failure of the program.
@@ -13,6 +15,12 @@ pub(crate) enum AgentError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The channel to dom0 cannot be set up.
+    #[error("channel to dom0: {0}")]
+    Channel(#[from] ChannelError),
+    /// The channel key cannot be made.
+    #[error(transparent)]
+    Enroll(#[from] EnrollError),
     /// The socket for applications cannot be had.
     #[error("socket for applications")]
     Listen(#[from] ListenError),
@@ -40,7 +48,10 @@ impl AgentError {
     /// What the process says.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Listen(_) => ExitCode::Configuration,
+            Self::Channel(ChannelError::Tls(_)) => ExitCode::Internal,
+            Self::Config(_) | Self::Listen(_) | Self::Channel(_) | Self::Enroll(_) => {
+                ExitCode::Configuration
+            }
             Self::Client(ClientError::Agent { .. }) => ExitCode::Unavailable,
             Self::Client(ClientError::Answer) | Self::Runtime(_) => ExitCode::Internal,
             Self::Client(ClientError::Refused(error)) => ExitCode::of_error(&error.code),

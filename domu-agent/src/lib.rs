@@ -22,12 +22,14 @@
 //! | `handshake` | one handshake between dom0 and the server, without sockets |
 //! | `stream` | one TLS connection that stands: the core without sockets, and the pump |
 //! | `dom0` | the connection to dom0: the core without socket, and the task |
+//! | `channel_key` | the key that authenticates the channel: read, and made once |
 //! | `fd_passing` | a descriptor along with bytes
 //! | `descriptors` | enough of them for all connections |
 //! | `presence` | whether an application is still there |
 //! | `config`, `cli`, `cmd`, `logging`, `error`, `exit_code` | the program |
 
 mod app;
+mod channel_key;
 mod cli;
 pub mod client;
 mod cmd;

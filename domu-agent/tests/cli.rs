@@ -36,8 +36,9 @@ impl Agent {
         let dir = tempfile::tempdir().expect("a directory");
         let (dom0, socket) = (dir.path().join("dom0.sock"), dir.path().join("agent.sock"));
         let config = dir.path().join("domu-agent.toml");
-        let text =
-            format!("[dom0]\nkind = \"unix\"\npath = {dom0:?}\n[agent]\nsocket = {socket:?}\n");
+        let text = format!(
+            "[dom0]\nkind = \"unix\"\npath = {dom0:?}\ninsecure_development = true\n[agent]\nsocket = {socket:?}\n"
+        );
         std::fs::write(&config, text).expect("writable");
         let mut child = command(&["serve", "--config", path(&config)])
             .stderr(Stdio::piped())
@@ -150,4 +151,74 @@ fn a_signal_ends_the_agent_in_order() {
         assert_eq!(status.code(), Some(0));
         assert!(!Path::new(&agent.socket()).exists());
     }
+}
+
+#[test]
+fn enroll_makes_a_key_once_and_shows_its_public_part_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let out = path(dir.path());
+    let first = run(&["enroll", "--out", out, "--alg", "p256"]);
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    let public = String::from_utf8(first.stdout.clone()).expect("PEM");
+    assert!(
+        public.starts_with("-----BEGIN PUBLIC KEY-----\n"),
+        "{public}"
+    );
+    let said = stderr(&first);
+    assert!(
+        said.contains("new key") && said.contains("SHA256:"),
+        "{said}"
+    );
+    assert!(said.contains("token-tool issue"), "{said}");
+
+    let again = run(&["enroll", "--out", out]);
+    assert_eq!(
+        (again.status.code(), &again.stdout),
+        (Some(0), &first.stdout)
+    );
+    assert!(stderr(&again).contains("key that was there"));
+    let json = run(&["enroll", "--out", out, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json["public_key"], public);
+    assert_eq!(json["new"], false);
+
+    let other = run(&["enroll", "--out", out, "--alg", "ed25519"]);
+    assert_eq!(other.status.code(), Some(78));
+    assert!(stderr(&other).contains("P-256"), "{}", stderr(&other));
+    let nowhere = run(&["enroll", "--out", "/nowhere/at/all"]);
+    assert_eq!(nowhere.status.code(), Some(78));
+    assert!(stderr(&nowhere).contains("mkdir"), "{}", stderr(&nowhere));
+}
+
+#[test]
+fn a_channel_key_that_is_missing_or_exposed_is_78_with_the_next_step() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (config, key) = (
+        dir.path().join("a.toml"),
+        dir.path().join("channel.key.pem"),
+    );
+    let pin = "ab".repeat(32);
+    let text = format!(
+        "[dom0]\nkind = \"unix\"\npath = \"/x\"\ntoken_file = \"/t\"\nkey_file = {key:?}\n\
+         hv_pins = [\"{pin}\"]\n"
+    );
+    std::fs::write(&config, text).expect("writable");
+    let missing = run(&["serve", "--config", path(&config)]);
+    assert_eq!(missing.status.code(), Some(78));
+    let said = stderr(&missing);
+    assert!(
+        said.contains("domu-agent enroll") && said.contains(path(&key)),
+        "{said}"
+    );
+
+    run(&["enroll", "--out", path(dir.path())]);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(&key, mode).expect("ours");
+    let exposed = run(&["serve", "--config", path(&config)]);
+    assert_eq!(exposed.status.code(), Some(78));
+    assert!(
+        stderr(&exposed).contains("chmod 600"),
+        "{}",
+        stderr(&exposed)
+    );
 }

@@ -123,16 +123,28 @@ pub struct StatusAnswer {
 }
 
 /// The connection to dom0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dom0Status {
     /// Whether dom0 has admitted this agent.
     pub connected: bool,
+    /// `tls`, or `insecure` with `insecure_development`.
+    #[serde(default)]
+    pub channel: String,
+    /// The pin of the HV certificate that vouches for dom0, `SHA256:` and hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hv_pin: Option<String>,
     /// The UUID that dom0 knows this domain by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
     /// When the token ends, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_expires: Option<u64>,
+    /// The code with which dom0 ended the right to the card, until another token is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<String>,
+    /// The last no of dom0 to a token: its code and one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_refusal: Option<AppError>,
     /// Why the last connection or attempt ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,

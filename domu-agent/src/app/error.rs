@@ -11,8 +11,9 @@ use crate::handshake::HandshakeError;
 
 /// A code and one line: `{"error":{"code":…,"message":…}}`.
 ///
-/// The codes are those of dom0's refusals ([`RefusalCode`]) and three of the agent's own:
-/// `bad-request`, `connect-failed` (no TCP connection) and `dom0-unavailable`.
+/// The codes are those of dom0's refusals ([`RefusalCode`]) and four of the agent's own:
+/// `bad-request`, `connect-failed` (no TCP connection), `dom0-unavailable`, and `dom0-untrusted`
+/// (what answers on the channel is not the host that is pinned).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct AppError {
@@ -61,6 +62,9 @@ impl From<LinkError> for AppError {
     fn from(error: LinkError) -> Self {
         match error {
             LinkError::Refused(refused) => Self::refused(refused.code, refused.message),
+            LinkError::Tls(error) if error.is_distrust() => {
+                Self::new("dom0-untrusted", error.to_string())
+            }
             other => Self::dom0_unavailable(other.to_string()),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::allow::AllowList;
 use super::answer::{Dom0Status, SessionCounts, StatusAnswer};
 use super::endings::Endings;
+use super::error::AppError;
 use crate::dom0::Dom0;
 
 /// dom0, defaults, rules and counters.
@@ -36,15 +37,20 @@ impl AppState {
     /// What `status` answers.
     pub(crate) fn status(&self) -> StatusAnswer {
         let dom0 = self.dom0.status();
+        let channel = if dom0.is_secure { "tls" } else { "insecure" };
+        let welcome = dom0.welcome.as_ref();
         StatusAnswer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             dom0: Dom0Status {
-                connected: dom0.welcome.is_some(),
-                domain: dom0
-                    .welcome
-                    .as_ref()
-                    .map(|welcome| welcome.domain.to_string()),
-                token_expires: dom0.welcome.and_then(|welcome| welcome.token_expires),
+                connected: welcome.is_some(),
+                channel: channel.to_owned(),
+                hv_pin: dom0.pin.map(|pin| pin.to_string()),
+                domain: welcome.map(|welcome| welcome.domain.to_string()),
+                token_expires: welcome.and_then(|welcome| welcome.token_expires),
+                revoked: dom0.revoked.map(|code| code.as_str().to_owned()),
+                last_refusal: dom0
+                    .last_refusal
+                    .map(|refused| AppError::refused(refused.code, refused.message)),
                 last_error: dom0.last_error.map(|error| error.to_string()),
             },
             sessions: self.counters.read(),

@@ -15,18 +15,25 @@ use crate::error::AgentError;
 pub(super) fn run(args: &ServeArgs) -> Result<(), AgentError> {
     let config = Config::load(&args.config)?;
     let allow = config.allow_list(&args.config)?;
+    if config.dom0.insecure_development {
+        tracing::warn!(
+            path = %config.dom0.path.display(),
+            "insecure_development: no TLS and no token on the channel to dom0"
+        );
+    }
+    let channel = Channel::new(config.dom0.clone())?;
     descriptors::provide(config.agent.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     runtime
         .map_err(AgentError::Runtime)?
-        .block_on(serve(config, allow))
+        .block_on(serve(config, channel, allow))
 }
 
-async fn serve(config: Config, allow: AllowList) -> Result<(), AgentError> {
+async fn serve(config: Config, channel: Channel, allow: AllowList) -> Result<(), AgentError> {
     let listener = Listener::bind(&config.agent.socket)?;
-    let dom0 = Dom0::start(Channel::new(config.dom0));
+    let dom0 = Dom0::start(channel);
     let state = Arc::new(AppState::new(dom0, config.agent.timeout(), allow));
     let mut terminate = signal(SignalKind::terminate()).map_err(AgentError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AgentError::Runtime)?;

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use proto::agent::Welcome;
+use proto::agent::{RefusalCode, Refused, Welcome};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
 use zeroize::Zeroizing;
 
 use super::backoff::Backoff;
@@ -14,6 +14,7 @@ use super::connection::Connection;
 use super::error::LinkError;
 use super::handle::{Closed, Command, LinkStatus};
 use super::link::{Link, LinkEvent};
+use super::token_watch::{LOOK, TokenWatch};
 
 /// No command is taken while this many bytes wait to be sent to dom0.
 const MAX_BACKLOG: usize = 1 << 20;
@@ -32,6 +33,8 @@ pub(super) struct Actor {
     connection: u64,
     /// Commands that came while there was no connection.
     waiting: VecDeque<Command>,
+    token: TokenWatch,
+    look: Interval,
 }
 
 impl Actor {
@@ -41,7 +44,11 @@ impl Actor {
         status: watch::Sender<LinkStatus>,
     ) -> Self {
         let (close_sender, closes) = mpsc::unbounded_channel();
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
+            token: channel.token_watch(),
+            look,
             channel,
             commands,
             closes,
@@ -71,12 +78,15 @@ impl Actor {
     }
 
     async fn connect(&mut self) -> Result<Connection, LinkError> {
-        let hello = self.channel.hello()?;
-        let stream = self.channel.connect().await?;
+        let (stamp, hello) = self.channel.hello();
+        self.token.on_shown(stamp);
+        let hello = hello?;
+        let (wire, pin) = self.channel.connect().await?;
+        self.status.send_modify(|status| status.pin = pin);
         let link = Link::new(hello, Instant::now().into_std());
         self.connection += 1;
         let closes = self.close_sender.clone();
-        Ok(Connection::new(self.connection, stream, link, closes))
+        Ok(Connection::new(self.connection, wire, link, closes))
     }
 
     /// Serves a connection to its end.
@@ -84,9 +94,14 @@ impl Actor {
         let mut buffer = Zeroizing::new(vec![0; READ_SIZE]);
         loop {
             while let Some(event) = connection.next_event() {
-                if let LinkEvent::Welcome(welcome) = &event {
-                    backoff.reset();
-                    self.on_welcome(welcome.clone());
+                match &event {
+                    LinkEvent::Welcome(welcome) => {
+                        backoff.reset();
+                        self.on_welcome(welcome.clone());
+                    }
+                    LinkEvent::Revoked(code) => self.on_revoked(*code),
+                    LinkEvent::Refused(refused) => self.on_refused(refused),
+                    _ => {}
                 }
                 connection.on_event(event);
             }
@@ -112,6 +127,10 @@ impl Actor {
                     connection.on_close(&closed);
                     Ok(())
                 }
+                _ = self.look.tick(), if connection.is_welcome() => {
+                    self.renew_token(&mut connection);
+                    Ok(())
+                }
                 () = sleep_until(deadline) => connection.on_deadline(Instant::now().into_std()),
             };
             if let Err(error) = step {
@@ -122,15 +141,54 @@ impl Actor {
 
     fn on_welcome(&self, welcome: Welcome) {
         tracing::info!(domain = %welcome.domain, "connected to dom0");
-        self.status.send_replace(LinkStatus {
-            welcome: Some(welcome),
-            last_error: None,
+        self.status.send_modify(|status| {
+            status.welcome = Some(welcome);
+            status.revoked = None;
+            status.last_refusal = None;
+            status.last_error = None;
         });
     }
 
+    /// The connection itself ends what was made with the right.
+    fn on_revoked(&self, code: RefusalCode) {
+        self.status
+            .send_modify(|status| status.revoked = Some(code));
+    }
+
+    /// A token that is not taken changes nothing.
+    fn on_refused(&self, refused: &Refused) {
+        tracing::warn!(code = %refused.code, message = refused.message, "dom0 refused");
+        self.status
+            .send_modify(|status| status.last_refusal = Some(refused.clone()));
+    }
+
+    /// Shows dom0 a token that was put into the file since the last one.
+    fn renew_token(&mut self, connection: &mut Connection) {
+        if !self.token.is_new(self.token.look()) {
+            return;
+        }
+        let (stamp, hello) = self.channel.hello();
+        self.token.on_shown(stamp);
+        match hello {
+            Ok(hello) => {
+                tracing::info!("new token");
+                connection.hello(hello);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the new token cannot be used");
+                self.status
+                    .send_modify(|status| status.last_error = Some(error));
+            }
+        }
+    }
+
     fn on_disconnected(&mut self, error: LinkError) {
-        let was = self.status.borrow().clone();
-        let same = was.last_error.map(|last| last.to_string());
+        let same = self
+            .status
+            .borrow()
+            .last_error
+            .as_ref()
+            .map(ToString::to_string);
         if same != Some(error.to_string()) {
             tracing::warn!(%error, "no connection to dom0");
         }
@@ -140,14 +198,18 @@ impl Actor {
         while let Ok(command) = self.commands.try_recv() {
             command.refuse(&error);
         }
-        self.status.send_replace(LinkStatus {
-            welcome: None,
-            last_error: Some(error),
+        self.status.send_modify(|status| {
+            status.welcome = None;
+            status.pin = None;
+            if let LinkError::Refused(refused) = &error {
+                status.last_refusal = Some(refused.clone());
+            }
+            status.last_error = Some(error);
         });
     }
 
-    /// Waits before the next attempt. A request cuts the wait short: it gets an attempt of its
-    /// own. Gives nothing when nobody is left.
+    /// Waits before the next attempt. A request cuts the wait short, it gets an attempt of its
+    /// own, and so does a new token. Gives nothing when nobody is left.
     async fn rest(&mut self, backoff: &mut Backoff) -> Option<()> {
         let wait = sleep(backoff.next());
         tokio::pin!(wait);
@@ -158,6 +220,12 @@ impl Actor {
                     let command = command?;
                     if command.needs_connection() {
                         self.waiting.push_back(command);
+                        return Some(());
+                    }
+                }
+                _ = self.look.tick() => {
+                    if self.token.is_new(self.token.look()) {
+                        backoff.reset();
                         return Some(());
                     }
                 }

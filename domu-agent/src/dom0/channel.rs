@@ -8,7 +8,11 @@ use proto::agent::{Hello, PROTOCOL_VERSION};
 use tokio::net::UnixStream;
 
 use super::error::LinkError;
+use super::tls::{ClientTls, HvPin};
 use super::token;
+use super::token_watch::{FileStamp, TokenWatch};
+use super::wire::Wire;
+use crate::channel_key::{self, KeyFileError};
 use crate::config::{ChannelKind, Dom0Config};
 
 /// The way to dom0 and what is shown there.
@@ -16,37 +20,86 @@ use crate::config::{ChannelKind, Dom0Config};
 pub(crate) struct Channel {
     path: PathBuf,
     token_file: Option<PathBuf>,
+    tls: Option<ClientTls>,
 }
 
 impl Channel {
-    pub(crate) fn new(config: Dom0Config) -> Self {
+    /// Reads the channel key, unless there is none with `insecure_development`.
+    ///
+    /// # Errors
+    /// [`ChannelError`] when the key cannot be used.
+    pub(crate) fn new(config: Dom0Config) -> Result<Self, ChannelError> {
+        let tls = match &config.key_file {
+            None => None,
+            Some(path) => {
+                let key = channel_key::read(path).map_err(|error| match error.is_missing() {
+                    true => ChannelError::NoKey(error),
+                    false => ChannelError::Key(error),
+                })?;
+                Some(ClientTls::new(&key, config.hv_pins)?)
+            }
+        };
         match config.kind {
-            ChannelKind::Unix => Self {
+            ChannelKind::Unix => Ok(Self {
                 path: config.path,
                 token_file: config.token_file,
-            },
+                tls,
+            }),
         }
     }
 
-    /// Opens a connection.
-    pub(super) async fn connect(&self) -> Result<UnixStream, LinkError> {
-        let connected = UnixStream::connect(&self.path).await;
-        connected.map_err(|error| {
-            let text = format!("{}: {error}", self.path.display());
-            LinkError::Channel(Arc::new(io::Error::new(error.kind(), text)))
-        })
+    /// Whether the channel has TLS.
+    pub(super) const fn is_secure(&self) -> bool {
+        self.tls.is_some()
     }
 
-    /// The first message on a connection, with the token as it is now.
-    pub(super) fn hello(&self) -> Result<Hello, LinkError> {
-        let token = match &self.token_file {
-            Some(path) => token::read(path).map_err(|error| LinkError::Token(Arc::new(error)))?,
-            None => Vec::new(),
+    /// What looks for a new token.
+    pub(super) fn token_watch(&self) -> TokenWatch {
+        TokenWatch::new(self.token_file.clone())
+    }
+
+    /// Opens a connection; says who vouches for dom0.
+    pub(super) async fn connect(&self) -> Result<(Wire, Option<HvPin>), LinkError> {
+        let connected = UnixStream::connect(&self.path).await;
+        let stream = connected.map_err(|error| {
+            let text = format!("{}: {error}", self.path.display());
+            LinkError::Channel(Arc::new(io::Error::new(error.kind(), text)))
+        })?;
+        match &self.tls {
+            Some(tls) => Wire::secure(stream, tls).await,
+            None => Ok((Wire::insecure(stream), None)),
+        }
+    }
+
+    /// The first message on a connection, with the token as it is now, and which state of its file
+    /// that is.
+    pub(super) fn hello(&self) -> (Option<FileStamp>, Result<Hello, LinkError>) {
+        let (stamp, token) = match &self.token_file {
+            Some(path) => token::read(path),
+            None => (None, Ok(Vec::new())),
         };
-        Ok(Hello {
+        let hello = token.map(|token| Hello {
             versions: vec![PROTOCOL_VERSION],
             agent: concat!("domu-agent ", env!("CARGO_PKG_VERSION")).to_owned(),
             token,
-        })
+        });
+        (
+            stamp,
+            hello.map_err(|error| LinkError::Token(Arc::new(error))),
+        )
     }
+}
+
+/// Why there is no channel to try.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChannelError {
+    /// There is no channel key.
+    #[error("{0}; make one with `domu-agent enroll`")]
+    NoKey(KeyFileError),
+    /// The channel key cannot be used.
+    #[error(transparent)]
+    Key(KeyFileError),
+    /// The TLS library does not take what it is given: a bug.
+    #[error("TLS of the channel: {0}")]
+    Tls(#[from] rustls::Error),
 }

@@ -2,19 +2,16 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::time::Instant;
 
-use proto::agent::{IdentityInfo, RefusalCode, Welcome};
+use proto::agent::{Hello, IdentityInfo, RefusalCode, Welcome};
 use proto::id::SessionId;
-use tokio::io::Interest;
-use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
-use zeroize::Zeroize;
 
 use super::error::{Dom0Error, LinkError};
 use super::handle::{Closed, Command, Opened, SessionGuard, SessionKey};
 use super::link::{Link, LinkEvent, SessionMessage};
+use super::wire::Wire;
 
 /// Messages that wait for one session; it is ended when there are more.
 const MAX_MESSAGES: usize = 64;
@@ -23,11 +20,8 @@ const MAX_MESSAGES: usize = 64;
 pub(super) struct Connection {
     number: u64,
     closes: mpsc::UnboundedSender<Closed>,
-    stream: UnixStream,
+    wire: Wire,
     link: Link,
-    /// dom0 has closed its end: nothing can be sent any more, and what it said last is still to be
-    /// read.
-    is_closing: bool,
     welcome: Option<Welcome>,
     sessions: HashMap<SessionId, mpsc::Sender<Result<SessionMessage, Dom0Error>>>,
     identities: Vec<oneshot::Sender<Result<Vec<IdentityInfo>, LinkError>>>,
@@ -39,16 +33,15 @@ impl Connection {
     /// Sessions say on `closes` when they are dropped.
     pub(super) fn new(
         number: u64,
-        stream: UnixStream,
+        wire: Wire,
         link: Link,
         closes: mpsc::UnboundedSender<Closed>,
     ) -> Self {
         Self {
             number,
             closes,
-            stream,
+            wire,
             link,
-            is_closing: false,
             welcome: None,
             sessions: HashMap::new(),
             identities: Vec::new(),
@@ -83,39 +76,18 @@ impl Connection {
 
     /// Waits until [`Self::transfer`] can do something.
     pub(super) async fn ready(&self) -> io::Result<()> {
-        // A closed socket is always writable: waiting for that would not wait at all, and the end
-        // would never be read.
-        let interest = match self.link.to_send() {
-            [_, ..] if !self.is_closing => Interest::READABLE | Interest::WRITABLE,
-            _ => Interest::READABLE,
-        };
-        self.stream.ready(interest).await.map(drop)
+        self.wire.ready(&self.link).await
     }
 
     /// Moves what can be moved in either direction.
     pub(super) fn transfer(&mut self, buffer: &mut [u8], now: Instant) -> Result<(), LinkError> {
-        let broken = |error| LinkError::Channel(Arc::new(error));
-        while !self.is_closing && !self.link.to_send().is_empty() {
-            match self.stream.try_write(self.link.to_send()) {
-                Ok(n) => self.link.on_sent(n),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // dom0 may have said why it closed; reading comes to the end by itself.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.is_closing = true,
-                Err(error) => return Err(broken(error)),
-            }
-        }
-        match self.stream.try_read(buffer) {
-            Ok(0) => Err(LinkError::Closed),
-            Ok(n) => {
-                let read = buffer.get_mut(..n).unwrap_or_default();
-                let taken = self.link.on_bytes(read, now);
-                // Keys must not lie here until the next message comes.
-                read.zeroize();
-                taken
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(broken(error)),
-        }
+        self.wire.write(&mut self.link)?;
+        self.wire.read(&mut self.link, buffer, now)
+    }
+
+    /// Shows another token.
+    pub(super) fn hello(&mut self, hello: Hello) {
+        self.link.hello(hello);
     }
 
     /// Hands an event to those who wait for it.
@@ -129,6 +101,7 @@ impl Connection {
             }
             LinkEvent::Session(session, message) => self.deliver(session, message),
             LinkEvent::Revoked(code) => self.on_revoked(code),
+            LinkEvent::Refused(_) => {}
             LinkEvent::SessionRevoked(session, code) => {
                 tracing::warn!(session = session.0, %code, "dom0 ended a connection");
                 if let Some(revoked) = self.revoked.remove(&session) {

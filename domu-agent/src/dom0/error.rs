@@ -5,12 +5,17 @@ use std::sync::Arc;
 
 use proto::agent::{FieldError, FrameError, ProtocolError, Refused};
 
+use super::tls::TlsError;
+
 /// Why a connection to dom0 ended, or did not come about. Shared by all who waited for it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum LinkError {
     /// The channel cannot be opened, or broke.
     #[error("channel to dom0: {0}")]
     Channel(#[source] Arc<io::Error>),
+    /// There is no TLS with dom0.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The token cannot be read.
     #[error("token: {0}")]
     Token(#[source] Arc<io::Error>),

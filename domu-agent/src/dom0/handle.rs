@@ -1,6 +1,6 @@
 //! What the rest of the agent sees of dom0.
 
-use proto::agent::{IdentityInfo, RefusalCode, Welcome, WelcomeLimits};
+use proto::agent::{IdentityInfo, RefusalCode, Refused, Welcome, WelcomeLimits};
 use proto::id::SessionId;
 use proto::tls::AlertDescription;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -10,6 +10,7 @@ use super::actor::Actor;
 use super::channel::Channel;
 use super::error::{Dom0Error, LinkError};
 use super::link::{SessionMessage, Wish};
+use super::tls::HvPin;
 
 /// Commands that wait for the task; more make their senders wait.
 const MAX_COMMANDS: usize = 64;
@@ -75,6 +76,15 @@ impl Drop for SessionGuard {
 /// How the connection is doing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LinkStatus {
+    /// Whether the channel has TLS.
+    pub(crate) is_secure: bool,
+    /// Who vouches for dom0; none while there is no connection with TLS.
+    pub(crate) pin: Option<HvPin>,
+    /// The code with which dom0 ended the right that the connection was made with; none once
+    /// another token is taken.
+    pub(crate) revoked: Option<RefusalCode>,
+    /// The last no of dom0 to a token.
+    pub(crate) last_refusal: Option<Refused>,
     /// What dom0 said when it admitted the agent; none while there is no connection.
     pub(crate) welcome: Option<Welcome>,
     /// Why the last connection or attempt ended.
@@ -93,7 +103,10 @@ impl Dom0 {
     /// Starts the task that connects, and connects again.
     pub(crate) fn start(channel: Channel) -> Self {
         let (commands, command_receiver) = mpsc::channel(MAX_COMMANDS);
-        let (status_sender, status) = watch::channel(LinkStatus::default());
+        let (status_sender, status) = watch::channel(LinkStatus {
+            is_secure: channel.is_secure(),
+            ..LinkStatus::default()
+        });
         tokio::spawn(Actor::new(channel, command_receiver, status_sender).run());
         Self { commands, status }
     }

@@ -31,6 +31,8 @@ pub(super) struct Link {
     events: VecDeque<LinkEvent>,
     awaiting: Awaiting,
     last_heard: Instant,
+    /// What dom0 refused, if that was the last it said.
+    last_words: Option<Refused>,
     next_session: Option<u32>,
     sessions: HashMap<SessionId, Stage>,
 }
@@ -60,6 +62,8 @@ pub(super) enum LinkEvent {
     Identities(Vec<IdentityInfo>),
     /// The right to the card has ended.
     Revoked(RefusalCode),
+    /// dom0 did not take a new token, or is about to close the connection and says why.
+    Refused(Refused),
     /// The right to one session that stands has ended.
     SessionRevoked(SessionId, RefusalCode),
 }
@@ -99,11 +103,23 @@ impl Link {
             events: VecDeque::new(),
             awaiting: Awaiting::Welcome { since: now },
             last_heard: now,
+            last_words: None,
             next_session: Some(1),
             sessions: HashMap::new(),
         };
         link.send(&AgentMessage::Hello(hello));
         link
+    }
+
+    /// Shows another token. What stands goes on, whatever dom0 says to it.
+    pub(super) fn hello(&mut self, hello: Hello) {
+        self.send(&AgentMessage::Hello(hello));
+    }
+
+    /// Why the connection ended, when dom0 has closed it.
+    pub(super) fn ended(&self) -> LinkError {
+        let said = self.last_words.clone();
+        said.map_or(LinkError::Closed, LinkError::Refused)
     }
 
     /// Takes over what dom0 has sent.
@@ -243,6 +259,7 @@ impl Link {
     }
 
     fn on_message(&mut self, message: Dom0Message) -> Result<(), LinkError> {
+        self.last_words = None;
         match message {
             Dom0Message::Welcome(welcome) if welcome.version == PROTOCOL_VERSION => {
                 if self.expects_welcome() {
@@ -252,7 +269,12 @@ impl Link {
             }
             Dom0Message::Welcome(welcome) => return Err(LinkError::Version(welcome.version)),
             Dom0Message::Refused(refused) if refused.session.is_none() => {
-                return Err(LinkError::Refused(refused));
+                if self.expects_welcome() {
+                    return Err(LinkError::Refused(refused));
+                }
+                // A new token that is not good changes nothing; for anything else dom0 closes.
+                self.last_words = Some(refused.clone());
+                self.events.push_back(LinkEvent::Refused(refused));
             }
             Dom0Message::Ping => self.send(&AgentMessage::Pong),
             Dom0Message::Pong => {}

@@ -6,7 +6,10 @@
 //! | `actor` | the task that connects, serves, and connects again |
 //! | `connection` | one connection with its socket: hands messages to those who wait for them |
 //! | `handle` | [`Dom0`] and [`Session`]: what the rest of the agent sees |
-//! | `channel`, `backoff`, `token` | how to connect, when to try again, what to show |
+//! | `wire` | the socket, with TLS or without |
+//! | `tls` | TLS to dom0: handshake and records, without their socket |
+//! | `channel`, `backoff` | how to connect, when to try again |
+//! | `token`, `token_watch` | what to show, and whether there is a new one |
 //! | `error` | [`LinkError`], [`Dom0Error`] |
 //!
 //! Losing the connection ends handshakes that are not over. TLS connections that stand go on:
@@ -21,14 +24,20 @@ mod error;
 pub(crate) mod fuzzing;
 mod handle;
 mod link;
+mod tls;
 mod token;
+mod token_watch;
+mod wire;
 
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod token_tests;
 
-pub(crate) use channel::Channel;
+pub(crate) use channel::{Channel, ChannelError};
 pub(crate) use error::{Dom0Error, LinkError};
 pub(crate) use handle::{Dom0, Session, revocation};
 pub(crate) use link::{SessionMessage, Wish};
+pub(crate) use tls::HvPin;

@@ -60,11 +60,20 @@ impl FakeDom0 {
     }
 
     pub(crate) fn agent(&self) -> Dom0 {
-        Dom0::start(Channel::new(Dom0Config {
+        self.agent_with(None)
+    }
+
+    /// An agent with its token in this file.
+    pub(crate) fn agent_with(&self, token_file: Option<PathBuf>) -> Dom0 {
+        let channel = Channel::new(Dom0Config {
             kind: ChannelKind::Unix,
             path: self.path(),
-            token_file: None,
-        }))
+            token_file,
+            key_file: None,
+            hv_pins: Vec::new(),
+            insecure_development: true,
+        });
+        Dom0::start(channel.expect("nothing to read"))
     }
 
     /// The next connection, before any message.

@@ -1,27 +1,38 @@
 //! The VM-Auth-Token on disk.
 
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
+use super::token_watch::FileStamp;
+
 /// Longest token, in bytes.
 const MAX_TOKEN: usize = 2_048;
 /// Longest file: the longest token as text, and space around it.
 const MAX_FILE: u64 = 4_096;
 
-/// Reads a token: base64url without padding, with white space around it.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a token: base64url without padding, with white space around it. Says which state of the
+/// file that was, if there is one.
+pub(super) fn read(path: &Path) -> (Option<FileStamp>, io::Result<Vec<u8>>) {
     let in_file =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let invalid = |why: &str| in_file(io::Error::new(ErrorKind::InvalidData, why));
+    let opened = File::open(path).and_then(|file| {
+        let stamp = FileStamp::of(&file.metadata()?);
+        Ok((file, stamp))
+    });
+    match opened {
+        Ok((file, stamp)) => (Some(stamp), decode(file).map_err(in_file)),
+        Err(error) => (None, Err(in_file(error))),
+    }
+}
 
+fn decode(file: File) -> io::Result<Vec<u8>> {
+    let invalid = |why: &str| io::Error::new(ErrorKind::InvalidData, why);
     let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(in_file)?;
-    file.take(MAX_FILE)
-        .read_to_string(&mut text)
-        .map_err(in_file)?;
+    file.take(MAX_FILE).read_to_string(&mut text)?;
     let token = BASE64_URL_SAFE_NO_PAD.decode(text.trim());
     let token = token.map_err(|_| invalid("not base64url without padding"))?;
     if token.is_empty() || token.len() > MAX_TOKEN {
@@ -38,7 +49,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("token");
         std::fs::write(&path, text).expect("writable");
-        read(&path)
+        let (stamp, token) = read(&path);
+        assert!(stamp.is_some());
+        token
     }
 
     #[test]

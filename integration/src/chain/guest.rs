@@ -54,7 +54,7 @@ impl Guest {
             folder,
             &format!("{name}.agent.toml"),
             &format!(
-                "[dom0]\nkind = \"unix\"\npath = {channel:?}\n\
+                "[dom0]\nkind = \"unix\"\npath = {channel:?}\ninsecure_development = true\n\
                  [agent]\nsocket = {socket:?}\n{agent_config}"
             ),
         );

@@ -39,7 +39,8 @@ impl World {
     }
 
     pub(super) async fn with_rules(toml: &str) -> Self {
-        let text = format!("[dom0]\nkind = \"unix\"\npath = \"/x\"\n{toml}");
+        let text =
+            format!("[dom0]\nkind = \"unix\"\npath = \"/x\"\ninsecure_development = true\n{toml}");
         let config = Config::parse(&text).expect("good rules");
         let allow = config.allow_list(Path::new("test.toml"));
         Self::with(8, allow.expect("known accounts")).await

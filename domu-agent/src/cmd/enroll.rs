@@ -1,0 +1,88 @@
+//! `domu-agent enroll`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::channel_key::{ChannelKey, KeyAlgorithm, KeyFileError, create, read};
+use crate::cli::EnrollArgs;
+use crate::error::AgentError;
+
+/// The key in its folder.
+const KEY_FILE: &str = "channel.key.pem";
+
+/// Makes the channel key and prints its public part; with a key that is there, prints that one's.
+pub(super) fn run(args: &EnrollArgs, out: &mut impl Write) -> Result<(), AgentError> {
+    let path = args.out.join(KEY_FILE);
+    let (key, is_new) = key(&path, args.alg)?;
+    let (public, fingerprint) = (key.public().to_pem(), key.public().fingerprint());
+    let printed = match args.json {
+        true => {
+            let json = serde_json::json!({
+                "key_file": path,
+                "new": is_new,
+                "public_key": public,
+                "fingerprint": fingerprint,
+            });
+            writeln!(out, "{json:#}")
+        }
+        false => write!(out, "{public}"),
+    };
+    printed.map_err(AgentError::Copy)?;
+    let is_new = if is_new {
+        "new key"
+    } else {
+        "key that was there"
+    };
+    eprintln!("{is_new}: {}\nfingerprint: {fingerprint}", path.display());
+    eprintln!(
+        "next: give the public key above to the administrator of the host, for
+    token-tool issue --hv-cert F --hv-key F --vm UUID --vm-cert F --agent-key PUBLIC --out TOKEN
+then put the token into token_file, and into domu-agent.toml, [dom0]:
+    key_file = {path:?}
+    hv_pins = [\"SHA256:...\"]    # the host's HV certificate, as token-tool keygen printed it"
+    );
+    Ok(())
+}
+
+/// The key, and whether it was made now.
+fn key(path: &Path, algorithm: Option<KeyAlgorithm>) -> Result<(ChannelKey, bool), EnrollError> {
+    match create(path, algorithm.unwrap_or_default()) {
+        Ok(key) => return Ok((key, true)),
+        Err(error) if error.is_there_already() => {}
+        Err(error) if error.is_missing() => {
+            let folder = path.parent().unwrap_or(path).to_owned();
+            return Err(EnrollError::NoFolder(folder));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let key = read(path)?;
+    match algorithm {
+        Some(algorithm) if algorithm != key.algorithm() => Err(EnrollError::OtherKind {
+            path: path.to_owned(),
+            is: key.public().to_string(),
+        }),
+        _ => Ok((key, false)),
+    }
+}
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EnrollError {
+    /// The folder is not there.
+    #[error("{}: no such folder; make it with mkdir -m 755", .0.display())]
+    NoFolder(PathBuf),
+    /// The file cannot be made, or the key in it not be used.
+    #[error(transparent)]
+    File(#[from] KeyFileError),
+    /// There is a key of another kind.
+    #[error(
+        "{}: there is a key already, {is}; leave out --alg to see it, or move it away for a new one",
+        path.display()
+    )]
+    OtherKind {
+        /// Its file.
+        path: PathBuf,
+        /// Its kind.
+        is: String,
+    },
+}

@@ -1,0 +1,129 @@
+//! Tokens that come, change and end while the agent runs.
+
+use std::path::{Path, PathBuf};
+
+use proto::agent::{AgentMessage, Dom0Message, RefusalCode};
+
+use super::testing::{FakeDom0, Peer, refused, welcome};
+
+/// Puts a token in place as an administrator would: at once, and as another file.
+fn put(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, text).expect("writable");
+    std::fs::rename(&beside, path).expect("ours");
+}
+
+fn token_file(fake: &FakeDom0) -> PathBuf {
+    fake.dir().join("token")
+}
+
+/// The token in the next message, which must be `hello`.
+async fn shown(peer: &mut Peer) -> Vec<u8> {
+    match peer.next().await {
+        Some(AgentMessage::Hello(hello)) => hello.token,
+        other => panic!("not hello: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_new_token_is_shown_on_the_same_connection_and_a_no_to_it_changes_nothing() {
+    let fake = FakeDom0::listening();
+    let path = token_file(&fake);
+    put(&path, "AAAA\n");
+    let mut dom0 = fake.agent_with(Some(path.clone()));
+    let mut peer = fake.accept().await;
+    assert_eq!(shown(&mut peer).await, [0, 0, 0]);
+    peer.send(&Dom0Message::Welcome(welcome())).await;
+    dom0.wait_until(|status| status.welcome.is_some()).await;
+
+    put(&path, "AAAB\n");
+    assert_eq!(shown(&mut peer).await, [0, 0, 1]);
+    peer.send(&refused(None, RefusalCode::BadToken)).await;
+    let status = dom0
+        .wait_until(|status| status.last_refusal.is_some())
+        .await;
+    assert!(status.welcome.is_some(), "it stands as before");
+
+    put(&path, "AAAC\n");
+    assert_eq!(shown(&mut peer).await, [0, 0, 2]);
+    let mut renewed = welcome();
+    renewed.token_expires = Some(7);
+    peer.send(&Dom0Message::Welcome(renewed)).await;
+    let is_renewed = |status: &super::handle::LinkStatus| {
+        let welcome = status.welcome.as_ref();
+        welcome.is_some_and(|welcome| welcome.token_expires == Some(7))
+    };
+    let status = dom0.wait_until(is_renewed).await;
+    assert!(status.last_refusal.is_none());
+}
+
+#[tokio::test]
+async fn an_ended_right_is_told_until_a_new_token_is_taken() {
+    let fake = FakeDom0::listening();
+    let path = token_file(&fake);
+    put(&path, "AAAA");
+    let mut dom0 = fake.agent_with(Some(path.clone()));
+    let mut peer = fake.welcome().await;
+    let code = RefusalCode::TokenRevoked;
+    peer.send(&Dom0Message::Revoked { code }).await;
+    let status = dom0.wait_until(|status| status.revoked.is_some()).await;
+    assert_eq!(status.revoked, Some(code));
+
+    // A file that holds no token is said to, and waited for to become one.
+    put(&path, "no token");
+    let status = dom0.wait_until(|status| status.last_error.is_some()).await;
+    let error = status.last_error.expect("said").to_string();
+    assert!(error.contains("base64url"), "{error}");
+    put(&path, "AAAB");
+    assert_eq!(shown(&mut peer).await, [0, 0, 1]);
+    peer.send(&Dom0Message::Welcome(welcome())).await;
+    let status = dom0.wait_until(|status| status.revoked.is_none()).await;
+    assert!(status.last_error.is_none());
+}
+
+#[tokio::test]
+async fn a_refused_agent_tries_again_at_once_with_a_new_token() {
+    let fake = FakeDom0::listening();
+    let path = token_file(&fake);
+    // There is none at first.
+    let mut dom0 = fake.agent_with(Some(path.clone()));
+    let status = dom0.wait_until(|status| status.last_error.is_some()).await;
+    let error = status.last_error.expect("said").to_string();
+    assert!(
+        error.contains("token: ") && error.contains("No such file"),
+        "{error}"
+    );
+
+    put(&path, "AAAA");
+    let mut peer = fake.accept().await;
+    assert_eq!(shown(&mut peer).await, [0, 0, 0]);
+    peer.send(&refused(None, RefusalCode::TokenExpired)).await;
+    drop(peer);
+    let status = dom0
+        .wait_until(|status| status.last_refusal.is_some())
+        .await;
+    assert!(status.welcome.is_none());
+
+    put(&path, "AAAB");
+    loop {
+        let mut peer = fake.accept().await;
+        if shown(&mut peer).await == [0, 0, 1] {
+            peer.send(&Dom0Message::Welcome(welcome())).await;
+            dom0.wait_until(|status| status.welcome.is_some()).await;
+            return;
+        }
+        peer.send(&refused(None, RefusalCode::TokenExpired)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_dom0_said_last_is_why_it_closed() {
+    let fake = FakeDom0::listening();
+    let mut dom0 = fake.agent();
+    let mut peer = fake.welcome().await;
+    peer.send(&refused(None, RefusalCode::NotBound)).await;
+    drop(peer);
+    let status = dom0.wait_until(|status| status.last_error.is_some()).await;
+    let error = status.last_error.expect("said").to_string();
+    assert!(error.contains("not-bound"), "{error}");
+}
