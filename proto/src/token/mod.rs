@@ -30,6 +30,8 @@ mod sign1;
 #[cfg(all(test, feature = "hv-key"))]
 mod attack_tests;
 #[cfg(all(test, feature = "hv-key"))]
+mod cddl_tests;
+#[cfg(all(test, feature = "hv-key"))]
 mod claim_tests;
 #[cfg(all(test, feature = "hv-key"))]
 mod forgery;

@@ -180,7 +180,7 @@ fn the_most_claims_fit_with_the_largest_key_a_file_can_hold() {
 }
 
 /// Any claims a token can have.
-fn any_claims() -> impl Strategy<Value = Claims> {
+pub(super) fn any_claims() -> impl Strategy<Value = Claims> {
     let key = prop_oneof![
         any::<[u8; 32]>().prop_map(ConfirmationKey::Ed25519),
         any::<([u8; 32], [u8; 32])>().prop_map(|(x, y)| {
