@@ -2,8 +2,10 @@
 
 use std::sync::LazyLock;
 
+use coset::{CoseSign1, TaggedCborSerializable as _};
 use proptest::prelude::*;
 
+use super::forgery::Forgery;
 use super::*;
 use crate::hv::openssl::{HvFiles, KINDS};
 use crate::hv::{HvCertificate, HvId, HvSigner, SignError, SoftwareHvKey};
@@ -57,6 +59,64 @@ fn a_token_of_each_algorithm_says_what_was_signed() {
             assert_eq!(verify(&token, &others), unknown);
         }
     }
+}
+
+#[test]
+fn openssl_verifies_what_was_signed() {
+    for (genpkey, _) in KINDS {
+        let files = HvFiles::make(genpkey);
+        files.openssl("pkey -in key.pem -pubout -out public.pem", b"");
+        let (certificate, key) = (files.certificate(), files.key());
+        for algorithm in key.algorithms() {
+            let token = sign(&claims(certificate.id()), &key, *algorithm).expect("a good token");
+            let sign1 = CoseSign1::from_tagged_slice(&token).expect("COSE");
+            // Sig_structure by hand (RFC 9052 §4.4), not by the library that signed.
+            let mut forgery = Forgery::of_good();
+            forgery.protected = sign1.protected.original_data.expect("as it was read");
+            let payload = sign1.payload.expect("attached");
+            files.write("message", &forgery.to_be_signed(&payload));
+            let signature = match algorithm {
+                SignatureAlgorithm::Es256 => ecdsa_der(&sign1.signature),
+                _ => sign1.signature,
+            };
+            files.write("signature", &signature);
+            let verify = match algorithm {
+                SignatureAlgorithm::Ps256 => {
+                    "-digest sha256 -pkeyopt rsa_padding_mode:pss \
+                                              -pkeyopt rsa_pss_saltlen:32"
+                }
+                SignatureAlgorithm::EdDsa => "",
+                _ => "-digest sha256",
+            };
+            let verify = verify.split_whitespace().collect::<Vec<_>>().join(" ");
+            let verify = format!(
+                "pkeyutl -verify -pubin -inkey public.pem -rawin -in message -sigfile signature {verify}"
+            );
+            files.openssl(verify.trim_end(), b"");
+        }
+    }
+}
+
+/// `SEQUENCE { r INTEGER, s INTEGER }`, as X9.62 has a signature, from r and s.
+fn ecdsa_der(signature: &[u8]) -> Vec<u8> {
+    let (r, s) = signature.split_at(32);
+    let integer = |number: &[u8]| {
+        let zeros = number.iter().take_while(|byte| **byte == 0).count();
+        let number = [&[0], &number[zeros..]].concat();
+        // The zero in front is there for the sign only.
+        let number = if number[1] < 0x80 {
+            &number[1..]
+        } else {
+            &number
+        };
+        [&[0x02, u8::try_from(number.len()).expect("short")], number].concat()
+    };
+    let content = [integer(r), integer(s)].concat();
+    [
+        &[0x30, u8::try_from(content.len()).expect("short")][..],
+        &content,
+    ]
+    .concat()
 }
 
 #[test]
