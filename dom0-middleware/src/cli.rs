@@ -1,10 +1,15 @@
 //! The command line.
 
+mod token;
+mod vm;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use proto::id::Seid;
 
+pub(crate) use self::token::{BackupArgs, RevokeArgs, StateCommand, TokenCommand};
+pub(crate) use self::vm::{BindArgs, VmArgs, VmCommand};
 use crate::broker::SessionName;
 use crate::config::DEFAULT_ADMIN_SOCKET;
 
@@ -39,6 +44,15 @@ pub(crate) enum Command {
     /// Ask the running service who waits for which card
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Say who may use which card
+    #[command(subcommand)]
+    Vm(VmCommand),
+    /// Look at tokens and revoke them
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Copy what commands have changed
+    #[command(subcommand)]
+    State(StateCommand),
     /// Show how the running service is doing
     Status(ReportArgs),
     /// Find out what is wrong with this installation, and what to do about it

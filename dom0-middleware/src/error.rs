@@ -12,7 +12,7 @@ use crate::config::ConfigError;
 use crate::exit_code::ExitCode;
 use crate::service::ServiceError;
 use crate::socket::SocketError;
-use crate::state::StateError;
+use crate::state::{BackupError, StateError};
 
 /// Any failure of the program.
 #[derive(Debug, Error)]
@@ -43,6 +43,17 @@ pub(crate) enum MiddlewareError {
     /// The state cannot be read.
     #[error(transparent)]
     State(#[from] StateError),
+    /// A file that the command line names.
+    #[error("{}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why it cannot be used.
+        source: io::Error,
+    },
+    /// There is no backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// Something of the installation does not work.
     #[error("checks failed: {count}")]
     Findings {
@@ -59,10 +70,14 @@ impl MiddlewareError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) => ExitCode::Configuration,
-            Self::Path(_) => ExitCode::Usage,
             Self::Findings { .. } | Self::Verify(VerifyError::Fault(_)) => ExitCode::NotSo,
             Self::Verify(VerifyError::Read { .. }) | Self::State(_) => ExitCode::Unavailable,
             Self::HvCertificate { .. } => ExitCode::Configuration,
+            Self::Path(_) | Self::File { .. } => ExitCode::Usage,
+            Self::Backup(BackupError::Exists(_)) => ExitCode::Refused,
+            Self::Backup(BackupError::State(_) | BackupError::Write { .. }) => {
+                ExitCode::Unavailable
+            }
             Self::Service(error) => of_service(error),
             Self::Admin(AdminError::Unavailable { source, .. }) => match source.kind() {
                 io::ErrorKind::PermissionDenied => ExitCode::Refused,

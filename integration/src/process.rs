@@ -86,6 +86,16 @@ impl Process {
         })
     }
 
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn await_end(&mut self) -> ExitStatus {
+        wait::until("a program ends", || {
+            self.child.try_wait().expect("our own child")
+        })
+    }
+
     /// Kills it and waits until it is gone.
     ///
     /// # Panics

@@ -20,8 +20,8 @@ use crate::socket::{self, SocketError, SocketFile};
 
 /// Operators at the same time; further ones wait.
 const MAX_OPERATORS: usize = 16;
-/// The longest request, in bytes.
-const MAX_REQUEST: u64 = 64 << 10;
+/// The longest request, in bytes: certificates with their line feeds as two characters.
+const MAX_REQUEST: u64 = 512 << 10;
 /// How long an operator may be silent, or not read.
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// Pause after a failed accept.

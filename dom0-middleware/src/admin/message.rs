@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use proto::id::Seid;
 use serde::{Deserialize, Serialize};
 
+use super::rights::{
+    BindRequest, BindingView, TokenRevoked, TokenView, VmChanged, VmDetails, VmName,
+};
 use super::view::{CardDetails, StatusView};
 use crate::broker::{CardView, QueueView, SessionName, SessionView};
 
@@ -45,6 +48,35 @@ pub enum AdminRequest {
     },
     /// Who has each card, and who waits for it.
     QueueShow {},
+    /// All bindings.
+    VmList {},
+    /// Everything about one domain.
+    VmShow {
+        /// Which one.
+        vm: VmName,
+    },
+    /// Bind a domain to identities of a card.
+    VmBind(Box<BindRequest>),
+    /// Take all bindings of a domain away that were made by a command.
+    VmUnbind {
+        /// Which one.
+        vm: VmName,
+    },
+    /// The last token of each domain, and tokens that were revoked.
+    TokenList {},
+    /// Revoke one token.
+    TokenRevoke {
+        /// Its number, in hexadecimal.
+        cti: String,
+    },
+    /// Revoke all tokens of a domain that were issued before a time.
+    TokensRevoke {
+        /// Which one.
+        vm: VmName,
+        /// The time, as RFC 3339 writes it; now, if it is not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
+    },
     /// Everything at a glance.
     Status {},
 }
@@ -65,6 +97,20 @@ pub enum AdminAnswer {
     SessionKilled(Box<SessionView>),
     /// All queues.
     QueueShow(Vec<QueueView>),
+    /// All bindings.
+    VmList(Vec<BindingView>),
+    /// Everything about one domain.
+    Vm(Box<VmDetails>),
+    /// Bindings were made.
+    VmBound(Box<VmChanged>),
+    /// Bindings were removed.
+    VmUnbound(Box<VmChanged>),
+    /// Tokens.
+    TokenList(Vec<TokenView>),
+    /// A token was revoked.
+    TokenRevoked(Box<TokenRevoked>),
+    /// All older tokens of a domain were revoked.
+    TokensRevoked(Box<VmChanged>),
     /// Everything at a glance.
     Status(Box<StatusView>),
     /// No.

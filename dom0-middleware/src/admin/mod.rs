@@ -6,6 +6,9 @@
 //! {"card_show":{"seid":"se-00"}}                     {"card":{"seid":"se-00", ...}}
 //! {"card_adopt":{"seid":"se-00","pin_file":"/..."}}  the same, once the card is open
 //! {"card_pin":{"seid":"se-00","pin_file":"/..."}}    the same
+//! {"vm_show":{"vm":"web01"}}                         {"vm":{"uuid":"7e55e2a0-...", ...}}
+//! {"vm_bind":{"vm":"web01","cards":["se-00"], ...}}  {"vm_bound":{"uuid": ..., "change":12, ...}}
+//! {"token_revoke":{"cti":"07..."}}                   {"token_revoked":{"cti":"07...", ...}}
 //! {"status":{}}      {"status":{"version":"0.1.0", ...}}
 //! anything else      {"error":{"code":"bad-request","message":"..."}}
 //! ```
@@ -13,6 +16,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | `message` | requests and answers |
+//! | `rights` | what they say of bindings and tokens |
 //! | `view` | what `status` says besides the broker's state |
 //! | `reply` | one answer, or many over time |
 //! | `listener` | the service's end |
@@ -22,10 +26,15 @@ mod client;
 mod listener;
 mod message;
 mod reply;
+mod rights;
 mod view;
 
 pub use self::client::{AdminError, ask, watch};
 pub(crate) use self::listener::AdminListener;
 pub use self::message::{AdminAnswer, AdminRequest, Problem, ProblemCode};
 pub(crate) use self::reply::AdminReply;
-pub use self::view::{BindingView, CardDetails, ChannelView, PinView, ServiceView, StatusView};
+pub use self::rights::{
+    BindRequest, BindingView, MAX_CERTIFICATE, MAX_TRUST, Origin, TokenRevoked, TokenState,
+    TokenView, VmChanged, VmDetails, VmName, VmView,
+};
+pub use self::view::{CardDetails, ChannelView, PinView, ServiceView, StatusView};

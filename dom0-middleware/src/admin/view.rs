@@ -2,17 +2,17 @@
 
 use std::path::{self, Path, PathBuf};
 
-use proto::id::{DomId, DomainUuid, IdentityName, Seid};
+use proto::id::{DomId, DomainUuid};
 use serde::{Deserialize, Serialize};
 
+use super::rights::BindingView;
 use crate::broker::{CardView, Snapshot};
 use crate::config::Config;
-use crate::mapping::Table;
 
 /// Everything at a glance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusView {
-    /// What does not change while the service runs.
+    /// How it is set up.
     #[serde(flatten)]
     pub service: ServiceView,
     /// Seconds since the start.
@@ -22,7 +22,7 @@ pub struct StatusView {
     pub state: Snapshot,
 }
 
-/// What does not change while the service runs.
+/// How a service is set up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceView {
     /// Its version.
@@ -84,25 +84,10 @@ pub struct ChannelView {
     pub insecure_development: bool,
 }
 
-/// One binding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BindingView {
-    /// The domain.
-    pub domain: DomainUuid,
-    /// Its name, if it is known.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub name: Option<String>,
-    /// The card.
-    pub seid: Seid,
-    /// The identity; absent for the only one the card holds.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub identity: Option<IdentityName>,
-}
-
 impl ServiceView {
-    /// What can be said of a service with this configuration.
+    /// What can be said of a service with this configuration; its bindings are not among it.
     #[must_use]
-    pub fn of(config: &Config, table: &Table, notes: Vec<String>) -> Self {
+    pub fn of(config: &Config, notes: Vec<String>) -> Self {
         let named = config.domains.named();
         let channels = config.channels.iter().map(|channel| ChannelView {
             kind: "unix".to_owned(),
@@ -113,14 +98,6 @@ impl ServiceView {
                 .map(|domain| domain.uuid),
             insecure_development: channel.insecure_development,
         });
-        let bindings = table.iter().map(|(_, binding)| BindingView {
-            domain: binding.domain,
-            name: named
-                .and_then(|domains| domains.by_uuid(binding.domain))
-                .map(|domain| domain.name.clone()),
-            seid: binding.seid.clone(),
-            identity: binding.identity.clone(),
-        });
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: absolute(&config.path),
@@ -128,7 +105,7 @@ impl ServiceView {
             state_file: absolute(&config.state_file),
             notes,
             channels: channels.collect(),
-            bindings: bindings.collect(),
+            bindings: Vec::new(),
         }
     }
 }

@@ -45,5 +45,6 @@ pub use self::records::{
     Established, Killed, PinOutcome, Refusals, SessionFacts, TokenRecord,
 };
 pub use self::rotation::Rotation;
+pub(crate) use self::rotation::old_files;
 pub(crate) use self::verify::{Anchors, Expected, VerifyError, verify};
 pub use self::verify::{Checkpoints, Fault, Report};

@@ -38,7 +38,7 @@ impl Default for Rotation {
 ///
 /// # Errors
 /// An [`io::Error`] when the folder cannot be read.
-pub(super) fn old_files(path: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
+pub(crate) fn old_files(path: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     let Some(name) = path.file_name() else {
         return Ok(Vec::new());
     };

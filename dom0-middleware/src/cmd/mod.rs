@@ -12,10 +12,20 @@ mod queue_show;
 mod serve;
 mod session_kill;
 mod session_list;
+mod state_backup;
 mod status;
 mod table;
+mod token_list;
+mod token_revoke;
+mod vm_bind;
+mod vm_list;
+mod vm_show;
+mod vm_unbind;
 
-use crate::cli::{AuditCommand, CardCommand, Cli, Command, QueueCommand, SessionCommand};
+use crate::cli::{
+    AuditCommand, CardCommand, Cli, Command, QueueCommand, SessionCommand, StateCommand,
+    TokenCommand, VmCommand,
+};
 use crate::error::MiddlewareError;
 
 /// Runs the command of the command line.
@@ -34,6 +44,13 @@ pub(crate) fn run(cli: Cli) -> Result<(), MiddlewareError> {
         Command::Session(SessionCommand::List(args)) => session_list::run(&args, out),
         Command::Session(SessionCommand::Kill(args)) => session_kill::run(&args, out),
         Command::Queue(QueueCommand::Show(args)) => queue_show::run(&args, out),
+        Command::Vm(VmCommand::List(args)) => vm_list::run(&args, out),
+        Command::Vm(VmCommand::Show(args)) => vm_show::run(args, out),
+        Command::Vm(VmCommand::Bind(args)) => vm_bind::run(args, out),
+        Command::Vm(VmCommand::Unbind(args)) => vm_unbind::run(args, out),
+        Command::Token(TokenCommand::List(args)) => token_list::run(&args, out),
+        Command::Token(TokenCommand::Revoke(args)) => token_revoke::run(args, out),
+        Command::State(StateCommand::Backup(args)) => state_backup::run(&args, out),
         Command::Status(args) => status::run(&args, out),
         Command::Doctor(args) => doctor::run(&args, out),
     }

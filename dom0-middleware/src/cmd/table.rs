@@ -1,6 +1,8 @@
-//! Tables for people.
+//! Tables for people, JSON for scripts.
 
 use std::io::{self, Write};
+
+use serde::Serialize;
 
 /// Prints rows under their headings, each column as wide as its widest cell.
 pub(super) fn print<const N: usize>(
@@ -21,6 +23,11 @@ pub(super) fn print<const N: usize>(
     };
     line(&headings.map(str::to_uppercase))?;
     rows.iter().try_for_each(&mut line)
+}
+
+/// Prints JSON for scripts.
+pub(super) fn json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}", serde_json::to_string_pretty(value)?)
 }
 
 #[cfg(test)]

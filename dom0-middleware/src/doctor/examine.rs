@@ -259,7 +259,7 @@ fn bindings(status: &StatusView) -> Vec<Finding> {
     if service.bindings.is_empty() {
         return vec![
             Finding::warn("bindings", "none: no guest may use any card")
-                .next("add a [[binding]] to the configuration"),
+                .next("dom0-middleware vm bind VM --card SEID --trust FILE"),
         ];
     }
     let unreachable = service.bindings.iter().filter(|binding| {

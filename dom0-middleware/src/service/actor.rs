@@ -8,15 +8,18 @@ use proto::agent::Dom0Message;
 use tokio::time::sleep_until;
 use tracing::{error, warn};
 
+use super::bindings::Bindings;
 use super::cards::Cards;
 use super::error::ServiceError;
 use super::inbox::{AdminQuery, Inbox, Outlet, Told};
 use super::operator::Watchers;
+use super::sightings::Sightings;
 use crate::admin::ServiceView;
 use crate::audit::{AuditEvent, AuditLog};
 use crate::broker::{Action, Broker, ConnId, Event};
 use crate::card::WorkerReport;
 use crate::channel::LinkHandle;
+use crate::mapping::StaticDomains;
 use crate::state::State;
 use crate::time::Now;
 use crate::xen::Domains;
@@ -27,6 +30,11 @@ pub(super) struct Actor {
     pub(super) audit: AuditLog,
     /// Changes of it go through [`Self::change`].
     pub(super) state: State,
+    /// What is known of bindings beyond what the broker needs.
+    pub(super) bindings: Bindings,
+    pub(super) sightings: Sightings,
+    /// The names of the configuration's domains, if it has any.
+    pub(super) names: Option<StaticDomains>,
     pub(super) cards: Cards,
     /// Who is behind each domid; the answers come through the inbox.
     pub(super) domains: Arc<dyn Domains>,
@@ -109,6 +117,11 @@ impl Actor {
                 let _ = answer.send(self.adopt(&seid, &card));
                 Ok(())
             }
+            Told::Live {
+                request,
+                live,
+                answer,
+            } => self.on_live(request, &live, answer),
             Told::Admin(AdminQuery { request, answer }) => self.on_request(request, answer),
         }
     }
@@ -157,8 +170,10 @@ impl Actor {
                 self.cards.order(&seid, command)?;
                 None
             }
-            // Kept with the durable state.
-            Action::TokenSeen { .. } => None,
+            Action::TokenSeen { token, .. } => {
+                self.on_token_seen(&token);
+                None
+            }
             Action::Audit(record) => {
                 self.note(&record);
                 None

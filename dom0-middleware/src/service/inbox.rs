@@ -6,11 +6,13 @@ use proto::id::Seid;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{mpsc, oneshot};
 
+use super::live::Live;
 use crate::admin::{AdminReply, AdminRequest};
 use crate::broker::{ConnId, Event};
 use crate::card::{AdoptedCard, AdoptionError, KeepCard, Reporter, WorkerReport};
 use crate::channel::LinkHandle;
-use crate::xen::DomainEnded;
+use crate::mapping::ReadFault;
+use crate::xen::{DomainEnded, LiveDomain};
 
 /// Events of guests and operators that may wait for the actor; who has more waits in turn.
 const MAX_EVENTS: usize = 256;
@@ -30,6 +32,12 @@ pub(super) enum Told {
     Domain(Event),
     /// A card's worker reports.
     Card { seid: Seid, report: WorkerReport },
+    /// Who is running, for what an operator asks.
+    Live {
+        request: AdminRequest,
+        live: Live,
+        answer: oneshot::Sender<AdminReply>,
+    },
     /// A card's worker wants a card to be the right one, and waits for the answer.
     Adopted {
         seid: Seid,
@@ -52,7 +60,7 @@ pub(crate) struct AdminQuery {
 pub(crate) struct Inbox {
     events: Sender<Told>,
     workers: UnboundedSender<Told>,
-    domains: UnboundedSender<Event>,
+    domains: UnboundedSender<Told>,
 }
 
 /// The actor's end.
@@ -60,7 +68,7 @@ pub(crate) struct Inbox {
 pub(super) struct Outlet {
     events: Receiver<Told>,
     workers: UnboundedReceiver<Told>,
-    domains: UnboundedReceiver<Event>,
+    domains: UnboundedReceiver<Told>,
 }
 
 /// Makes both ends.
@@ -99,7 +107,22 @@ impl Inbox {
 
     /// Tells the actor who is behind a domid, or is no more; never waits.
     pub(super) fn tell_of_domain(&self, event: Event) {
-        let _ = self.domains.send(event);
+        let _ = self.domains.send(Told::Domain(event));
+    }
+
+    /// Tells the actor who is running, for an operator's request; never waits.
+    pub(super) fn tell_of_live(
+        &self,
+        request: AdminRequest,
+        live: Result<Vec<LiveDomain>, ReadFault>,
+        answer: oneshot::Sender<AdminReply>,
+    ) {
+        let live = Live::new(live);
+        let _ = self.domains.send(Told::Live {
+            request,
+            live,
+            answer,
+        });
     }
 
     /// What a worker reports through.
@@ -128,7 +151,7 @@ impl Outlet {
     pub(super) async fn next(&mut self) -> Option<Told> {
         tokio::select! {
             biased;
-            Some(event) = self.domains.recv() => Some(Told::Domain(event)),
+            Some(told) = self.domains.recv() => Some(told),
             Some(told) = self.workers.recv() => Some(told),
             told = self.events.recv() => told,
         }

@@ -15,6 +15,8 @@
 //! | `start` | makes everything that must be there before a guest is let in |
 //! | `actor` | owns the broker, does its actions |
 //! | `operator` | does what operators ask for |
+//! | `rights`, `bind_request`, `bindings`, `live` | what operators do with bindings and tokens; who is meant by a name |
+//! | `sightings` | the last token of each domain |
 //! | `cards` | the cards' workers and what is remembered of them |
 //! | `durable` | the durable state at start |
 //! | `changes` | a change of a right: recorded, made, told |
@@ -25,6 +27,8 @@
 //! | `inbox` | what the actor is told |
 
 mod actor;
+mod bind_request;
+mod bindings;
 mod cards;
 mod changes;
 mod doorstep;
@@ -34,8 +38,11 @@ mod guest;
 mod guests;
 mod host_side;
 mod inbox;
+mod live;
 mod operator;
 mod renewal;
+mod rights;
+mod sightings;
 mod start;
 
 pub use self::error::ServiceError;

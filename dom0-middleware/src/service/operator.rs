@@ -50,18 +50,36 @@ impl Actor {
                 };
                 return self.reopen(&seid, order, answer);
             }
+            request @ (AdminRequest::VmList {}
+            | AdminRequest::VmShow { .. }
+            | AdminRequest::VmBind(_)
+            | AdminRequest::VmUnbind { .. }
+            | AdminRequest::TokenList {}
+            | AdminRequest::TokenRevoke { .. }
+            | AdminRequest::TokensRevoke { .. }) => {
+                self.ask_who_lives(request, answer);
+                return Ok(());
+            }
             AdminRequest::SessionList {} => AdminAnswer::SessionList(self.broker.sessions()),
             AdminRequest::SessionKill { session } => self.kill(session)?,
             AdminRequest::QueueShow {} => AdminAnswer::QueueShow(self.broker.queues()),
-            AdminRequest::Status {} => AdminAnswer::Status(Box::new(StatusView {
-                service: self.service.clone(),
-                uptime_s: self.started.elapsed().as_secs(),
-                state: self.broker.snapshot(),
-            })),
+            AdminRequest::Status {} => AdminAnswer::Status(Box::new(self.status())),
         };
         // An operator who does not wait for the answer does not need it.
         let _ = answer.send(said.into());
         Ok(())
+    }
+
+    fn status(&self) -> StatusView {
+        let names = &self.names;
+        let name = |uuid| Some(names.as_ref()?.by_uuid(uuid)?.name.clone());
+        let mut service = self.service.clone();
+        service.bindings = self.bindings.views(self.broker.table(), name, |_| true);
+        StatusView {
+            service,
+            uptime_s: self.started.elapsed().as_secs(),
+            state: self.broker.snapshot(),
+        }
     }
 
     /// Has a card opened again. That somebody said so is on record before anything is done.

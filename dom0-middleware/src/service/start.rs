@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::actor::Actor;
+use super::bindings::Bindings;
 use super::cards::Cards;
 use super::durable;
 use super::error::ServiceError;
@@ -18,6 +19,7 @@ use super::host_side::HostSide;
 use super::inbox::{self, Inbox};
 use super::operator::Watchers;
 use super::renewal;
+use super::sightings::Sightings;
 use crate::admin::{AdminListener, ServiceView};
 use crate::audit::{AuditEvent, AuditLog, CheckpointReason};
 use crate::broker::{Broker, Event, Setup};
@@ -59,7 +61,8 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         audit.sign_with(Arc::clone(&hosts.key) as Arc<dyn CheckpointSigner>);
     }
     let durable::Found { state, notes } = durable::open(&config, &mut audit, unix)?;
-    durable::bind(&config, &state, &mut bound)?;
+    let stored = durable::bind(&config, &state, &mut bound)?;
+    let bindings = Bindings::new(&config, &stored, &bound);
     let admin = AdminListener::bind(&config.admin_socket)?;
     let mut channels = Vec::new();
     for channel in &config.channels {
@@ -74,7 +77,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         };
         channels.push(UnixChannel::bind(channel, tls)?);
     }
-    let service = ServiceView::of(&config, &bound.table, notes);
+    let service = ServiceView::of(&config, notes);
     let (inbox, outlet) = inbox::channel();
     let cards = start_cards(&config, &state, &inbox)?;
     warn_of_insecurity(&config, &bound.table);
@@ -117,6 +120,9 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
             now,
         ),
         audit,
+        bindings,
+        sightings: Sightings::load(&state)?,
+        names: config.domains.named().cloned(),
         state,
         cards,
         domains,
@@ -226,6 +232,7 @@ async fn finish(mut actor: Actor) {
     for (_, link) in std::mem::take(&mut actor.links) {
         links.spawn(link.closed());
     }
+    actor.write_sightings();
     let cards = actor.cards;
     let deadline = Instant::now() + STOP_TIME;
     let stopped = tokio::task::spawn_blocking(move || cards.stop());

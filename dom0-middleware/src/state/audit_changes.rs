@@ -12,15 +12,12 @@ use thiserror::Error;
 use super::recovery::{
     AuditBehind, CatchUp, ChangeKind, ChangeRecord, Lines, compare, compare_head,
 };
-use crate::audit::AuditHead;
+use crate::audit::{AuditHead, old_files};
 use crate::hex::parse_cti;
 use crate::time::UnixTime;
 
 /// Longest line that is looked at, in bytes. Ours stay far below.
 const MAX_LINE: usize = 64 << 10;
-
-/// The most old files that are looked for.
-const MAX_FILES: usize = 10_000;
 
 /// The audit cannot be read.
 #[derive(Debug, Error)]
@@ -50,7 +47,11 @@ impl AuditChanges {
     pub fn read(path: &Path, change: u64, head: Option<AuditHead>) -> Result<Self, AuditReadError> {
         let mut lines = Lines::default();
         let mut changes = Vec::new();
-        for file in files(path) {
+        let files = files(path).map_err(|source| AuditReadError {
+            path: path.to_owned(),
+            source,
+        })?;
+        for file in files {
             let failed = |source| AuditReadError {
                 path: file.clone(),
                 source,
@@ -78,14 +79,9 @@ impl AuditChanges {
 }
 
 /// The file and the older ones, newest first.
-fn files(path: &Path) -> impl Iterator<Item = PathBuf> {
-    let older = (1..=MAX_FILES).map(|number| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{number}"));
-        PathBuf::from(name)
-    });
-    let older = older.take_while(|file| file.exists());
-    std::iter::once(path.to_owned()).chain(older)
+fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let older = old_files(path)?.into_iter().map(|(_, file)| file);
+    Ok(std::iter::once(path.to_owned()).chain(older).collect())
 }
 
 /// Reads one file; its changes after `change` go to `changes`.

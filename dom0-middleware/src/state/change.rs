@@ -145,6 +145,14 @@ pub struct Edit<'a> {
     pub(super) change: u64,
 }
 
+impl Edit<'_> {
+    /// Its number.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.change
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{head, open, open_again, record};

@@ -13,7 +13,7 @@ use super::value::{int, number, parsed, seconds, time};
 use crate::time::UnixTime;
 
 /// A token that was revoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Revocation {
     /// When.
     pub at: UnixTime,

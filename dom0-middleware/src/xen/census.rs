@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proto::id::{DomId, DomainUuid};
 
+use super::domains::LiveDomain;
 use super::node;
 use super::store::Value;
 use crate::mapping::{DomainFact, ReadFault};
@@ -83,6 +84,19 @@ impl Census {
         }
     }
 
+    /// The domains that have a good UUID, with what stands at their nodes [`node::name`].
+    pub(super) fn live(&self, names: &BTreeMap<DomId, Value>) -> Vec<LiveDomain> {
+        let live = |domid: DomId| {
+            let name = match names.get(&domid) {
+                Some(Value::Text(text)) => node::parse_name(text).map(str::to_owned),
+                _ => None,
+            };
+            let uuid = self.uuid(domid)?;
+            Some(LiveDomain { domid, uuid, name })
+        };
+        self.domids().filter_map(live).collect()
+    }
+
     /// The domains of this census that are not in a later one, under the same domid.
     ///
     /// Something unreadable in their place ends none of them: judgements refuse it, and what was
@@ -149,6 +163,21 @@ mod tests {
             assert_eq!(census.fact(DomId(nobody), &text("x")), DomainFact::Gone);
         }
         assert_eq!(census.fact(DomId(7), &Value::Absent), DomainFact::Gone);
+    }
+
+    #[test]
+    fn who_lives_is_listed_with_the_name_that_can_be_read() {
+        let census = census(&[(7, vm(1)), (8, vm(2)), (9, Value::NotText)]);
+        let names = BTreeMap::from([(DomId(7), text("web01")), (DomId(8), Value::Absent)]);
+        let live = |domid, number, name: Option<&str>| LiveDomain {
+            domid: DomId(domid),
+            uuid: uuid(number),
+            name: name.map(str::to_owned),
+        };
+        assert_eq!(
+            census.live(&names),
+            [live(7, 1, Some("web01")), live(8, 2, None)]
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use proto::id::DomId;
+use proto::id::{DomId, DomainUuid};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -20,7 +20,24 @@ pub trait Domains: fmt::Debug + Send + Sync {
     /// Finds out who is behind `domid`: not from memory, but from what is there when this is
     /// called or later. What cannot be found out is [`DomainFact::Unreadable`].
     fn read(&self, domid: DomId, answer: Answer);
+
+    /// Finds out who is there, for an operator who says names.
+    fn list(&self, answer: ListAnswer);
 }
+
+/// A domain that is running, or as the configuration has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveDomain {
+    /// Its domid.
+    pub domid: DomId,
+    /// Its UUID.
+    pub uuid: DomainUuid,
+    /// Its name, if it has one that can be read.
+    pub name: Option<String>,
+}
+
+/// What a list of all domains is given to. It is called once and must not wait.
+pub type ListAnswer = Box<dyn FnOnce(Result<Vec<LiveDomain>, ReadFault>) + Send>;
 
 /// Waits for an answer, at most for `deadline`.
 pub async fn read(domains: &dyn Domains, domid: DomId, deadline: Duration) -> DomainFact {
@@ -43,6 +60,15 @@ pub async fn read(domains: &dyn Domains, domid: DomId, deadline: Duration) -> Do
 impl Domains for StaticDomains {
     fn read(&self, domid: DomId, answer: Answer) {
         answer(self.fact(domid));
+    }
+
+    fn list(&self, answer: ListAnswer) {
+        let live = self.iter().map(|(domid, domain)| LiveDomain {
+            domid,
+            uuid: domain.uuid,
+            name: Some(domain.name.clone()),
+        });
+        answer(Ok(live.collect()));
     }
 }
 
@@ -68,12 +94,22 @@ impl XenstoreDomains {
     }
 }
 
+impl XenstoreDomains {
+    fn ask(&self, question: Question) {
+        if let Err(unasked) = self.questions.send(question) {
+            // It ends only with the service.
+            unasked.0.refuse(ReadFault::Unreachable);
+        }
+    }
+}
+
 impl Domains for XenstoreDomains {
     fn read(&self, domid: DomId, answer: Answer) {
-        if let Err(unasked) = self.questions.send(Question { domid, answer }) {
-            // It ends only with the service.
-            (unasked.0.answer)(DomainFact::Unreadable(ReadFault::Unreachable));
-        }
+        self.ask(Question::One { domid, answer });
+    }
+
+    fn list(&self, answer: ListAnswer) {
+        self.ask(Question::All(answer));
     }
 }
 

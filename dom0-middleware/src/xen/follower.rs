@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::census::{Census, DomainEnded};
-use super::domains::Answer;
+use super::domains::{Answer, ListAnswer};
 use super::node;
 use super::probe::XenstoreFault;
 use super::store::{Connect, Store, StoreError, Value};
@@ -28,10 +28,27 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Who is behind a domid?
-pub(super) struct Question {
-    pub(super) domid: DomId,
-    pub(super) answer: Answer,
+/// What can be asked.
+pub(super) enum Question {
+    /// Who is behind a domid?
+    One {
+        /// Which one.
+        domid: DomId,
+        /// Whom to tell.
+        answer: Answer,
+    },
+    /// Who is there?
+    All(ListAnswer),
+}
+
+impl Question {
+    /// Answers that it cannot be found out.
+    pub(super) fn refuse(self, fault: ReadFault) {
+        match self {
+            Self::One { answer, .. } => answer(DomainFact::Unreadable(fault)),
+            Self::All(answer) => answer(Err(fault)),
+        }
+    }
 }
 
 /// The way to ask.
@@ -164,22 +181,27 @@ impl<C: Connect> Follower<C> {
         store: &C::Store,
         questions: Vec<Question>,
     ) -> Result<(), StoreError> {
-        let asked = questions.iter().map(|question| question.domid).collect();
+        let asked = Asked::by(&questions);
         let counting = timeout(self.deadline, census(store, asked));
         let late = |_| Err(StoreError::Late(self.deadline));
         match counting.await.unwrap_or_else(late) {
             Ok((census, names)) => {
                 self.compare(&census);
                 for question in questions {
-                    let name = names.get(&question.domid).unwrap_or(&Value::Absent);
-                    (question.answer)(census.fact(question.domid, name));
+                    match question {
+                        Question::One { domid, answer } => {
+                            let name = names.get(&domid).unwrap_or(&Value::Absent);
+                            answer(census.fact(domid, name));
+                        }
+                        Question::All(answer) => answer(Ok(census.live(&names))),
+                    }
                 }
                 self.census = Some(census);
                 Ok(())
             }
             Err(error) => {
                 for question in questions {
-                    (question.answer)(DomainFact::Unreadable(fault(&error)));
+                    question.refuse(fault(&error));
                 }
                 Err(error)
             }
@@ -201,9 +223,7 @@ impl<C: Connect> Follower<C> {
             tokio::select! {
                 () = &mut over => return true,
                 question = self.questions.recv() => match question {
-                    Some(question) => {
-                        (question.answer)(DomainFact::Unreadable(ReadFault::Unreachable));
-                    }
+                    Some(question) => question.refuse(ReadFault::Unreachable),
                     None => return false,
                 },
             }
@@ -242,16 +262,40 @@ pub(super) async fn domids(store: &impl Store) -> Result<Vec<DomId>, StoreError>
     }
 }
 
+/// Whose names are asked for.
+enum Asked {
+    These(Vec<DomId>),
+    All,
+}
+
+impl Asked {
+    fn by(questions: &[Question]) -> Self {
+        let domid = |question: &Question| match question {
+            Question::One { domid, .. } => Some(*domid),
+            Question::All(_) => None,
+        };
+        let domids: Option<Vec<DomId>> = questions.iter().map(domid).collect();
+        domids.map_or(Self::All, Self::These)
+    }
+
+    fn contains(&self, domid: DomId) -> bool {
+        match self {
+            Self::These(domids) => domids.contains(&domid),
+            Self::All => true,
+        }
+    }
+}
+
 /// A census, and what stands at the names of those asked for.
 async fn census(
     store: &impl Store,
-    asked: Vec<DomId>,
+    asked: Asked,
 ) -> Result<(Census, BTreeMap<DomId, Value>), StoreError> {
     let domids = domids(store).await?;
     let named: Vec<DomId> = domids
         .iter()
-        .filter(|domid| asked.contains(domid))
         .copied()
+        .filter(|domid| asked.contains(*domid))
         .collect();
     let vms = domids.iter().copied().map(node::vm);
     let names = named.iter().copied().map(node::name);

@@ -157,7 +157,7 @@ impl Rig {
 
     fn ask(&self, domid: u16) -> oneshot::Receiver<DomainFact> {
         let (answer, answered) = oneshot::channel();
-        let question = Question {
+        let question = Question::One {
             domid: DomId(domid),
             answer: Box::new(|fact| answer.send(fact).expect("the test waits")),
         };

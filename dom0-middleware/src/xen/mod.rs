@@ -43,5 +43,5 @@ mod follower_tests;
 
 pub use self::census::DomainEnded;
 pub use self::connection::{DEFAULT_SOCKET, socket_path};
-pub use self::domains::{Answer, Domains, XenstoreDomains, read};
+pub use self::domains::{Answer, Domains, ListAnswer, LiveDomain, XenstoreDomains, read};
 pub use self::probe::{XenstoreFault, probe};

@@ -26,6 +26,8 @@ pub struct BindingConfig {
     pub identity: Option<IdentityName>,
     /// What handshakes may be made with it.
     pub terms: Terms,
+    /// Whether other domains may use other identities of the card.
+    pub shared: bool,
     /// SHA-256 of servers' certificates, by name.
     pub pins: BTreeMap<String, [u8; 32]>,
     /// The file with CA certificates, and the line that names it.
@@ -131,6 +133,7 @@ impl Check<'_> {
             domain,
             seid: table.card.into_inner(),
             identity: table.identity,
+            shared: table.shared,
             terms: Terms {
                 server_names: table
                     .server_names
