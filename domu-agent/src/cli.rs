@@ -44,7 +44,7 @@ pub(crate) struct ServeArgs {
 /// Arguments of `enroll`.
 #[derive(Debug, Args)]
 pub(crate) struct EnrollArgs {
-    /// The folder for the key, channel.key.pem; one that is there stays
+    /// The folder for the key, channel.key.pem; a key that is there stays
     #[arg(long, value_name = "DIR", default_value = "/etc/domu-agent")]
     pub out: PathBuf,
     /// The kind of a new key: ed25519 or p256 [default: ed25519]

@@ -1,6 +1,8 @@
 //! `domu-agent enroll`.
 
-use std::io::Write;
+use std::fs::DirBuilder;
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::channel_key::{ChannelKey, KeyAlgorithm, KeyFileError, create, read};
@@ -12,6 +14,7 @@ const KEY_FILE: &str = "channel.key.pem";
 
 /// Makes the channel key and prints its public part; with a key that is there, prints that one's.
 pub(super) fn run(args: &EnrollArgs, out: &mut impl Write) -> Result<(), AgentError> {
+    make_folder(&args.out)?;
     let path = args.out.join(KEY_FILE);
     let (key, is_new) = key(&path, args.alg)?;
     let (public, fingerprint) = (key.public().to_pem(), key.public().fingerprint());
@@ -44,15 +47,22 @@ then put the token into token_file, and into domu-agent.toml, [dom0]:
     Ok(())
 }
 
+/// Makes the folder, if it is not there and the one that it lies in is.
+fn make_folder(folder: &Path) -> Result<(), EnrollError> {
+    match DirBuilder::new().mode(0o755).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(EnrollError::Folder {
+            path: folder.to_owned(),
+            source: error,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The key, and whether it was made now.
 fn key(path: &Path, algorithm: Option<KeyAlgorithm>) -> Result<(ChannelKey, bool), EnrollError> {
     match create(path, algorithm.unwrap_or_default()) {
         Ok(key) => return Ok((key, true)),
         Err(error) if error.is_there_already() => {}
-        Err(error) if error.is_missing() => {
-            let folder = path.parent().unwrap_or(path).to_owned();
-            return Err(EnrollError::NoFolder(folder));
-        }
         Err(error) => return Err(error.into()),
     }
     let key = read(path)?;
@@ -68,9 +78,14 @@ fn key(path: &Path, algorithm: Option<KeyAlgorithm>) -> Result<(ChannelKey, bool
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EnrollError {
-    /// The folder is not there.
-    #[error("{}: no such folder; make it with mkdir -m 755", .0.display())]
-    NoFolder(PathBuf),
+    /// The folder is not there and cannot be made.
+    #[error("{}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The file cannot be made, or the key in it not be used.
     #[error(transparent)]
     File(#[from] KeyFileError),
