@@ -39,7 +39,11 @@ pub(crate) enum ToolError {
 impl ToolError {
     /// `file` cannot be used because of `why`.
     pub(crate) fn unusable(file: &Path, why: impl ToString) -> Self {
-        let (file, why) = (file.display().to_string(), why.to_string());
+        let file = match file.to_str() {
+            Some("-") => "stdin".to_owned(),
+            _ => file.display().to_string(),
+        };
+        let why = why.to_string();
         Self::Unusable { file, why }
     }
 

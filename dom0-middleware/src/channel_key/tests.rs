@@ -9,7 +9,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{RootCertStore, client::verify_server_name};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::testing::hv;
+use super::testing::{hv, rsa_hv};
 use super::*;
 use crate::time::UnixTime;
 
@@ -42,8 +42,12 @@ fn is_believed(chain: &[CertificateDer<'_>], at: UnixTime) -> Result<(), rustls:
 
 #[test]
 fn each_kind_of_hv_key_certifies_for_a_day() {
-    for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ED25519] {
-        let (signer, hv) = hv(algorithm, None);
+    for (signer, hv) in [
+        hv(&rcgen::PKCS_ECDSA_P256_SHA256, None),
+        hv(&rcgen::PKCS_ED25519, None),
+        rsa_hv(),
+    ] {
+        let kind = hv.key().to_string();
         let key = ChannelKey::new(&signer, hv, START).expect("certified");
         assert_eq!(key.not_after(), later(24 * HOUR - Duration::ZERO));
         for (at, is_good) in [
@@ -53,11 +57,7 @@ fn each_kind_of_hv_key_certifies_for_a_day() {
             (UnixTime(START.0 - HOUR), false),
         ] {
             let believed = is_believed(&key.chain(), at);
-            assert_eq!(
-                believed.is_ok(),
-                is_good,
-                "{algorithm:?}, {at}: {believed:?}"
-            );
+            assert_eq!(believed.is_ok(), is_good, "{kind}, {at}: {believed:?}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::DirBuilderExt as _;
 
 use pkcs8::SecretDocument;
+use proto::hex;
 use proto::hv::HvCertificate;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
@@ -44,6 +45,7 @@ pub(crate) fn run(args: &KeygenArgs, out: &mut impl Write) -> Result<(), ToolErr
         let _ = fs::remove_file(&key_file);
         return Err(error);
     }
+    let pin = format!("SHA256:{}", hex::encode(&certificate.id().0));
     let good_until = Time(certificate.not_after());
     if args.json {
         let made = json!({
@@ -51,6 +53,7 @@ pub(crate) fn run(args: &KeygenArgs, out: &mut impl Write) -> Result<(), ToolErr
             "kind": certificate.key().to_string(),
             "key": key_file.display().to_string(),
             "encrypted": passphrase.is_some(),
+            "pin": pin,
             "certificate": certificate_file.display().to_string(),
             "not_after": good_until.to_string(),
         });
@@ -64,6 +67,7 @@ pub(crate) fn run(args: &KeygenArgs, out: &mut impl Write) -> Result<(), ToolErr
         out,
         &[
             ("HV", certificate.id().to_string()),
+            ("For the agents", format!("hv_pins = [\"{pin}\"]")),
             (
                 "Key",
                 format!(

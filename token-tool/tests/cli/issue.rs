@@ -148,6 +148,8 @@ fn the_agent_s_key_may_come_through_stdin_but_not_its_private_one() {
     let public = dir.read("agent.pub");
     let piped = dir.run_with_input(&format!("{issue} --agent-key -"), public.as_bytes());
     piped.good();
+    let nothing = dir.run(&format!("{issue} --agent-key -"));
+    nothing.failed(78, "stdin: no line \"-----BEGIN PUBLIC KEY-----\"");
     let private = dir.run(&format!("{issue} --agent-key agent.key"));
     private.failed(78, "domu-agent enroll prints the public one");
     let other = dir.run(&format!("{issue} --agent-key vm.pem"));

@@ -51,6 +51,7 @@ fn openssl_reads_each_kind_of_key_and_certificate() {
             .expect("a hash")
             .replace(':', "");
         assert_eq!(made["hv"], format!("hv:sha256:{}", hash.to_lowercase()));
+        assert_eq!(made["pin"], format!("SHA256:{}", hash.to_lowercase()));
         dir.openssl("verify -CAfile new/hv/hv.cert.pem new/hv/hv.cert.pem");
     }
 }
@@ -105,6 +106,7 @@ fn a_key_is_encrypted_with_the_first_line_of_the_file() {
             "{}",
             said.out
         );
+        assert!(said.out.contains("hv_pins = [\"SHA256:"), "{}", said.out);
         let pem = dir.read("hv.key.pem");
         assert!(
             pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"),
