@@ -160,7 +160,7 @@ pub struct TokenView {
     /// When it was first shown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub first_seen: Option<String>,
-    /// When it was last shown, to the minute.
+    /// When it was last shown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_seen: Option<String>,
     /// When it was revoked.

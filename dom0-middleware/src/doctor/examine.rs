@@ -21,6 +21,10 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
         )),
         Err(silence) => findings.push(silent_service(silence)),
     }
+    if let Ok(status) = &facts.service {
+        let notes = status.service.notes.iter();
+        findings.extend(notes.map(|note| Finding::warn("state", note.clone())));
+    }
     findings.extend(configuration(facts.config.as_ref()));
     findings.extend(facts.xenstore.as_ref().map(xenstore));
     if let Some(pcsc) = &facts.pcsc {

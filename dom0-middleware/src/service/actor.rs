@@ -58,7 +58,11 @@ impl Actor {
     ) -> Result<Self, ServiceError> {
         tokio::pin!(stop);
         loop {
-            let timeouts = [self.broker.next_timeout(), self.audit.next_timeout()];
+            let timeouts = [
+                self.broker.next_timeout(),
+                self.audit.next_timeout(),
+                self.sightings.next_timeout(),
+            ];
             let timeout = timeouts.into_iter().flatten().min();
             tokio::select! {
                 biased;
@@ -67,6 +71,9 @@ impl Actor {
                     let now = Now::read();
                     if let Err(error) = self.audit.handle_timeout(now) {
                         error!(%error, "cannot write a checkpoint of the audit");
+                    }
+                    if self.sightings.is_due(now) {
+                        self.write_sightings();
                     }
                     let actions = self.broker.handle_timeout(now);
                     self.perform(actions)?;

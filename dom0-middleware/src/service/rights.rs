@@ -290,15 +290,12 @@ impl Actor {
 
     /// A guest was let in with a token.
     pub(super) fn on_token_seen(&mut self, token: &VerifiedToken) {
-        let now = Now::read().unix;
-        if self.sightings.note(token, now) {
-            self.write_sightings();
-        }
+        self.sightings.note(token, Now::read());
     }
 
-    /// Writes down which tokens were seen; when that fails, it is tried again with the next one.
+    /// Writes down which tokens were seen.
     pub(super) fn write_sightings(&mut self) {
-        if let Err(error) = self.sightings.write(&self.state, Now::read().unix) {
+        if let Err(error) = self.sightings.write(&self.state, Now::read()) {
             warn!(error = %Causes(&error), "cannot write down which tokens were shown");
         }
     }

@@ -1,81 +1,82 @@
-//! The last token of each domain: kept here, and written down from time to time.
+//! The last token of each domain: kept here, and written down a little later.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use proto::id::DomainUuid;
 
 use crate::mapping::VerifiedToken;
 use crate::state::{Sighting, State, StateError};
-use crate::time::UnixTime;
+use crate::time::Now;
 
-/// The tokens that domains showed last. A guest that shows tokens again and again makes one write
-/// per [`EVERY`].
+/// The tokens that domains showed last. However many show them, and however often: there is one
+/// write per [`DELAY`], and nobody waits for it.
 #[derive(Debug, Default)]
-pub(super) struct Sightings(BTreeMap<DomainUuid, Seen>);
-
-#[derive(Debug)]
-struct Seen {
-    token: Sighting,
-    /// When it was last written down, and whether there is something new since.
-    written: UnixTime,
-    is_new: bool,
+pub(super) struct Sightings {
+    tokens: BTreeMap<DomainUuid, Sighting>,
+    /// Whose are not written down yet, and when that is to be done.
+    new: BTreeSet<DomainUuid>,
+    write_at: Option<Instant>,
 }
 
-/// The time between two writes for one domain.
-const EVERY: Duration = Duration::from_secs(60);
+/// The time until a token that was seen is written down.
+const DELAY: Duration = Duration::from_secs(5);
 
 impl Sightings {
     pub(super) fn load(state: &State) -> Result<Self, StateError> {
-        let known = state.sightings()?.into_iter().map(|(domain, token)| {
-            let seen = Seen {
-                token,
-                written: UnixTime::default(),
-                is_new: false,
-            };
-            (domain, seen)
-        });
-        Ok(Self(known.collect()))
+        Ok(Self {
+            tokens: state.sightings()?,
+            ..Self::default()
+        })
     }
 
-    /// A domain was let in with a token; whether that should be written down now.
-    pub(super) fn note(&mut self, token: &VerifiedToken, now: UnixTime) -> bool {
-        let last = self.0.get(&token.sub);
-        let same = last.filter(|seen| seen.token.cti == token.cti);
+    /// A domain was let in with a token.
+    pub(super) fn note(&mut self, token: &VerifiedToken, now: Now) {
+        let last = self.tokens.get(&token.sub);
+        let same = last.filter(|last| last.cti == token.cti);
         let sighting = Sighting {
             cti: token.cti,
             iss: token.iss.0,
             iat: token.iat,
             exp: token.exp,
-            first_seen: same.map_or(now, |seen| seen.token.first_seen),
-            last_seen: now,
+            first_seen: same.map_or(now.unix, |same| same.first_seen),
+            last_seen: now.unix,
         };
-        let written = last.map_or_else(UnixTime::default, |seen| seen.written);
-        let seen = Seen {
-            token: sighting,
-            written,
-            is_new: true,
-        };
-        self.0.insert(token.sub, seen);
-        now.0.saturating_sub(written.0) >= EVERY
+        self.tokens.insert(token.sub, sighting);
+        self.new.insert(token.sub);
+        self.write_at.get_or_insert(now.monotonic + DELAY);
     }
 
-    /// Writes down what is new.
-    pub(super) fn write(&mut self, state: &State, now: UnixTime) -> Result<(), StateError> {
-        let new = self.0.iter().filter(|(_, seen)| seen.is_new);
-        let new: Vec<_> = new.map(|(domain, seen)| (*domain, seen.token)).collect();
+    /// When [`Self::write`] is due.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.write_at
+    }
+
+    /// Whether it is due now.
+    pub(super) fn is_due(&self, now: Now) -> bool {
+        self.write_at.is_some_and(|at| at <= now.monotonic)
+    }
+
+    /// Writes down what is new. When that fails, it is due again later.
+    pub(super) fn write(&mut self, state: &State, now: Now) -> Result<(), StateError> {
+        let new = self.new.iter();
+        let new: Vec<_> = new
+            .filter_map(|domain| Some((*domain, *self.tokens.get(domain)?)))
+            .collect();
+        self.write_at = None;
         if new.is_empty() {
             return Ok(());
         }
-        state.note_sightings(&new)?;
-        for seen in self.0.values_mut().filter(|seen| seen.is_new) {
-            (seen.written, seen.is_new) = (now, false);
+        let written = state.note_sightings(&new);
+        match written {
+            Ok(()) => self.new.clear(),
+            Err(_) => self.write_at = Some(now.monotonic + DELAY),
         }
-        Ok(())
+        written
     }
 
     pub(super) fn of(&self, domain: DomainUuid) -> Option<&Sighting> {
-        self.0.get(&domain).map(|seen| &seen.token)
+        self.tokens.get(&domain)
     }
 
     /// Who showed a token last.
@@ -84,7 +85,7 @@ impl Sightings {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (DomainUuid, &Sighting)> {
-        self.0.iter().map(|(domain, seen)| (*domain, &seen.token))
+        self.tokens.iter().map(|(domain, token)| (*domain, token))
     }
 }
 
@@ -93,11 +94,12 @@ mod tests {
     use proto::hv::HvId;
 
     use super::*;
+    use crate::time::UnixTime;
 
-    fn token(cti: u8) -> VerifiedToken {
+    fn token(domain: u8, cti: u8) -> VerifiedToken {
         VerifiedToken {
             iss: HvId([2; 32]),
-            sub: DomainUuid::from_bytes([1; 16]),
+            sub: DomainUuid::from_bytes([domain; 16]),
             exp: UnixTime::from_secs(9_000),
             nbf: None,
             iat: UnixTime::from_secs(1),
@@ -108,20 +110,31 @@ mod tests {
     }
 
     #[test]
-    fn who_shows_tokens_again_and_again_does_not_make_us_write() {
+    fn however_many_tokens_are_shown_there_is_one_write() {
         let dir = tempfile::tempdir().expect("a directory");
         let state = State::open(&dir.path().join("state.db")).expect("made");
         let mut sightings = Sightings::load(&state).expect("read");
-        let at = UnixTime::from_secs;
-        assert!(sightings.note(&token(1), at(1_000)));
-        sightings.write(&state, at(1_000)).expect("written");
+        let start = Now::read();
+        let at = |secs| start.after(Duration::from_secs(secs));
+        assert_eq!(sightings.next_timeout(), None);
         for n in 0..100 {
-            assert!(!sightings.note(&token(n % 2), at(1_001)));
+            sightings.note(&token(n % 3, n), at(1));
         }
-        assert!(sightings.note(&token(1), at(1_060)));
-        sightings.write(&state, at(1_060)).expect("written");
+        assert!(!sightings.is_due(at(5)));
+        assert!(sightings.is_due(at(6)));
+        sightings.write(&state, at(6)).expect("written");
+        assert_eq!(sightings.next_timeout(), None);
+        sightings.note(&token(0, 99), at(7));
+        sightings.write(&state, at(12)).expect("written");
+
         let again = Sightings::load(&state).expect("read");
-        let (_, seen) = again.by_cti([1; 16]).expect("known");
-        assert_eq!((seen.first_seen, seen.last_seen), (at(1_001), at(1_060)));
+        assert_eq!(again.iter().count(), 3);
+        let (domain, seen) = again.by_cti([99; 16]).expect("known");
+        assert_eq!(domain, token(0, 99).sub);
+        let secs = |now: Now| UnixTime::from_secs(now.unix.as_secs());
+        assert_eq!(
+            (seen.first_seen, seen.last_seen),
+            (secs(at(1)), secs(at(7)))
+        );
     }
 }

@@ -23,7 +23,7 @@ pub struct Sighting {
     pub exp: UnixTime,
     /// When it was first shown.
     pub first_seen: UnixTime,
-    /// When it was last shown; written down at most once a minute.
+    /// When it was last shown.
     pub last_seen: UnixTime,
 }
 

@@ -311,6 +311,8 @@ fn without_room_nothing_is_changed_and_the_service_goes_on() {
         chain.middleware().expect_running();
     }
     limit(middleware, "unlimited");
+    // What the audit said of changes that were not made is taken back there.
+    assert!(!chain.audited("change-failed").is_empty());
     bind(&chain, "web-b", 0);
     run(&chain, &["vm", "unbind", "web-a"], 0);
     chain.restart_middleware();
