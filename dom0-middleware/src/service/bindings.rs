@@ -95,6 +95,12 @@ impl Bindings {
                 who(live, domain)
             )));
         }
+        if table.of_domain(domain).count() >= MAX_PER_DOMAIN {
+            let who = who(live, domain);
+            return Err(no(format!(
+                "{who} has {MAX_PER_DOMAIN} bindings, which is the most"
+            )));
+        }
         let unshared = |(id, _): &(BindingId, &Binding)| {
             !wanted.shared || !self.0.get(id).is_some_and(|known| known.shared)
         };
@@ -157,6 +163,10 @@ impl Bindings {
         }
     }
 }
+
+/// The most bindings of one domain, all of which are in one record when they are removed. A request
+/// that begins below may end a little above.
+const MAX_PER_DOMAIN: usize = 64;
 
 /// A domain for people.
 pub(super) fn who(live: &Live, domain: DomainUuid) -> String {

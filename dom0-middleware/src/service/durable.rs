@@ -69,17 +69,37 @@ fn catch_up(
         let by_hand =
             |what: &String| format!("not there, to be done by hand if it is wanted: {what}");
         notes.extend(missing.iter().map(by_hand));
-        let event = AuditEvent::StateBehindAudit {
-            had,
-            upto: ahead.upto,
-            again,
-            missing,
-        };
-        record(audit, &event, now)?;
+        for (again, missing) in portions(again, missing) {
+            let event = AuditEvent::StateBehindAudit {
+                had,
+                upto: ahead.upto,
+                again,
+                missing,
+            };
+            record(audit, &event, now)?;
+        }
     }
     state.catch_up(ahead)?;
     Ok(notes)
 }
+
+/// Both lists in portions that fit into a line of the audit each.
+fn portions(
+    mut again: Vec<String>,
+    mut missing: Vec<String>,
+) -> impl Iterator<Item = (Vec<String>, Vec<String>)> {
+    std::iter::from_fn(move || {
+        if again.is_empty() && missing.is_empty() {
+            return None;
+        }
+        let take = |list: &mut Vec<String>| list.drain(..list.len().min(PORTION)).collect();
+        Some((take(&mut again), take(&mut missing)))
+    })
+}
+
+/// Changes of one kind in one record. The longest, a binding of many identities, has some 1,200
+/// bytes, and a line of the audit has 64 KiB at most.
+const PORTION: usize = 25;
 
 /// Takes over what earlier versions kept beside the audit.
 fn import(
@@ -193,5 +213,47 @@ pub(super) fn note_audit_head(state: &State, audit: &AuditLog) -> Result<(), Sta
     match audit.head() {
         Some(head) => state.note_audit_head(head),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Rotation;
+    use crate::state::Missing;
+
+    #[test]
+    fn however_much_is_done_again_it_fits_into_the_audit() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let state = State::open(&dir.path().join("state.db")).expect("made");
+        let path = dir.path().join("audit.jsonl");
+        let now = UnixTime::from_secs(1);
+        let mut audit = AuditLog::open(&path, Rotation::default(), now).expect("opened");
+        let token = |number: u32| {
+            let mut cti = [0; 16];
+            cti[..4].copy_from_slice(&number.to_be_bytes());
+            (cti, (now, None))
+        };
+        let what = "x".repeat(1_200);
+        let missing = |change| Missing {
+            change,
+            what: what.clone(),
+        };
+        let ahead = CatchUp {
+            upto: 5_000,
+            revoke: (0..2_000).map(token).collect(),
+            missing: (0..1_000).map(missing).collect(),
+            ..CatchUp::default()
+        };
+        let notes = catch_up(&state, &ahead, 0, &mut audit, now).expect("written");
+        assert_eq!(notes.len(), 1 + 2_000 + 1_000);
+        assert_eq!(state.revoked().expect("read").len(), 2_000);
+        assert_eq!(state.last_change(), 5_000);
+        drop(audit);
+        let text = std::fs::read_to_string(&path).expect("there");
+        assert!(text.lines().all(|line| line.len() < 60_000));
+        assert_eq!(text.matches("revocation of token").count(), 2_000);
+        assert_eq!(text.matches(&what).count(), 1_000);
+        AuditLog::open(&path, Rotation::default(), now).expect("an audit still");
     }
 }
