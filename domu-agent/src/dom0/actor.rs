@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::backoff::Backoff;
 use super::channel::Channel;
-use super::connection::Connection;
+use super::connection::{Connection, Revocation};
 use super::error::LinkError;
 use super::handle::{Closed, Command, LinkStatus};
 use super::link::{Link, LinkEvent};
@@ -35,6 +35,8 @@ pub(super) struct Actor {
     waiting: VecDeque<Command>,
     token: TokenWatch,
     look: Interval,
+    /// Those of TLS connections that were made over earlier connections.
+    standing: Vec<Revocation>,
 }
 
 impl Actor {
@@ -56,6 +58,7 @@ impl Actor {
             status,
             connection: 0,
             waiting: VecDeque::new(),
+            standing: Vec::new(),
         }
     }
 
@@ -108,7 +111,7 @@ impl Actor {
             if connection.is_welcome() {
                 while let Some(command) = self.waiting.pop_front() {
                     if let Err(error) = connection.on_command(command) {
-                        return connection.end(error);
+                        return self.on_end(connection, error);
                     }
                 }
             }
@@ -134,7 +137,7 @@ impl Actor {
                 () = sleep_until(deadline) => connection.on_deadline(Instant::now().into_std()),
             };
             if let Err(error) = step {
-                return connection.end(error);
+                return self.on_end(connection, error);
             }
         }
     }
@@ -149,8 +152,19 @@ impl Actor {
         });
     }
 
-    /// The connection itself ends what was made with the right.
-    fn on_revoked(&self, code: RefusalCode) {
+    /// TLS connections that were made over this one stand without it.
+    fn on_end(&mut self, connection: Connection, error: LinkError) -> LinkError {
+        self.standing.retain(|revoked| !revoked.is_closed());
+        self.standing.extend(connection.end(&error));
+        error
+    }
+
+    /// The right ended: with what was made over this connection, which it sees to itself, goes what
+    /// was made over earlier ones.
+    fn on_revoked(&mut self, code: RefusalCode) {
+        for revoked in self.standing.drain(..) {
+            revoked.send_replace(Some(code));
+        }
         self.status
             .send_modify(|status| status.revoked = Some(code));
     }
@@ -191,6 +205,12 @@ impl Actor {
             .map(ToString::to_string);
         if same != Some(error.to_string()) {
             tracing::warn!(%error, "no connection to dom0");
+        }
+        // It may have ended while dom0 could not say so.
+        if let LinkError::Refused(refused) = &error
+            && ends_right(refused.code)
+        {
+            self.on_revoked(refused.code);
         }
         for command in self.waiting.drain(..) {
             command.refuse(&error);
@@ -233,6 +253,14 @@ impl Actor {
             }
         }
     }
+}
+
+/// Whether a guest that is refused with this code has no right any more, whatever it had.
+const fn ends_right(code: RefusalCode) -> bool {
+    matches!(
+        code,
+        RefusalCode::TokenRevoked | RefusalCode::TokenExpired | RefusalCode::NotBound
+    )
 }
 
 impl Command {

@@ -26,8 +26,11 @@ pub(super) struct Connection {
     sessions: HashMap<SessionId, mpsc::Sender<Result<SessionMessage, Dom0Error>>>,
     identities: Vec<oneshot::Sender<Result<Vec<IdentityInfo>, LinkError>>>,
     /// Sessions in their handshake or established, to be told when their right ends.
-    revoked: HashMap<SessionId, watch::Sender<Option<RefusalCode>>>,
+    revoked: HashMap<SessionId, Revocation>,
 }
+
+/// Becomes a code when the right to a session ends.
+pub(super) type Revocation = watch::Sender<Option<RefusalCode>>;
 
 impl Connection {
     /// Sessions say on `closes` when they are dropped.
@@ -207,8 +210,9 @@ impl Connection {
         }
     }
 
-    /// Tells all who wait why it ends, behind what came before the end.
-    pub(super) fn end(mut self, error: LinkError) -> LinkError {
+    /// Tells all who wait why it ends, behind what came before the end. What stands goes on: gives
+    /// back who must hear of it when the right ends after all.
+    pub(super) fn end(mut self, error: &LinkError) -> Vec<Revocation> {
         while let Some(event) = self.next_event() {
             self.on_event(event);
         }
@@ -218,6 +222,7 @@ impl Connection {
         for answer in self.identities {
             let _gone = answer.send(Err(error.clone()));
         }
-        error
+        let revocations = self.revoked.into_values();
+        revocations.filter(|revoked| !revoked.is_closed()).collect()
     }
 }

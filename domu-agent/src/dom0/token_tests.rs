@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use proto::agent::{AgentMessage, Dom0Message, RefusalCode};
 
-use super::testing::{FakeDom0, Peer, refused, welcome};
+use super::testing::{FakeDom0, Peer, established, refused, welcome, wish};
+use super::{Dom0, Session, SessionMessage, revocation};
+use crate::testing::Protection;
 
 /// Puts a token in place as an administrator would: at once, and as another file.
 fn put(path: &Path, text: &str) {
@@ -126,4 +128,54 @@ async fn what_dom0_said_last_is_why_it_closed() {
     let status = dom0.wait_until(|status| status.last_error.is_some()).await;
     let error = status.last_error.expect("said").to_string();
     assert!(error.contains("not-bound"), "{error}");
+}
+
+/// A session that stands when its connection has gone.
+async fn standing(fake: &FakeDom0, dom0: &mut Dom0) -> Session {
+    let mut peer = fake.welcome().await;
+    let mut session = dom0.open(wish()).await.expect("connected");
+    let number = peer.next_open().await.session;
+    peer.send(&established(number, Protection::Tls13, 0)).await;
+    let message = session.next().await;
+    assert!(matches!(message, Ok(SessionMessage::Established(_))));
+    drop(peer);
+    dom0.wait_until(|status| status.welcome.is_none()).await;
+    assert!(session.revoked().borrow().is_none(), "it goes on");
+    session
+}
+
+#[tokio::test]
+async fn what_was_made_over_an_earlier_connection_ends_with_the_right_as_well() {
+    let fake = FakeDom0::listening();
+    let mut dom0 = fake.agent();
+    let session = standing(&fake, &mut dom0).await;
+    let mut peer = fake.welcome().await;
+    let code = RefusalCode::NotBound;
+    peer.send(&Dom0Message::Revoked { code }).await;
+    assert_eq!(revocation(&mut session.revoked()).await, code);
+}
+
+#[tokio::test]
+async fn a_right_that_ended_while_dom0_was_away_ends_what_stands() {
+    for (code, is_the_end) in [
+        (RefusalCode::Timeout, false),
+        (RefusalCode::BadToken, false),
+        (RefusalCode::TokenRevoked, true),
+        (RefusalCode::TokenExpired, true),
+    ] {
+        let fake = FakeDom0::listening();
+        let mut dom0 = fake.agent();
+        let session = standing(&fake, &mut dom0).await;
+        let mut peer = fake.accept().await;
+        shown(&mut peer).await;
+        peer.send(&refused(None, code)).await;
+        drop(peer);
+        let is_told = |status: &super::handle::LinkStatus| {
+            let refusal = status.last_refusal.as_ref();
+            refusal.is_some_and(|refusal| refusal.code == code)
+        };
+        let status = dom0.wait_until(is_told).await;
+        assert_eq!(status.revoked, is_the_end.then_some(code));
+        assert_eq!(*session.revoked().borrow(), is_the_end.then_some(code));
+    }
 }
