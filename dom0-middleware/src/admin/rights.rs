@@ -133,6 +133,9 @@ pub struct VmChanged {
     /// From when on tokens count.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tokens_from: Option<String>,
+    /// What the operator should look at: done, but perhaps not what was meant.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub notes: Vec<String>,
 }
 
 /// A token, as far as it is known here.

@@ -38,6 +38,9 @@ pub(super) fn run(args: BindArgs, out: &mut impl Write) -> Result<(), Middleware
         vm_show::print_meant(&said, &changed.vm, out)?;
         writeln!(out, "bound (change {})", changed.change)?;
         vm_list::print(&changed.bindings, out)?;
+        for note in &changed.notes {
+            writeln!(out, "note: {note}")?;
+        }
     }
     Ok(())
 }

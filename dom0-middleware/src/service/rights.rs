@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use proto::hv::HvId;
-use proto::id::DomainUuid;
+use proto::id::{DomainUuid, IdentityName};
 use tokio::sync::oneshot;
 use tracing::warn;
 
@@ -21,7 +21,7 @@ use crate::admin::{
     TokenState, TokenView, VmChanged, VmDetails,
 };
 use crate::audit::{AuditEvent, BoundTo};
-use crate::broker::Event;
+use crate::broker::{CardState, CardView, Event};
 use crate::error::Causes;
 use crate::hex::{hex, parse_cti};
 use crate::mapping::{BindingId, VerifiedToken};
@@ -140,6 +140,12 @@ impl Actor {
         }
         let identities = wanted.bindings.iter();
         let identities: Vec<_> = identities.map(|binding| &binding.identity).collect();
+        let cards = self.broker.snapshot().cards;
+        let notes = wanted.bindings.iter().filter_map(|wanted| {
+            let card = cards.iter().find(|card| card.seid == wanted.seid)?;
+            not_on_card(card, wanted.identity.as_ref())
+        });
+        let notes = notes.collect();
         let mut bindings = self.bindings_of(domain, live);
         bindings.retain(|view| identities.contains(&&view.identity));
         Ok(AdminAnswer::VmBound(Box::new(VmChanged {
@@ -147,6 +153,7 @@ impl Actor {
             change,
             bindings,
             tokens_from: None,
+            notes,
         })))
     }
 
@@ -189,6 +196,7 @@ impl Actor {
             change,
             bindings,
             tokens_from: None,
+            notes: Vec::new(),
         })))
     }
 
@@ -285,6 +293,7 @@ impl Actor {
             change,
             bindings: Vec::new(),
             tokens_from: Some(from.to_string()),
+            notes: Vec::new(),
         })))
     }
 
@@ -332,6 +341,31 @@ fn added(change: u64, wanted: &Wanted) -> AuditEvent {
             .map(ToString::to_string)
             .collect(),
         trust_sha256: hex(&wanted.trust.fingerprint()),
+    }
+}
+
+/// That the card that is there now does not hold what a binding means.
+fn not_on_card(card: &CardView, identity: Option<&IdentityName>) -> Option<String> {
+    if card.state != CardState::Present {
+        return None;
+    }
+    let seid = &card.seid;
+    let held = card.identities.iter().map(|held| held.name.to_string());
+    let held: Vec<String> = held.collect();
+    match identity {
+        Some(name) if !held.iter().any(|held| held == name.as_str()) => {
+            let held = held.join(", ");
+            Some(format!(
+                "card {seid} does not hold \"{name}\" now; it holds: {held}"
+            ))
+        }
+        None if held.len() != 1 => {
+            let held = held.join(", ");
+            Some(format!(
+                "card {seid} does not hold exactly one identity now, but: {held}"
+            ))
+        }
+        _ => None,
     }
 }
 

@@ -199,6 +199,25 @@ mod tests {
     }
 
     #[test]
+    fn while_somebody_else_writes_nothing_is_changed() {
+        let (dir, state) = open();
+        let other = Connection::open(dir.path().join("state.db")).expect("opened");
+        other.execute_batch("BEGIN IMMEDIATE").expect("begun");
+        let error = state.change(revoke, record).expect_err("not our turn");
+        assert_eq!(error.recorded(), None);
+        let state_error = std::error::Error::source(&error)
+            .expect("a cause")
+            .to_string();
+        assert!(
+            state_error.contains("in use by another process"),
+            "{state_error}"
+        );
+        other.execute_batch("ROLLBACK").expect("over");
+        state.change(revoke, record).expect("made");
+        assert_eq!(state.last_change(), 1);
+    }
+
+    #[test]
     fn what_cannot_be_edited_is_not_recorded() {
         let (_dir, state) = open();
         let broken = |_: &Edit<'_>| Err::<(), _>(rusqlite::Error::InvalidQuery);

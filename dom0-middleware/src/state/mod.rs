@@ -38,6 +38,8 @@ mod sightings;
 mod value;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod testing;
 
 pub use self::audit_changes::{AuditChanges, AuditReadError};

@@ -89,8 +89,10 @@ mod tests {
 
     use tempfile::TempDir;
 
+    use super::super::change::Edit;
     use super::super::testing;
     use super::*;
+    use crate::time::UnixTime;
 
     fn seid() -> Seid {
         "se-00".parse().expect("a valid SEID")
@@ -158,6 +160,39 @@ mod tests {
             .collect();
         assert!(contents.iter().any(|content| contains(content, b"se-00")));
         assert!(!contents.iter().any(|content| contains(content, b"97531")));
+    }
+
+    #[test]
+    fn workers_and_changes_do_not_get_into_each_others_way() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ledger = open(&dir);
+        let state = ledger.state.clone();
+        let pin = OfferedPin::for_test("1234");
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                let (ledger, pin) = (&ledger, &pin);
+                scope.spawn(move || {
+                    let seid: Seid = format!("se-{number}").parse().expect("a SEID");
+                    for _ in 0..20 {
+                        ledger.record_attempt(&seid, pin).expect("recorded");
+                        ledger.record_accepted(&seid).expect("recorded");
+                    }
+                    ledger.record_attempt(&seid, pin).expect("recorded");
+                });
+            }
+            for number in 0..20 {
+                let now = UnixTime::from_secs(1);
+                let revoke = |edit: &Edit<'_>| edit.revoke([number; 16], None, now).map(drop);
+                state.change(revoke, testing::record).expect("made");
+            }
+        });
+        drop((ledger, state));
+        let ledger = open(&dir);
+        assert_eq!(ledger.state.last_change(), 20);
+        for number in 0..4 {
+            let seid: Seid = format!("se-{number}").parse().expect("a SEID");
+            assert_eq!(ledger.may_verify(&seid, &pin), Ok(false));
+        }
     }
 
     #[test]
