@@ -56,6 +56,15 @@ impl Config {
         }))
     }
 
+    /// When the current HV certificate ends; nothing where it cannot be read.
+    pub(crate) fn hv_end(&self) -> Option<UnixTime> {
+        let current = self.hv.iter().find(|config| config.key.is_some())?;
+        let certificate = self.hv_certificate(current).ok()?;
+        Some(UnixTime::from_secs(
+            certificate.not_after().saturating_add(1),
+        ))
+    }
+
     /// Checks all that [`Self::hosts`] does, but lets files be missing.
     pub(super) fn check_hosts(
         &self,

@@ -1,11 +1,13 @@
 //! Decides what is wrong.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::facts::{ConfigFacts, Facts, PcscFacts, PcscProblem, Silence};
 use super::finding::Finding;
 use crate::admin::StatusView;
 use crate::broker::{CardState, CardView};
+use crate::time::UnixTime;
 use crate::xen::XenstoreFault;
 
 /// Everything that is in order, and everything that is not, in the order in which one would repair.
@@ -26,6 +28,9 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
         findings.extend(notes.map(|note| Finding::warn("state", note.clone())));
     }
     findings.extend(configuration(facts.config.as_ref()));
+    if let Some(Ok(config)) = &facts.config {
+        findings.extend(config.hv.map(|(left, end)| hv_certificate(left, end)));
+    }
     findings.extend(facts.xenstore.as_ref().map(xenstore));
     if let Some(pcsc) = &facts.pcsc {
         let config = facts
@@ -79,6 +84,22 @@ fn configuration(config: Option<&Result<ConfigFacts, String>>) -> Vec<Finding> {
             .collect(),
     }
 }
+
+/// Every guest must have the new pin before the change.
+fn hv_certificate(left: Duration, end: UnixTime) -> Finding {
+    let check = "hv certificate";
+    let days = left.as_secs() / 86_400;
+    if left >= HV_NOTICE {
+        return Finding::ok(check, format!("is good until {end}"));
+    }
+    Finding::warn(check, format!("ends at {end}, in {days} days: no guest can connect then")).next(
+        "make another with token-tool keygen, add its pin to the hv_pins of all guests, then put it \
+         under [[hv]] and leave this one there without its key",
+    )
+}
+
+/// How long before its end an HV certificate is worth a word.
+const HV_NOTICE: Duration = Duration::from_secs(60 * 86_400);
 
 fn xenstore(domains: &Result<usize, XenstoreFault>) -> Finding {
     match domains {

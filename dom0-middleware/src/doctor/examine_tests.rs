@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::*;
 use crate::admin::{ChannelView, ServiceView};
@@ -82,6 +83,7 @@ fn facts() -> Facts {
         config: Some(Ok(ConfigFacts {
             path: "/etc/x.toml".into(),
             missing: Vec::new(),
+            hv: Some((Duration::from_secs(100 * 86_400), UnixTime::default())),
             xenstore: None,
             readers: vec![("se-00".parse().expect("a SEID"), "R 00".to_owned())],
         })),
@@ -129,6 +131,7 @@ fn what_is_in_order_is_said_and_nothing_else() {
         [
             "service",
             "configuration",
+            "hv certificate",
             "xenstore",
             "pcscd",
             "reader R 00",
@@ -322,5 +325,24 @@ fn a_configuration_that_cannot_be_used_is_a_failure() {
     one_wrong(
         &with_missing,
         &["Fail configuration", "/pin", "write that file"],
+    );
+}
+
+#[test]
+fn an_hv_certificate_that_ends_soon_is_worth_a_word() {
+    let mut facts = facts();
+    let Some(Ok(config)) = &mut facts.config else {
+        panic!("good");
+    };
+    let end = UnixTime::from_secs(1_795_234_029);
+    config.hv = Some((Duration::from_secs(3 * 86_400 + 7), end));
+    let wrong = wrong(&facts);
+    let [warning] = wrong.as_slice() else {
+        panic!("{wrong:?}");
+    };
+    assert!(warning.contains("ends at 2026-11-21T04:07:09"), "{warning}");
+    assert!(
+        warning.contains("in 3 days") && warning.contains("hv_pins"),
+        "{warning}"
     );
 }

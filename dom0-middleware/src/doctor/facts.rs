@@ -7,6 +7,7 @@ use std::time::Duration;
 use proto::id::Seid;
 
 use crate::admin::StatusView;
+use crate::time::UnixTime;
 use crate::xen::XenstoreFault;
 
 /// Everything that was looked at.
@@ -44,6 +45,8 @@ pub(crate) struct ConfigFacts {
     pub(super) missing: Vec<String>,
     /// Whether xenstore is asked who the guests are, and how long it may take to answer.
     pub(super) xenstore: Option<Duration>,
+    /// How long the current HV certificate is still good, and when it ends; `None` without one.
+    pub(super) hv: Option<(Duration, UnixTime)>,
     /// Cards and the readers they are in, those in readers alone.
     pub(super) readers: Vec<(Seid, String)>,
 }

@@ -61,7 +61,9 @@ fn service(admin: &Path) -> Result<StatusView, Silence> {
 
 fn configuration(path: &Path) -> Result<ConfigFacts, ConfigError> {
     let config = Config::load(path)?;
-    let missing = config.check_files(Now::read().unix)?;
+    let now = Now::read().unix;
+    let missing = config.check_files(now)?;
+    let hv_end = config.hv_end();
     let in_reader = |place: &ReaderPlace| match place {
         ReaderPlace::Reader(name) => Some(name.to_string_lossy().into_owned()),
         ReaderPlace::Socket(_) | ReaderPlace::Loopback(_) => None,
@@ -69,6 +71,7 @@ fn configuration(path: &Path) -> Result<ConfigFacts, ConfigError> {
     Ok(ConfigFacts {
         path: path.to_owned(),
         missing: missing.iter().map(ToString::to_string).collect(),
+        hv: hv_end.map(|end| (end.0.saturating_sub(now.0), end)),
         xenstore: match config.domains {
             DomainSource::Xenstore => Some(config.limits.domain_read),
             DomainSource::Config(_) => None,
