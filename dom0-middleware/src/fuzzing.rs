@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::AsyncWriteExt;
 
+pub use crate::audit::fuzzing::{audit_lines, chained_audit_lines};
 pub use crate::card::vicc::fuzzing::virtual_card;
 pub use crate::xen::fuzzing::{directory, nodes};
 

@@ -14,6 +14,7 @@ use super::event::AuditEvent;
 use super::file::{AuditFile, Found};
 use super::records::CheckpointReason;
 use super::rotation::Rotation;
+use super::verify::MAX_LINE;
 use crate::channel_key::CheckpointSigner;
 use crate::hex::hex;
 use crate::time::{Now, UnixTime};
@@ -212,6 +213,12 @@ impl AuditLog {
 
     fn write(&mut self, event: &AuditEvent, now: UnixTime) -> io::Result<()> {
         let link = self.chain.link(event, now);
+        // A longer one would be read by nobody, the next start included.
+        if link.line.len() > MAX_LINE + 1 {
+            let length = link.line.len();
+            let reason = format!("a record of {length} bytes, longer than {MAX_LINE}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
         self.storage.append(&link.line)?;
         self.chain = link.next;
         self.unsigned = self.unsigned.saturating_add(1);

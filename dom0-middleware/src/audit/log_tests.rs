@@ -438,3 +438,22 @@ fn records_that_were_lost_are_owned_up_to() {
     );
     assert_eq!(lines[2]["seq"], 2);
 }
+
+#[test]
+fn a_record_that_nobody_could_read_is_not_written() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("audit");
+    let mut log = AuditLog::open(&path, Rotation::default(), now()).expect("opened");
+    let long = |length| AuditEvent::ServiceStarted {
+        version: "1",
+        insecure_channels: vec!["x".repeat(length)],
+    };
+    log.append(&long(MAX_LINE), now()).expect_err("too long");
+    let around = log.chain.link(&long(0), now()).line.len();
+    log.append(&long(MAX_LINE + 1 - around), now())
+        .expect("it just fits");
+    log.append(&long(MAX_LINE + 2 - around), now())
+        .expect_err("one byte more");
+    drop(log);
+    AuditLog::open(&path, Rotation::default(), now()).expect("it is read again");
+}

@@ -30,6 +30,8 @@ mod checkpoint;
 mod event;
 mod file;
 mod follow;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod log;
 mod records;
 mod rotation;

@@ -6,9 +6,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use serde::Deserialize;
 
 use super::chain::Chain;
+use super::verify::MAX_LINE;
 
-/// Longest line, in bytes. Ours stay far below.
-const MAX_LINE: u64 = 64 << 10;
+/// Enough for a torn line and the whole one before it, with their line feeds, in bytes.
+const READ: u64 = 2 * (MAX_LINE as u64 + 1);
 
 /// The end of an audit file.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,10 +31,10 @@ struct Numbered {
 pub(super) fn read(file: &mut File) -> io::Result<Option<Tail>> {
     let length = file.metadata()?.len();
     // A torn line and the whole one before it.
-    let start = length.saturating_sub(2 * MAX_LINE);
+    let start = length.saturating_sub(READ);
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
-    file.take(2 * MAX_LINE).read_to_end(&mut bytes)?;
+    file.take(READ).read_to_end(&mut bytes)?;
     Ok(parse(start, &bytes))
 }
 

@@ -119,6 +119,9 @@ fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         "checkpoints: {} signed{worth}, {} unsigned",
         checkpoints.signed, checkpoints.unsigned
     )?;
+    if let (Some(seq), Some(time)) = (checkpoints.last_signed_seq, &checkpoints.last_signed_time) {
+        writeln!(out, "last signed: number {seq}, of {time}")?;
+    }
     for host in &checkpoints.hosts {
         writeln!(out, "key certified by: {host}")?;
     }

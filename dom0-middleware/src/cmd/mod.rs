@@ -28,6 +28,15 @@ use crate::cli::{
 };
 use crate::error::MiddlewareError;
 
+/// Doors for fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing {
+    /// A line of the audit as `audit tail` shows it.
+    pub(crate) fn shown_record(line: &[u8]) -> String {
+        super::audit_tail::shown(line)
+    }
+}
+
 /// Runs the command of the command line.
 pub(crate) fn run(cli: Cli) -> Result<(), MiddlewareError> {
     let out = &mut std::io::stdout();

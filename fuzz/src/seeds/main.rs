@@ -5,11 +5,13 @@
 //! | `live` | what a card and a server say in whole handshakes |
 //! | `traces` | what the cards of `integration/traces` said, where the driver asks the same |
 //! | `samples` | single messages |
+//! | `audits` | audits of the service |
 //! | `tokens` | tokens, and what HVs and agents show |
 
 // Coverage counters need the fuzzer's runtime even where nothing is fuzzed.
 use libfuzzer_sys as _;
 
+mod audits;
 mod live;
 mod samples;
 mod tokens;
@@ -24,7 +26,8 @@ fn main() -> io::Result<()> {
     live::write(&mut seeds)?;
     traces::write(&mut seeds)?;
     samples::write(&mut seeds)?;
-    tokens::write(&mut seeds)
+    tokens::write(&mut seeds)?;
+    audits::write(&mut seeds)
 }
 
 /// The folder of all seeds.

@@ -21,7 +21,7 @@ mod tests;
 
 pub(crate) use self::files::{VerifyError, verify};
 pub(crate) use self::keys::Anchors;
-pub(super) use self::lines::{Line, Lines};
+pub(super) use self::lines::{Line, Lines, MAX_LINE};
 pub use self::report::{Checkpoints, Fault, Report};
 pub(crate) use self::verifier::Expected;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -35,6 +35,8 @@ pub struct Checkpoints {
     pub certified: bool,
     /// The number of the last signed line: no line up to it can be another than it was.
     pub last_signed_seq: Option<u64>,
+    /// Its time. Of a service that runs it is at most an hour ago.
+    pub last_signed_time: Option<String>,
     /// HV certificates that the files name; who was given none compares them by eye.
     pub hosts: Vec<String>,
 }

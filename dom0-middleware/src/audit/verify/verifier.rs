@@ -155,6 +155,7 @@ impl Verifier {
             .map_err(wrong)?;
         self.checkpoints.signed += 1;
         self.checkpoints.last_signed_seq = Some(record.seq);
+        self.checkpoints.last_signed_time = Some(record.time.to_string());
         Ok(())
     }
 
