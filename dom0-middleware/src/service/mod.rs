@@ -15,7 +15,8 @@
 //! | `start` | makes everything that must be there before a guest is let in |
 //! | `actor` | owns the broker, does its actions |
 //! | `operator` | does what operators ask for |
-//! | `rights`, `bind_request`, `bindings`, `live` | what operators do with bindings and tokens; who is meant by a name |
+//! | `rights`, `vms`, `tokens` | what operators do with bindings and tokens |
+//! | `bind_request`, `bindings`, `live` | what they say, beside what stands; who is meant by a name |
 //! | `sightings` | the last token of each domain |
 //! | `cards` | the cards' workers and what is remembered of them |
 //! | `durable` | the durable state at start |
@@ -44,6 +45,8 @@ mod renewal;
 mod rights;
 mod sightings;
 mod start;
+mod tokens;
+mod vms;
 
 pub use self::error::ServiceError;
 pub(crate) use self::inbox::Inbox;
