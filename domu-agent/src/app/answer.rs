@@ -125,7 +125,7 @@ pub struct StatusAnswer {
 /// The connection to dom0.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dom0Status {
-    /// Whether dom0 has admitted this agent.
+    /// Whether dom0 has admitted this agent, and has not ended its right since.
     pub connected: bool,
     /// `tls`, or `insecure` with `insecure_development`.
     #[serde(default)]

@@ -42,7 +42,7 @@ impl AppState {
         StatusAnswer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             dom0: Dom0Status {
-                connected: welcome.is_some(),
+                connected: welcome.is_some() && dom0.revoked.is_none(),
                 channel: channel.to_owned(),
                 hv_pin: dom0.pin.map(|pin| pin.to_string()),
                 domain: welcome.map(|welcome| welcome.domain.to_string()),

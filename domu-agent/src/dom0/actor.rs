@@ -35,6 +35,9 @@ pub(super) struct Actor {
     waiting: VecDeque<Command>,
     token: TokenWatch,
     look: Interval,
+    /// When to show the same token again, after the right ended.
+    ask_again: Option<Instant>,
+    patience: Backoff,
     /// Those of TLS connections that were made over earlier connections.
     standing: Vec<Revocation>,
 }
@@ -58,6 +61,8 @@ impl Actor {
             status,
             connection: 0,
             waiting: VecDeque::new(),
+            ask_again: None,
+            patience: Backoff::new(),
             standing: Vec::new(),
         }
     }
@@ -131,7 +136,7 @@ impl Actor {
                     Ok(())
                 }
                 _ = self.look.tick(), if connection.is_welcome() => {
-                    self.renew_token(&mut connection);
+                    self.show_token(&mut connection);
                     Ok(())
                 }
                 () = sleep_until(deadline) => connection.on_deadline(Instant::now().into_std()),
@@ -142,7 +147,8 @@ impl Actor {
         }
     }
 
-    fn on_welcome(&self, welcome: Welcome) {
+    fn on_welcome(&mut self, welcome: Welcome) {
+        self.ask_again = None;
         tracing::info!(domain = %welcome.domain, "connected to dom0");
         self.status.send_modify(|status| {
             status.welcome = Some(welcome);
@@ -165,31 +171,44 @@ impl Actor {
         for revoked in self.standing.drain(..) {
             revoked.send_replace(Some(code));
         }
+        self.patience.reset();
+        self.ask_again = Some(Instant::now() + self.patience.next());
         self.status
             .send_modify(|status| status.revoked = Some(code));
     }
 
     /// A token that is not taken changes nothing.
     fn on_refused(&self, refused: &Refused) {
-        tracing::warn!(code = %refused.code, message = refused.message, "dom0 refused");
+        if self.status.borrow().last_refusal.as_ref() != Some(refused) {
+            tracing::warn!(code = %refused.code, message = refused.message, "dom0 refused");
+        }
         self.status
             .send_modify(|status| status.last_refusal = Some(refused.clone()));
     }
 
-    /// Shows dom0 a token that was put into the file since the last one.
-    fn renew_token(&mut self, connection: &mut Connection) {
-        if !self.token.is_new(self.token.look()) {
+    /// Shows dom0 a token that was put into the file since the last one. When the right has ended,
+    /// the same one from time to time: the administrator may think better of it.
+    fn show_token(&mut self, connection: &mut Connection) {
+        let now = Instant::now();
+        let is_new = self.token.is_new(self.token.look());
+        let is_time = self.ask_again.is_some_and(|at| now >= at);
+        if !is_new && !is_time {
             return;
+        }
+        if is_time {
+            self.ask_again = Some(now + self.patience.next());
         }
         let (stamp, hello) = self.channel.hello();
         self.token.on_shown(stamp);
         match hello {
             Ok(hello) => {
-                tracing::info!("new token");
+                if is_new {
+                    tracing::info!("new token");
+                }
                 connection.hello(hello);
             }
             Err(error) => {
-                tracing::warn!(%error, "the new token cannot be used");
+                tracing::warn!(%error, "the token cannot be used");
                 self.status
                     .send_modify(|status| status.last_error = Some(error));
             }
