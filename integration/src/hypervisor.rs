@@ -4,8 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use proto::hv::SoftwareHvKey;
-use proto::token::HvCertificate;
+use proto::hv::{HvCertificate, SoftwareHvKey};
 
 use crate::binaries;
 
@@ -85,9 +84,15 @@ impl Hypervisor {
     /// When `token-tool` does not issue it.
     pub fn issue(&self, plan: &TokenPlan<'_>, file: &Path) {
         let mut command = binaries::token_tool();
-        command.arg("issue").arg("--hv-cert").arg(self.certificate_file());
+        command
+            .arg("issue")
+            .arg("--hv-cert")
+            .arg(self.certificate_file());
         command.arg("--hv-key").arg(self.key_file());
-        command.args(["--vm", plan.vm]).arg("--agent-key").arg(&plan.agent_key);
+        command
+            .args(["--vm", plan.vm])
+            .arg("--agent-key")
+            .arg(&plan.agent_key);
         for certificate in &plan.certificates {
             command.arg("--vm-cert").arg(certificate);
         }

@@ -34,15 +34,18 @@
 //!
 //! | Module | Holds |
 //! |---|---|
+//! | [`channel_client`] | a hand-driven client of a channel's TLS |
 //! | [`chain`] | all programs of a host and its guests, started and ready |
 //! | [`descriptors`] | enough of them for a thousand connections |
 //! | [`openssl`] | `openssl s_server`, which demands a client certificate, and what it reports |
 //! | [`footprint`] | what a running program takes: memory and descriptors |
 //! | [`gnutls`] | `gnutls-serv`, likewise |
+//! | [`hypervisor`] | HV keys, tokens and channel keys, made by the real programs |
 //! | [`meddler`] | a TCP proxy that delivers the server's bytes in awkward portions |
 //! | [`pki`] | throw-away CAs, server and card certificates |
 //! | [`audit`] | the middleware's audit file, its chain checked |
 //! | [`pcscd`] | a private `pcscd` with a virtual reader |
+//! | [`world`] | a host with one guest that misbehaves and two that do not; [`at_end`] |
 //! | [`xenstored`] | a private `xenstored`, and domains that come and go |
 //! | [`payload`] | test data that the server's own words cannot be mistaken for |
 //! | [`binaries`] | where the programs are |
@@ -51,12 +54,15 @@
 //! | [`tls_server`] | a server in threads, for what OpenSSL's cannot do |
 //! | [`wait`] | waiting for something that must happen soon |
 
+pub mod at_end;
 pub mod audit;
 pub mod binaries;
 pub mod chain;
+pub mod channel_client;
 pub mod descriptors;
 pub mod footprint;
 pub mod gnutls;
+pub mod hypervisor;
 pub mod meddler;
 pub mod openssl;
 pub mod payload;
@@ -66,4 +72,5 @@ pub mod process;
 pub mod rogue_guest;
 pub mod tls_server;
 pub mod wait;
+pub mod world;
 pub mod xenstored;

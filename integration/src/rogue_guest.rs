@@ -4,20 +4,19 @@
 //! in `docs/protocol.md`; everything else can be said with [`RogueGuest::send_bytes`].
 
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 
 use proto::agent::{
-    AgentMessage, Close, Dom0Message, FrameReader, Hello, Open, PROTOCOL_VERSION, RefusalCode,
-    Refused, SessionData, encode_frame,
+    AgentMessage, Close, Dom0Message, FrameReader, Open, RefusalCode, Refused, SessionData,
+    encode_frame,
 };
 use proto::id::SessionId;
 
-use crate::wait::PATIENCE;
+use crate::channel_client::{ChannelStream, GuestDoor};
 
 /// One connection of such a guest. It may be given keys, so it has no `Debug`.
 pub struct RogueGuest {
-    stream: UnixStream,
+    stream: ChannelStream,
+    hello: AgentMessage,
     frames: FrameReader,
 }
 
@@ -36,14 +35,12 @@ impl RogueGuest {
     /// Connects and says nothing.
     ///
     /// # Panics
-    /// When nobody listens at `channel`.
+    /// When nobody listens at `door`.
     #[must_use]
-    pub fn connect(channel: &Path) -> Self {
-        let stream = UnixStream::connect(channel).expect("dom0 listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
-        stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
+    pub fn connect(door: &GuestDoor) -> Self {
         Self {
-            stream,
+            stream: door.connect(),
+            hello: door.hello(),
             frames: FrameReader::new(),
         }
     }
@@ -53,13 +50,22 @@ impl RogueGuest {
     /// # Panics
     /// When it is not.
     #[must_use]
-    pub fn admitted(channel: &Path) -> Self {
-        let mut guest = Self::connect(channel);
-        guest.send(&hello());
+    pub fn admitted(door: &GuestDoor) -> Self {
+        let mut guest = Self::connect(door);
+        guest.say_hello();
         let welcome = guest.receive();
         let is_welcome = matches!(welcome, Some(Dom0Message::Welcome(_)));
         assert!(is_welcome, "not welcome: {welcome:?}");
         guest
+    }
+
+    /// Says a good `hello`, with the token of its door.
+    ///
+    /// # Panics
+    /// When dom0 does not take it.
+    pub fn say_hello(&mut self) {
+        let hello = self.hello.clone();
+        self.send(&hello);
     }
 
     /// Says something that is a message.
@@ -76,7 +82,8 @@ impl RogueGuest {
     /// # Errors
     /// When dom0 has closed the connection, or does not read for long.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
     }
 
     /// The next message; `None` at the end.
@@ -93,7 +100,7 @@ impl RogueGuest {
                 Ok(0) => return None,
                 Ok(n) => self.frames.push(bytes.get(..n).unwrap_or_default()),
                 // What it had not read when it closed is reported like this.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return None,
+                Err(error) if END.contains(&error.kind()) => return None,
                 Err(error) => panic!("dom0 says nothing: {error}"),
             }
         }
@@ -131,10 +138,13 @@ impl RogueGuest {
 
     /// Answers nothing more and reads nothing more, but stays connected as long as the value lives.
     #[must_use]
-    pub fn into_silence(self) -> UnixStream {
+    pub fn into_silence(self) -> ChannelStream {
         self.stream
     }
 }
+
+/// How a connection may end that dom0 had not read to its end.
+const END: [io::ErrorKind; 2] = [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof];
 
 impl From<Refused> for Answer {
     fn from(refused: Refused) -> Self {
@@ -143,16 +153,6 @@ impl From<Refused> for Answer {
             None => Self::Connection(refused.code, refused.message),
         }
     }
-}
-
-/// A good `hello` without a token.
-#[must_use]
-pub fn hello() -> AgentMessage {
-    AgentMessage::Hello(Hello {
-        versions: vec![PROTOCOL_VERSION],
-        agent: "rogue".to_owned(),
-        token: Vec::new(),
-    })
 }
 
 /// A good `open` without wishes.

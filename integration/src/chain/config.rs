@@ -5,11 +5,12 @@ use std::path::Path;
 
 use super::plan::ChainPlan;
 use super::soft_card::{self, CA_FILE};
+use crate::hypervisor::Hypervisor;
 use crate::pcscd::READER;
 use crate::xenstored::uuid;
 
 /// The configuration of the middleware.
-pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
+pub(super) fn text(plan: &ChainPlan, hv: Option<&Hypervisor>, folder: &Path) -> String {
     let at = |name: &str| format!("{:?}", folder.join(name));
     let mut text = format!(
         "[service]\nadmin_socket = {}\naudit_file = {}\nstate_file = {}\n\
@@ -20,6 +21,14 @@ pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
     );
     if plan.xenstore.is_some() {
         text.push_str("[xenstore]\nenabled = true\n");
+    }
+    if let Some(hv) = hv {
+        let _ = write!(
+            text,
+            "[[hv]]\ncert = {:?}\nkey = {:?}\n",
+            hv.certificate_file(),
+            hv.key_file()
+        );
     }
     text.push_str("[limits]\n");
     for (name, value) in &plan.limits {
@@ -53,10 +62,11 @@ pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
         let _ = write!(
             text,
             "[[channel]]\nkind = \"unix\"\npath = {}\ndomid = {domid}\n\
-             insecure_development = true\n",
-            at(&channel(name))
+             insecure_development = {}\n",
+            at(&channel(name)),
+            !guest.has_tls
         );
-        for (seid, identity) in &guest.bindings {
+        for (seid, identity) in guest.bindings.iter().filter(|_| guest.is_bound) {
             let shared = bindings().filter(|(card, _)| card == seid).count() > 1;
             let _ = write!(
                 text,
@@ -66,6 +76,7 @@ pub(super) fn text(plan: &ChainPlan, folder: &Path) -> String {
             );
         }
     }
+    text.push_str(&plan.more_config);
     text
 }
 

@@ -9,11 +9,22 @@ use domu_agent::client::{AppError, Client, ClientError, ConnectRequest, Establis
 
 use super::plan::GuestPlan;
 use crate::binaries;
+use crate::hypervisor::Hypervisor;
 use crate::openssl::OpensslServer;
 use crate::payload::payload;
 use crate::pki;
 use crate::process::Process;
 use crate::wait::PATIENCE;
+
+/// The folder with a guest's channel key and token.
+pub(super) fn folder(guest: &str) -> String {
+    format!("{guest}.agent")
+}
+
+/// The guest's channel key in that folder, as `domu-agent enroll` names it.
+pub(super) const KEY_FILE: &str = "channel.key.pem";
+/// The guest's token in that folder.
+pub(super) const TOKEN_FILE: &str = "token";
 
 /// A guest with its running agent.
 #[derive(Debug)]
@@ -45,16 +56,31 @@ pub fn request(port: u16, server_name: &str) -> ConnectRequest {
 
 impl Guest {
     /// Starts the agent of a guest whose channel is at `channel`.
-    pub(super) fn start(plan: &GuestPlan, channel: &Path, folder: &Path) -> Self {
+    pub(super) fn start(
+        plan: &GuestPlan,
+        hv: Option<&Hypervisor>,
+        channel: &Path,
+        folder: &Path,
+    ) -> Self {
         let GuestPlan {
             name, agent_config, ..
         } = plan;
         let socket = folder.join(format!("{name}.agent.sock"));
+        let own = folder.join(self::folder(name));
+        let identification = match hv.filter(|_| plan.has_tls) {
+            None => "insecure_development = true\n".to_owned(),
+            Some(hv) => format!(
+                "key_file = {:?}\ntoken_file = {:?}\nhv_pins = [{:?}]\n",
+                own.join(KEY_FILE),
+                own.join(TOKEN_FILE),
+                hv.pin()
+            ),
+        };
         let config = pki::write(
             folder,
             &format!("{name}.agent.toml"),
             &format!(
-                "[dom0]\nkind = \"unix\"\npath = {channel:?}\ninsecure_development = true\n\
+                "[dom0]\nkind = \"unix\"\npath = {channel:?}\n{identification}\
                  [agent]\nsocket = {socket:?}\n{agent_config}"
             ),
         );

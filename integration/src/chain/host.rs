@@ -7,11 +7,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::config::{self, ADMIN_SOCKET, AUDIT_FILE, CONFIG_FILE, channel};
-use super::guest::Guest;
+use super::guest::{self, Guest};
 use super::plan::{ChainPlan, GuestPlan};
 use super::soft_card::{self, CA_FILE};
+use crate::channel_client::GuestDoor;
+use crate::hypervisor::{Hypervisor, TokenPlan, enroll};
 use crate::pki::{self, Pki};
 use crate::process::Process;
+use crate::xenstored::uuid;
 use crate::{audit, binaries, pcscd, wait};
 
 /// A host with its guests, all running. They end when this is dropped.
@@ -22,6 +25,8 @@ pub struct Chain {
     cards: Vec<Process>,
     middleware: Process,
     plan: ChainPlan,
+    /// Who signs the tokens; `None` where no channel asks for one.
+    hypervisor: Option<Hypervisor>,
     folder: TempDir,
 }
 
@@ -35,7 +40,13 @@ impl Chain {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path();
         pki::write(path, CA_FILE, &pki.ca.pem());
-        pki::write(path, CONFIG_FILE, &config::text(plan, path));
+        let has_tls = plan.guests.iter().any(|guest| guest.has_tls);
+        let hypervisor = has_tls.then(|| Hypervisor::new(path, "hv"));
+        pki::write(
+            path,
+            CONFIG_FILE,
+            &config::text(plan, hypervisor.as_ref(), path),
+        );
         let cards = plan
             .cards
             .iter()
@@ -47,8 +58,10 @@ impl Chain {
             cards,
             middleware,
             plan: plan.clone(),
+            hypervisor,
             folder,
         };
+        chain.issue_tokens();
         chain.start_guests(&plan.guests);
         chain
     }
@@ -63,7 +76,8 @@ impl Chain {
                 channel.exists().then_some(())
             });
             if plan.has_agent {
-                self.guests.push(Guest::start(plan, &channel, folder));
+                let hv = self.hypervisor.as_ref();
+                self.guests.push(Guest::start(plan, hv, &channel, folder));
             }
         }
         let cards = &self.plan.cards;
@@ -100,6 +114,100 @@ impl Chain {
     pub fn guest(&self, name: &str) -> &Guest {
         let found = self.guests.iter().find(|guest| guest.name() == name);
         found.unwrap_or_else(|| panic!("no guest {name}"))
+    }
+
+    /// Makes the channel key of each guest that has none, and a new token for each, which allows
+    /// the identities it is or will be bound to as their certificates are now.
+    ///
+    /// # Panics
+    /// When a program that makes them fails.
+    pub fn issue_tokens(&self) {
+        let guests = self.plan.guests.iter().enumerate();
+        for (position, guest) in guests.filter(|(_, guest)| guest.has_tls) {
+            let name = &guest.name;
+            let mut certificates: Vec<PathBuf> = guest
+                .bindings
+                .iter()
+                .map(|(seid, identity)| self.certificate_file(seid, identity))
+                .collect();
+            if certificates.is_empty() {
+                // A token names at least one.
+                certificates.push(self.folder.path().join(CA_FILE));
+            }
+            self.issue_token(
+                name,
+                &uuid(position + 1),
+                certificates,
+                &self.token_file(name),
+            );
+        }
+    }
+
+    /// Issues a token into `file`: to the channel key of `guest`, for the domain `vm`, allowing
+    /// these certificates.
+    ///
+    /// # Panics
+    /// As [`Self::issue_tokens`], or when no channel asks for tokens.
+    pub fn issue_token(&self, guest: &str, vm: &str, certificates: Vec<PathBuf>, file: &Path) {
+        let plan = TokenPlan {
+            vm,
+            certificates,
+            agent_key: enroll(&self.agent_folder(guest)),
+        };
+        self.hypervisor().issue(&plan, file);
+    }
+
+    /// Who signs the tokens of this host.
+    ///
+    /// # Panics
+    /// When no channel asks for tokens.
+    #[must_use]
+    pub fn hypervisor(&self) -> &Hypervisor {
+        self.hypervisor.as_ref().expect("a channel with TLS")
+    }
+
+    /// The folder with a guest's channel key and token.
+    #[must_use]
+    pub fn agent_folder(&self, guest: &str) -> PathBuf {
+        self.folder.path().join(guest::folder(guest))
+    }
+
+    /// The file with a guest's token.
+    #[must_use]
+    pub fn token_file(&self, guest: &str) -> PathBuf {
+        self.agent_folder(guest).join(guest::TOKEN_FILE)
+    }
+
+    /// The file with the certificate of an identity.
+    #[must_use]
+    pub fn certificate_file(&self, seid: &str, identity: &str) -> PathBuf {
+        self.folder
+            .path()
+            .join(soft_card::certificate_file(seid, identity))
+    }
+
+    /// The way into a guest's channel, with what its own agent shows.
+    ///
+    /// # Panics
+    /// When the plan has no such guest.
+    #[must_use]
+    pub fn door(&self, guest: &str) -> GuestDoor {
+        let plan = self.plan.guests.iter().find(|plan| plan.name == guest);
+        let plan = plan.unwrap_or_else(|| panic!("no guest {guest}"));
+        let channel = self.channel(guest);
+        if !plan.has_tls {
+            return GuestDoor {
+                channel,
+                key_file: None,
+                token: Vec::new(),
+            };
+        }
+        let text = std::fs::read_to_string(self.token_file(guest)).expect("it was issued");
+        GuestDoor {
+            channel,
+            key_file: Some(self.agent_folder(guest).join(guest::KEY_FILE)),
+            token: proto::token::from_text(text.trim()).expect("it was issued"),
+        }
     }
 
     /// Where the channel of a guest listens.
@@ -213,7 +321,8 @@ impl Chain {
         let folder = self.folder.path();
         let plan = self.plan.guests.iter().find(|plan| plan.name == guest);
         let plan = plan.expect("a guest has a plan");
-        let new = Guest::start(plan, &folder.join(channel(guest)), folder);
+        let hv = self.hypervisor.as_ref();
+        let new = Guest::start(plan, hv, &folder.join(channel(guest)), folder);
         wait::until("a guest sees its identities", || {
             new.client().identities().ok()
         });

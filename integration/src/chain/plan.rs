@@ -18,6 +18,8 @@ pub struct ChainPlan {
     pub(super) xenstore: Option<PathBuf>,
     /// What the middleware is started by.
     pub(super) starter: Vec<String>,
+    /// More of the middleware's configuration, at its end.
+    pub(super) more_config: String,
 }
 
 /// Where a daemon is.
@@ -60,6 +62,10 @@ pub struct GuestPlan {
     pub(super) has_agent: bool,
     /// What the agent logs, as in `RUST_LOG`.
     pub(super) log: Option<String>,
+    /// Whether its channel has TLS and asks for a token.
+    pub(super) has_tls: bool,
+    /// Whether the host's configuration binds it; otherwise the test does.
+    pub(super) is_bound: bool,
 }
 
 impl ChainPlan {
@@ -121,6 +127,13 @@ impl ChainPlan {
         self
     }
 
+    /// More of the middleware's configuration: tables.
+    #[must_use]
+    pub fn more_config(mut self, toml: &str) -> Self {
+        self.more_config.push_str(toml);
+        self
+    }
+
     /// A limit other than the default, by its key in the table `[limits]`.
     #[must_use]
     pub fn limit(mut self, key: &str, value: u64) -> Self {
@@ -175,6 +188,8 @@ impl GuestPlan {
             agent_config: String::new(),
             has_agent: true,
             log: None,
+            has_tls: true,
+            is_bound: true,
         }
     }
 
@@ -182,6 +197,20 @@ impl GuestPlan {
     #[must_use]
     pub fn logging(mut self, filter: &str) -> Self {
         self.log = Some(filter.to_owned());
+        self
+    }
+
+    /// Its channel is for development: without TLS and without a token.
+    #[must_use]
+    pub fn insecure(mut self) -> Self {
+        self.has_tls = false;
+        self
+    }
+
+    /// Its bindings are not in the host's configuration: only its token speaks of them.
+    #[must_use]
+    pub fn not_yet_bound(mut self) -> Self {
+        self.is_bound = false;
         self
     }
 

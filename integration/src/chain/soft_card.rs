@@ -18,6 +18,11 @@ pub(super) fn pin_file(seid: &str) -> String {
     format!("{seid}.pin")
 }
 
+/// The file with the certificate of an identity.
+pub(super) fn certificate_file(seid: &str, identity: &str) -> String {
+    format!("{seid}.{identity}.cert.pem")
+}
+
 /// Makes a card and puts it into the reader of a daemon, without a host around it. The CA that it
 /// trusts is in `ca.pem` in `folder`.
 ///

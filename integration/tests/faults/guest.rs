@@ -1,6 +1,6 @@
 //! A guest that breaks the rules of its channel.
 
-use integration::rogue_guest::{Answer, RogueGuest, close, hello, open, server_records};
+use integration::rogue_guest::{Answer, RogueGuest, close, open, server_records};
 use proto::agent::{AgentMessage, Dom0Message, RefusalCode, encode_frame};
 use proto::id::SessionId;
 
@@ -21,7 +21,7 @@ const LIMITS: [(&str, u64); 5] = [
 #[test]
 fn what_is_no_message_ends_the_connection_of_its_sender_alone() {
     let world = World::start(&LIMITS, &[]);
-    let channel = world.chain.channel("rogue");
+    let channel = world.chain.door("rogue");
     let frame = |body: &[u8]| encode_frame(body).expect("short enough").to_vec();
     let too_long = 65_537_u32.to_be_bytes().to_vec();
     let cases: [(&str, Vec<u8>, &str); 11] = [
@@ -74,7 +74,7 @@ fn nested(depth: usize) -> Vec<u8> {
 #[test]
 fn half_a_frame_and_then_silence_is_given_up() {
     let world = World::start(&LIMITS, &[]);
-    let channel = world.chain.channel("rogue");
+    let channel = world.chain.door("rogue");
     world.undisturbed("half a frame", || {
         let mut early = RogueGuest::connect(&channel);
         early.send_bytes(&[0, 0, 1]).expect("dom0 reads");
@@ -98,7 +98,7 @@ fn half_a_frame_and_then_silence_is_given_up() {
 #[test]
 fn what_is_said_at_the_wrong_time_ends_what_it_belongs_to() {
     let world = World::start(&LIMITS, &[]);
-    let channel = world.chain.channel("rogue");
+    let channel = world.chain.door("rogue");
     let no = |session, line: &str| Answer::Session(SessionId(session), Protocol, line.to_owned());
     world.undisturbed("the wrong time", || {
         for first in [open(1, NAME), AgentMessage::Identities, AgentMessage::Ping] {
@@ -145,7 +145,7 @@ fn what_is_said_at_the_wrong_time_ends_what_it_belongs_to() {
             "and nothing about 2, which was closed"
         );
 
-        rogue.send(&hello());
+        rogue.say_hello();
         let renewed = rogue.receive();
         assert!(
             matches!(renewed, Some(Dom0Message::Welcome(_))),
@@ -158,7 +158,7 @@ fn what_is_said_at_the_wrong_time_ends_what_it_belongs_to() {
 #[test]
 fn bytes_that_are_no_handshake_end_it_and_free_the_card() {
     let world = World::start(&LIMITS, &[]);
-    let channel = world.chain.channel("rogue");
+    let channel = world.chain.door("rogue");
     // The head of a ServerHello of 300 KiB; and one of 200 KB in records so small that with their
     // headers they are 300 KB.
     let claim = record(22, &[0x02, 0x04, 0xB0, 0x00]);
@@ -214,7 +214,7 @@ fn record(content_type: u8, payload: &[u8]) -> Vec<u8> {
 fn the_257th_handshake_is_refused_and_its_place_is_given_back() {
     let limits = [LIMITS.as_slice(), &[("queue_per_card", 300)]].concat();
     let world = World::start(&limits, &[]);
-    let channel = world.chain.channel("rogue");
+    let channel = world.chain.door("rogue");
     world.undisturbed("257 handshakes", || {
         let mut rogue = RogueGuest::admitted(&channel);
         for session in 1..=257 {
@@ -240,7 +240,7 @@ fn the_257th_handshake_is_refused_and_its_place_is_given_back() {
 fn a_flood_of_opens_fills_no_place_but_its_own() {
     const FLOOD: u32 = 3_000;
     let world = World::start(&LIMITS, &[]);
-    let channel = world.chain.channel("rogue");
+    let channel = world.chain.door("rogue");
     world.undisturbed("a flood", || {
         let mut rogue = RogueGuest::admitted(&channel);
         for session in 1..=FLOOD {
@@ -260,7 +260,7 @@ fn a_flood_of_opens_fills_no_place_but_its_own() {
 #[test]
 fn a_guest_that_vanishes_leaves_the_card_to_the_next() {
     let world = World::start(&LIMITS, &[]);
-    let channel = world.chain.channel("rogue");
+    let channel = world.chain.door("rogue");
     world.undisturbed("vanishing", || {
         for round in 0..10 {
             let mut rogue = RogueGuest::admitted(&channel);
@@ -282,7 +282,7 @@ fn a_guest_that_never_reads_is_cut_off() {
     /// What may wait for it, in dom0 and in the socket, is far less than the answers to so many.
     const QUESTIONS: usize = 200_000;
     let world = World::start(&LIMITS, &[]);
-    let channel = world.chain.channel("rogue");
+    let channel = world.chain.door("rogue");
     world.undisturbed("not reading", || {
         let mut silent = RogueGuest::admitted(&channel);
         silent.start_handshake(1, NAME);

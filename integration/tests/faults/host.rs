@@ -8,7 +8,7 @@ use integration::chain::{Chain, ChainPlan};
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::payload::payload;
 use integration::pki::{self, KeyKind, Pki};
-use integration::rogue_guest::{RogueGuest, hello};
+use integration::rogue_guest::RogueGuest;
 use integration::{binaries, wait};
 use proto::agent::Dom0Message;
 
@@ -111,8 +111,8 @@ fn without_descriptors_who_is_there_is_served_and_who_comes_waits() {
 
     let middleware = chain.middleware().id();
     limit(middleware, "nofile", &open_files(middleware).to_string());
-    let mut late = RogueGuest::connect(&chain.channel("web01"));
-    late.send(&hello());
+    let mut late = RogueGuest::connect(&chain.door("web01"));
+    late.say_hello();
     wait::until("the service says what is wrong", || {
         chain
             .middleware()

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use integration::at_end::AtEnd;
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::pki::{KeyKind, Pki};
@@ -14,7 +15,6 @@ use rand::Rng;
 use serde_json::Value;
 
 use crate::NAME;
-use crate::at_end::AtEnd;
 
 /// How often, unless [`KILLS`] says otherwise.
 const FEW: usize = 10;

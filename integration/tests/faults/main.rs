@@ -58,12 +58,10 @@
 //! | clock jumping both ways | `host::a_clock_that_jumps_expires_certificates_and_nothing_else` |
 //! | `kill -9` during load | `kill::killed_at_any_moment_it_comes_up_again_and_nothing_is_lost`: ten times, or as often as `TESSERA_KILLS` says |
 
-mod at_end;
 mod card;
 mod guest;
 mod host;
 mod kill;
 mod server;
-mod world;
 
-const NAME: &str = "www.example";
+use integration::world::{self, NAME};

@@ -14,7 +14,7 @@ use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, Session};
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::pki::{KeyKind, Pki};
 use integration::wait;
-use integration::xenstored::{Domain, Xenstored};
+use integration::xenstored::{Domain, Xenstored, uuid};
 
 const NAME: &str = "www.example";
 
@@ -66,6 +66,14 @@ impl Host {
 
     fn connect(&self, guest: &str) -> Result<Session, AppError> {
         self.chain.guest(guest).connect(self.server.port(), NAME)
+    }
+
+    /// The agent of `other` gets the token of the first domain, as if that one had moved there.
+    fn give_first_token_to_other(&self) {
+        let certificate = self.chain.certificate_file("se-00", "web01");
+        let file = self.chain.token_file("other");
+        self.chain
+            .issue_token("other", &uuid(1), vec![certificate], &file);
     }
 
     /// A session of a guest that has come back, if need be after a while.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use integration::xenstored::{Domain, Xenstored};
+use integration::xenstored::{Domain, Xenstored, uuid};
 
 use crate::{CutOff, Host, PATIENT, card, report, web01};
 
@@ -27,6 +27,35 @@ fn a_domain_that_is_not_there_is_turned_away() {
     assert_eq!(error.code, "not-bound", "{error}");
     host.wait_refused(2, "domain 2 is gone");
     host.connect("web01").expect("it is there").close();
+}
+
+#[test]
+fn what_a_guest_writes_about_itself_changes_nothing() {
+    let host = Host::start();
+    host.xenstored.create(&Domain::new(2, 2, "other"));
+    host.xenstored.change(|client| {
+        let first = format!("/vm/{}", uuid(1));
+        // Nodes that a toolstack lets the guest write.
+        for node in ["data", "attr", "control", "device"] {
+            let folder = format!("/local/domain/2/{node}");
+            client.write(&folder, b"")?;
+            client.set_permissions(&folder, &["n2"])?;
+            for (name, value) in [
+                ("vm", first.as_str()),
+                ("uuid", &uuid(1)),
+                ("name", "web01"),
+                ("domid", "1"),
+                ("tessera/uuid", &uuid(1)),
+            ] {
+                client.write(&format!("{folder}/{name}"), value.as_bytes())?;
+            }
+        }
+        Ok(())
+    });
+    let error = host.connect("other").expect_err("it is who it was");
+    assert_eq!(error.code, "not-bound", "{error}");
+    host.connect("web01").expect("it is the only one").close();
+    assert_eq!(host.names(), ["web01"]);
 }
 
 #[test]

@@ -5,22 +5,28 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use integration::chain::{CardPlan, Chain, ChainPlan, Guest, GuestPlan, request};
-use integration::openssl::{OpensslServer, ServerPlan};
-use integration::payload::payload;
-use integration::pki::{Credential, KeyKind, Pki};
-use integration::wait;
+use crate::chain::{CardPlan, Chain, ChainPlan, Guest, GuestPlan, request};
+use crate::openssl::{OpensslServer, ServerPlan};
+use crate::payload::payload;
+use crate::pki::{Credential, KeyKind, Pki};
+use crate::wait;
 
 use KeyKind::P256;
 
-use crate::NAME;
 use crate::at_end::AtEnd;
 
+/// The name of every server.
+pub const NAME: &str = "www.example";
+
 /// Three guests: `rogue`, `neighbour` on the same card, `stranger` on a card of its own.
-pub(crate) struct World {
-    pub(crate) pki: Pki,
-    pub(crate) chain: Chain,
-    pub(crate) credential: Credential,
+#[derive(Debug)]
+pub struct World {
+    /// Who is trusted.
+    pub pki: Pki,
+    /// The host.
+    pub chain: Chain,
+    /// The certificate of every server.
+    pub credential: Credential,
     /// One that everybody trusts for each guest, TLS 1.2 and 1.3.
     servers: BTreeMap<&'static str, OpensslServer>,
 }
@@ -30,7 +36,11 @@ const OTHERS: [&str; 2] = ["neighbour", "stranger"];
 
 impl World {
     /// Starts it with limits other than the defaults, and options for the shared card.
-    pub(crate) fn start(limits: &[(&str, u64)], card: &[&str]) -> Self {
+    ///
+    /// # Panics
+    /// When something does not start.
+    #[must_use]
+    pub fn start(limits: &[(&str, u64)], card: &[&str]) -> Self {
         let pki = Pki::new();
         let shared = CardPlan::new("se-00")
             .identity("rogue", P256)
@@ -58,14 +68,18 @@ impl World {
     }
 
     /// The guest that may do something bad, or have it done to it.
-    pub(crate) fn rogue(&self) -> &Guest {
+    #[must_use]
+    pub fn rogue(&self) -> &Guest {
         self.chain.guest("rogue")
     }
 
     /// Does something bad while the other guests make one connection after the other, each of which
     /// must work, and at least one of each from begin to end meanwhile. Afterwards `rogue` makes a
     /// connection in all honour.
-    pub(crate) fn undisturbed<T>(&self, what: &str, deed: impl FnOnce() -> T) -> T {
+    ///
+    /// # Panics
+    /// When one of the others is disturbed.
+    pub fn undisturbed<T>(&self, what: &str, deed: impl FnOnce() -> T) -> T {
         let done = AtomicBool::new(false);
         let sessions = OTHERS.map(|_| AtomicUsize::new(0));
         let result = thread::scope(|scope| {
@@ -99,7 +113,10 @@ impl World {
 
     /// Does something bad while each of the other guests makes a connection. Afterwards `rogue`
     /// makes one in all honour.
-    pub(crate) fn beside<T: Send>(&self, what: &str, deed: impl FnOnce() -> T + Send) -> T {
+    ///
+    /// # Panics
+    /// When one of the others is disturbed.
+    pub fn beside<T: Send>(&self, what: &str, deed: impl FnOnce() -> T + Send) -> T {
         let result = thread::scope(|scope| {
             let deed = scope.spawn(deed);
             for guest in OTHERS {
@@ -113,7 +130,10 @@ impl World {
     }
 
     /// One connection of a guest with data both ways.
-    pub(crate) fn exchange(&self, guest: &str, what: &str) {
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn exchange(&self, guest: &str, what: &str) {
         let server = self.servers.get(guest).expect("one for each");
         let mut wish = request(server.port(), NAME);
         wish.resume = Some(false);
@@ -127,7 +147,10 @@ impl World {
     }
 
     /// The audit holds, and so does the middleware.
-    pub(crate) fn finish(mut self) {
+    ///
+    /// # Panics
+    /// When not.
+    pub fn finish(mut self) {
         self.chain.middleware().expect_running();
         assert!(!self.chain.audit().is_empty());
     }

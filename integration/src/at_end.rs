@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Sets the flag when it is dropped.
-pub(crate) struct AtEnd<'a>(pub(crate) &'a AtomicBool);
+#[derive(Debug)]
+pub struct AtEnd<'a>(pub &'a AtomicBool);
 
 impl Drop for AtEnd<'_> {
     fn drop(&mut self) {
