@@ -135,6 +135,8 @@ fn the_page_of_operations_does_what_it_says() {
     let path = folder.path();
     let card = CardPlan::new("se-00").identity("web01", KeyKind::Rsa2048);
     let _card = start_card(&pki, &card, &pcscd, path);
+    let certificate = path.join("se-00.web01.cert.pem");
+    std::fs::copy(certificate, path.join("web01.pem")).expect("the card was made");
     let server = pki.server("www.example", KeyKind::Rsa2048).write(path, "s");
     std::fs::rename(server.certificate, path.join("server.pem")).expect("our own file");
     std::fs::rename(server.key, path.join("server.key")).expect("our own file");
