@@ -117,7 +117,9 @@ impl Host {
             made_for,
             token: TokenRule::Required,
         };
-        let _ = self.broker.handle(Event::Connected { conn, peer }, self.now);
+        let _ = self
+            .broker
+            .handle(Event::Connected { conn, peer }, self.now);
         let hello = Hello {
             versions: vec![PROTOCOL_VERSION],
             agent: String::new(),
@@ -133,7 +135,9 @@ impl Host {
             cnf_matches_channel: true,
             vm_cert_sha256: vec![Certificate::new(certificate(domid)).sha256()],
         }));
-        let asked = self.broker.handle(Event::Hello { conn, hello, token }, self.now);
+        let asked = self
+            .broker
+            .handle(Event::Hello { conn, hello, token }, self.now);
         self.answer(asked, domid);
         Ok(())
     }
@@ -152,10 +156,14 @@ impl Host {
             role: None,
         });
         let begun = Instant::now();
-        let asked = self.broker.handle(Event::Received { conn, message }, self.now);
+        let asked = self
+            .broker
+            .handle(Event::Received { conn, message }, self.now);
         let after = self.answer(asked, domid);
         let time = begun.elapsed();
-        let is_taken = after.iter().any(|action| matches!(action, Action::ReadDomain { .. }));
+        let is_taken = after
+            .iter()
+            .any(|action| matches!(action, Action::ReadDomain { .. }));
         if !is_taken {
             return Err(format!("not granted: {after:?}").into());
         }

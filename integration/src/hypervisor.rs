@@ -106,6 +106,7 @@ impl Hypervisor {
 /// When it cannot be made.
 #[must_use]
 pub fn enroll(folder: &Path) -> PathBuf {
+    std::fs::create_dir_all(folder).expect("a folder that can be written");
     let mut command = binaries::agent();
     let public = run(command.arg("enroll").arg("--out").arg(folder));
     let file = folder.join("channel.pub.pem");

@@ -38,6 +38,7 @@
 //! | [`chain`] | all programs of a host and its guests, started and ready |
 //! | [`descriptors`] | enough of them for a thousand connections |
 //! | [`openssl`] | `openssl s_server`, which demands a client certificate, and what it reports |
+//! | [`fake_clock`] | a calendar that a test sets |
 //! | [`footprint`] | what a running program takes: memory and descriptors |
 //! | [`gnutls`] | `gnutls-serv`, likewise |
 //! | [`hypervisor`] | HV keys, tokens and channel keys, made by the real programs |
@@ -60,6 +61,7 @@ pub mod binaries;
 pub mod chain;
 pub mod channel_client;
 pub mod descriptors;
+pub mod fake_clock;
 pub mod footprint;
 pub mod gnutls;
 pub mod hypervisor;

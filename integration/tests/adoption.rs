@@ -64,6 +64,7 @@ fn another_card_in_the_reader_is_refused_until_it_is_adopted() {
     let adopted = json(&chain.admin(&["card", "adopt", "se-00", "--json"]));
     assert_eq!(adopted["state"], "present");
     assert_ne!(adopted["adopted"], first["adopted"]);
+    chain.issue_tokens();
     chain.restart_agent("web01");
     connect(&chain, &server);
     let audited = chain.audited("card-adopted");

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Output, Stdio};
 
 use integration::binaries;
-use integration::chain::{Chain, ChainPlan, Guest};
+use integration::chain::{CardPlan, Chain, ChainPlan, Guest, GuestPlan};
 use integration::openssl::{Mode, OpensslServer, ServerPlan};
 use integration::pki::{KeyKind, Pki};
 use serde_json::Value;
@@ -153,12 +153,26 @@ fn the_operator_sees_cards_and_status() {
     let status = json(&chain.admin(&["status", "--json"]));
     assert_eq!(status["counters"]["established"], 1);
     assert_eq!(status["connections"][0]["admitted"], true);
+    assert_eq!(status["channels"][0]["insecure_development"], false);
+    let report = text(&chain.admin(&["status"]).stdout);
+    assert!(!report.contains("insecure_development"), "{report}");
+}
+
+#[test]
+fn a_channel_without_tls_is_warned_of_and_shown() {
+    let plan = ChainPlan::new()
+        .card(CardPlan::new("se-00").identity("web01", KeyKind::P256))
+        .guest(GuestPlan::new("web01").bound("se-00", "web01").insecure());
+    let mut chain = Chain::start(&Pki::new(), &plan);
+    let status = json(&chain.admin(&["status", "--json"]));
     assert_eq!(status["channels"][0]["insecure_development"], true);
     let report = text(&chain.admin(&["status"]).stdout);
-    assert!(
-        report.contains("insecure_development"),
-        "an open channel is shown: {report}"
-    );
+    assert!(report.contains("insecure_development"), "{report}");
+    let said = chain.middleware().log();
+    let warned = said
+        .lines()
+        .any(|line| line.contains("WARN") && line.contains("TLS"));
+    assert!(warned, "{said}");
 }
 
 #[test]

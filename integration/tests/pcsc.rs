@@ -73,6 +73,7 @@ fn another_card_in_the_reader_gets_no_pin_and_is_adopted() {
     assert!(shown.contains("another answer to reset"), "{shown}");
     let adopted = chain.admin(&["card", "adopt", "se-00"]);
     assert!(adopted.status.success(), "{adopted:?}");
+    chain.issue_tokens();
     chain.restart_agent("web01");
     connect(&chain, &server);
 }

@@ -96,7 +96,7 @@ impl Chain {
                 let expected = plan.bindings.iter().filter(|(seid, _)| described(seid));
                 let expected = expected.count();
                 let dom0 = guest.client().status().ok()?.dom0;
-                let is_ready = match plan.bindings.is_empty() {
+                let is_ready = match plan.bindings.is_empty() || !plan.is_bound {
                     // Dom0 does not admit it.
                     true => dom0.last_error.is_some(),
                     false => dom0.connected && guest.client().identities().ok()?.len() == expected,

@@ -122,8 +122,9 @@ impl ChainPlan {
     /// The middleware is started by this command, which is given the middleware's own behind these
     /// arguments.
     #[must_use]
-    pub fn started_by(mut self, command: &[&str]) -> Self {
-        self.starter = command.iter().map(|word| (*word).to_owned()).collect();
+    pub fn started_by(mut self, command: &[impl AsRef<str>]) -> Self {
+        let words = command.iter().map(|word| word.as_ref().to_owned());
+        self.starter = words.collect();
         self
     }
 

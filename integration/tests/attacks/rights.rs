@@ -4,6 +4,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan};
+use integration::fake_clock::FakeClock;
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::pki::{KeyKind, Pki};
 use integration::rogue_guest::{RogueGuest, server_records};
@@ -159,4 +160,30 @@ fn unbinding_ends_connections_and_says_so_to_the_application() {
     assert!(format!("{ended:?}").contains("not-bound"), "{ended:?}");
     bind(&chain);
     chain.guest("rogue").converse(&server, NAME);
+}
+
+#[test]
+fn a_token_whose_time_is_over_ends_what_was_made_with_it() {
+    let Some(clock) = FakeClock::new() else {
+        return;
+    };
+    let pki = Pki::new();
+    let plan = ChainPlan::single(KeyKind::P256).started_by(&clock.starter());
+    let chain = Chain::start(&pki, &plan);
+    let server = server(&pki);
+    let mut session = chain
+        .guest("web01")
+        .connect(server.port(), NAME)
+        .expect("a session");
+    // A token is good for thirty days unless somebody says otherwise.
+    clock.set("+31d");
+    let no = chain.guest("web01").connect(server.port(), NAME);
+    assert_eq!(no.expect_err("its time is over").code, "token-expired");
+    let mut bytes = Vec::new();
+    let _ = session.stream.read_to_end(&mut bytes);
+    let ended = chain.audited("right-ended");
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0]["code"], "token-expired");
+    clock.set("+0");
+    chain.guest("web01").converse(&server, NAME);
 }

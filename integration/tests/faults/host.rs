@@ -1,10 +1,10 @@
 //! A host that has run out of something, whose clock jumps, or whose configuration is wrong.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use integration::chain::{Chain, ChainPlan};
+use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan};
+use integration::fake_clock::FakeClock;
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::payload::payload;
 use integration::pki::{self, KeyKind, Pki};
@@ -182,24 +182,14 @@ fn open_files(process: u32) -> usize {
 
 #[test]
 fn a_clock_that_jumps_expires_certificates_and_nothing_else() {
-    let Some(library) = faketime() else {
-        eprintln!("SKIPPED: no libfaketime here: make deps");
+    let Some(clock) = FakeClock::new() else {
         return;
     };
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let clock = pki::write(folder.path(), "clock", "+0\n");
-    let set = |offset: &str| {
-        // In one step: the middleware may look at any time.
-        let next = pki::write(folder.path(), "next", &format!("{offset}\n"));
-        fs::rename(next, &clock).expect("one folder");
-    };
-    let plan = ChainPlan::single(P256).started_by(&[
-        "env",
-        &format!("LD_PRELOAD={}", library.display()),
-        &format!("FAKETIME_TIMESTAMP_FILE={}", clock.display()),
-        "FAKETIME_NO_CACHE=1",
-        "FAKETIME_DONT_FAKE_MONOTONIC=1",
-    ]);
+    // With a token, its right would end as well: see `attacks`.
+    let plan = ChainPlan::new()
+        .card(CardPlan::new("se-00").identity("web01", P256))
+        .guest(GuestPlan::new("web01").bound("se-00", "web01").insecure());
+    let plan = plan.started_by(&clock.starter());
     let pki = Pki::new();
     let mut chain = Chain::start(&pki, &plan);
     let credential = pki.server(NAME, P256);
@@ -219,7 +209,7 @@ fn a_clock_that_jumps_expires_certificates_and_nothing_else() {
             ("+36500d", false),
             ("+1", true),
         ] {
-            set(offset);
+            clock.set(offset);
             match connect() {
                 Ok(session) => {
                     assert!(is_valid, "{offset}");
@@ -236,7 +226,7 @@ fn a_clock_that_jumps_expires_certificates_and_nothing_else() {
         running.send(&payload(10));
         assert_eq!(other.receive(10), payload(10), "what runs goes on");
     }
-    set("+0");
+    clock.set("+0");
     chain.middleware().expect_running();
     let times: Vec<String> = chain
         .audit()
@@ -247,17 +237,4 @@ fn a_clock_that_jumps_expires_certificates_and_nothing_else() {
         times.iter().any(|time| time.contains("\"21")),
         "it saw the jump: {times:?}"
     );
-}
-
-/// The library that makes a program see another time, as Debian's package `libfaketime` has it.
-fn faketime() -> Option<PathBuf> {
-    let folders = fs::read_dir("/usr/lib").ok()?;
-    let mut libraries = folders.filter_map(|folder| {
-        let path = folder
-            .ok()?
-            .path()
-            .join(Path::new("faketime/libfaketimeMT.so.1"));
-        path.is_file().then_some(path)
-    });
-    libraries.next()
 }
