@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan};
 use integration::fake_clock::FakeClock;
 use integration::openssl::{OpensslServer, ServerPlan};
+use integration::payload::payload;
 use integration::pki::{KeyKind, Pki};
 use integration::rogue_guest::{RogueGuest, server_records};
 use integration::wait;
@@ -91,10 +92,10 @@ fn revoking_a_token_ends_the_connections_made_with_it_at_once_and_no_others() {
     let pki = Pki::new();
     let chain = host(&pki);
     bind(&chain);
-    let server = server(&pki);
+    let (other, server) = (server(&pki), server(&pki));
     let mut standing = chain
         .guest("neighbour")
-        .connect(server.port(), NAME)
+        .connect(other.port(), NAME)
         .expect("a session");
     let mut times = Vec::new();
     for _ in 0..5 {
@@ -130,8 +131,8 @@ fn revoking_a_token_ends_the_connections_made_with_it_at_once_and_no_others() {
         });
     }
     println!("from the command to the end of the connection: {times:?}");
-    standing.send(b"still here");
-    assert_eq!(server.receive(10), b"still here");
+    standing.send(&payload(10));
+    assert_eq!(other.receive(10), payload(10), "what stands goes on");
     let ended = chain.audited("right-ended");
     assert_eq!(ended.len(), 5, "{ended:?}");
     let slowest = times.iter().max().expect("five");

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use integration::hypervisor::Hypervisor;
 use integration::rogue_guest::{Answer, RogueGuest};
+use integration::wait;
 use proto::agent::RefusalCode::{BadToken, Protocol, TokenExpired, TokenRevoked};
 use proto::hv::HvId;
 use proto::token::{Claims, SignatureAlgorithm, decode, sign};
@@ -125,10 +126,6 @@ fn a_revoked_token_and_one_of_before_open_nothing() {
     let rogue = chain.door("rogue");
     let hv = chain.hypervisor();
     let second = signed(hv, &rogue.token, |claims| claims.cti = [2; 16]);
-    let renewed = signed(hv, &rogue.token, |claims| {
-        claims.cti = [3; 16];
-        claims.iat = now() + 1;
-    });
     world.undisturbed("revoked tokens", || {
         let revoked = signed(hv, &rogue.token, |claims| claims.cti = [1; 16]);
         admin(chain, &["token", "revoke", &"01".repeat(16)]);
@@ -144,9 +141,12 @@ fn a_revoked_token_and_one_of_before_open_nothing() {
         let door = rogue.with_token(second);
         drop(RogueGuest::admitted(&door));
     });
-    let before = format!("@{}", now() + 1);
-    let revoke = ["token", "revoke", "--vm", "rogue", "--before", &before];
-    admin(chain, &revoke);
+    // Tokens count by the second.
+    wait::until("the second after the token was issued", || {
+        let (_, claims) = decode(&rogue.token).expect("it was issued");
+        (now() > claims.iat).then_some(())
+    });
+    admin(chain, &["token", "revoke", "--vm", "rogue"]);
     let agent_file = chain.token_file("rogue");
     expect_sent_away(
         chain,
@@ -155,9 +155,13 @@ fn a_revoked_token_and_one_of_before_open_nothing() {
         TokenRevoked,
         "tokens count from",
     );
+    let renewed = signed(hv, &rogue.token, |claims| {
+        claims.cti = [3; 16];
+        claims.iat = now();
+    });
     // Its agent takes the new token by itself.
     std::fs::write(agent_file, proto::token::to_text(&renewed)).expect("it can be written");
-    integration::wait::until("the agent shows its new token", || {
+    wait::until("the agent shows its new token", || {
         let dom0 = chain.guest("rogue").client().status().ok()?.dom0;
         dom0.connected.then_some(())
     });

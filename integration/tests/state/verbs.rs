@@ -17,7 +17,11 @@ const NAME: &str = "www.example";
 fn a_guest_that_is_bound_by_name_gets_sessions_until_it_is_unbound() {
     let pki = Pki::new();
     let card = CardPlan::new("se-00").identity("web01", KeyKind::P256);
-    let plan = ChainPlan::new().card(card).guest(GuestPlan::new("web01"));
+    let plan = ChainPlan::new().card(card).guest(
+        GuestPlan::new("web01")
+            .bound("se-00", "web01")
+            .not_yet_bound(),
+    );
     let mut chain = Chain::start(&pki, &plan);
     let credential = pki.server(NAME, KeyKind::P256);
     let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
