@@ -191,7 +191,8 @@ pub enum AuditEvent {
         /// What is wrong.
         reason: String,
     },
-    /// The right of a connection ended: its token was revoked or is over. What it had is ended too.
+    /// The right of a connection ended: its token was revoked or is over, or a binding was taken
+    /// away. What rested on it is ended too.
     RightEnded {
         /// The guest's domid.
         domid: DomId,
@@ -204,6 +205,9 @@ pub enum AuditEvent {
         reason: String,
         /// How many sessions ended with it: established ones and those in progress.
         sessions: usize,
+        /// The established ones: the guest's agent shuts their connections.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        established: Vec<String>,
     },
     /// A domain with open channels ended, or another one has its domid now. Its channels are closed.
     DomainEnded {

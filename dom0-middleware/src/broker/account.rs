@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use proto::id::SessionId;
 use tracing::debug;
 
-use super::coalesced::Coalesced;
+use super::coalesced::{Coalesced, MAX_SESSIONS};
 use super::connection::{Phase, Standing};
 use super::core::Broker;
 use super::event::{ConnId, Peer};
@@ -14,7 +15,7 @@ use super::session::{Session, SessionKey, Stage};
 use crate::audit::{
     Admitted, AuditEvent, ChannelClosed, ChannelEnd, Closed, ClosedBy, Refusals, SessionFacts,
 };
-use crate::mapping::Admission;
+use crate::mapping::{Admission, Reason};
 
 /// Records of which a guest could have many.
 #[derive(Debug, Default)]
@@ -98,6 +99,30 @@ impl Broker {
         if let Some(record) = self.account.channels.note(closed, now) {
             self.audit(record);
         }
+    }
+
+    /// What a connection was let in with, or a binding that it used, ended; and with it these
+    /// established sessions, and so many in progress.
+    pub(super) fn note_right_end(
+        &mut self,
+        conn: ConnId,
+        reason: &Reason,
+        established: &[SessionId],
+        in_progress: usize,
+    ) {
+        let Some(peer) = self.connections.get(&conn).map(|c| c.peer) else {
+            return;
+        };
+        let named = established.iter().take(MAX_SESSIONS);
+        let named = named.map(|&session| SessionKey { conn, session }.to_string());
+        self.audit(AuditEvent::RightEnded {
+            domid: peer.domid,
+            domain: peer.made_for,
+            code: reason.code(),
+            reason: reason.to_string(),
+            sessions: established.len() + in_progress,
+            established: named.collect(),
+        });
     }
 
     /// A handshake took its card.

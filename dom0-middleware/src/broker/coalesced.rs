@@ -132,7 +132,7 @@ impl Countable for Admitted {
 }
 
 /// The numbers of sessions in one record, so that a line stays short.
-const MAX_SESSIONS: usize = 1_000;
+pub(super) const MAX_SESSIONS: usize = 1_000;
 
 impl Countable for ChannelClosed {
     type Kind = (DomId, DomainUuid);

@@ -183,10 +183,10 @@ impl Past {
         self.known.iter_mut().filter_map(taken).collect()
     }
 
-    /// Takes out all established sessions; says how many were remembered.
-    pub(super) fn take_all_established(&mut self) -> usize {
+    /// Takes out all established sessions that are remembered.
+    pub(super) fn take_all_established(&mut self) -> Vec<SessionId> {
         self.has_lost = false;
-        self.take_established_where(|_| true).len()
+        self.take_established_where(|_| true)
     }
 
     /// Whether all established sessions are remembered.

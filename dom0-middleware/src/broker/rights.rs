@@ -17,7 +17,6 @@ use super::event::ConnId;
 use super::plan::Plan;
 use super::refusal::Refusal;
 use super::session::{Session, SessionKey};
-use crate::audit::AuditEvent;
 use crate::card::{Trust, WorkerCommand};
 use crate::mapping::{Binding, BindingId, Reason};
 use crate::time::UnixTime;
@@ -60,21 +59,23 @@ impl Broker {
         let under = |plan: &Plan| plan.grant.binding == id;
         let reason = Reason::BindingRemoved;
         // A session that nobody remembers cannot be named: then all of them end.
-        if is_last || !connection.past.is_complete() {
-            connection.past.take_all_established();
+        let established = if is_last || !connection.past.is_complete() {
+            let established = connection.past.take_all_established();
             let code = reason.code();
             self.act(Action::WithdrawKeys { conn });
             self.send(conn, Dom0Message::Revoked { code });
+            established
         } else {
             let established = connection.past.take_established_where(under);
             if !established.is_empty() {
                 self.act(Action::WithdrawKeys { conn });
             }
-            for session in established {
+            for session in &established {
                 let refusal = Refusal::from(reason.clone());
-                self.send(conn, Dom0Message::Refused(refusal.message(Some(session))));
+                self.send(conn, Dom0Message::Refused(refusal.message(Some(*session))));
             }
-        }
+            established
+        };
         let rests_on_it = |key: &SessionKey| {
             let session = self.sessions.get(key);
             let plan = session.and_then(Session::plan);
@@ -82,6 +83,9 @@ impl Broker {
         };
         let ended: Vec<SessionKey> = self.sessions_of(conn);
         let ended: Vec<SessionKey> = ended.into_iter().filter(rests_on_it).collect();
+        if !established.is_empty() || !ended.is_empty() {
+            self.note_right_end(conn, &reason, &established, ended.len());
+        }
         for key in ended {
             self.refuse(key, reason.clone().into());
         }
@@ -159,13 +163,7 @@ impl Broker {
         self.act(Action::WithdrawKeys { conn });
         self.send(conn, Dom0Message::Revoked { code });
         let in_progress = self.sessions_of(conn);
-        self.audit(AuditEvent::RightEnded {
-            domid: peer.domid,
-            domain: peer.made_for,
-            code,
-            reason: reason.to_string(),
-            sessions: established + in_progress.len(),
-        });
+        self.note_right_end(conn, reason, &established, in_progress.len());
         for key in in_progress {
             self.refuse(key, reason.clone().into());
         }

@@ -179,7 +179,12 @@ fn what_may_not_be_bound_is_refused_with_the_reason() {
         "a UUID needs no translation: {said}"
     );
     // What is not on the card may come there; but it may be a slip as well.
-    let slip = [&["vm", "bind", &b], &shared[..], &["web-x", "--trust", trust]].concat();
+    let slip = [
+        &["vm", "bind", &b],
+        &shared[..],
+        &["web-x", "--trust", trust],
+    ]
+    .concat();
     let said = run(&chain, &slip, 0);
     let note = "note: card se-00 does not hold \"web-x\" now";
     assert!(said.contains(note), "{said}");

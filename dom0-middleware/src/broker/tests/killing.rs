@@ -198,3 +198,28 @@ fn a_pin_that_fails_has_a_record_of_its_own() {
     assert_eq!(events(&records), ["pin-failed", "card-unusable"]);
     assert_eq!(records[0]["outcome"], "not-sent-again");
 }
+
+#[test]
+fn sessions_that_end_with_a_right_are_named_with_it() {
+    let mut bench = Bench::with_card();
+    let conn = bench.admitted(A);
+    for session in [1, 2] {
+        bench.open(conn, session);
+        let use_id = bench.started();
+        bench.establish(use_id);
+        bench.free(use_id);
+    }
+    bench.open(conn, 3);
+    bench.started();
+    let binding = Bench::binding_of(A);
+    bench.handle(Event::Unbound { binding });
+    let records = recorded(&mut bench);
+    assert_eq!(events(&records), ["right-ended", "session-refused"]);
+    assert_eq!(records[0]["code"], "not-bound");
+    assert_eq!(records[0]["sessions"], 3);
+    assert_eq!(records[0]["established"], json!(["0.1", "0.2"]));
+    bench.handle(Event::Disconnected { conn });
+    let records = recorded(&mut bench);
+    assert_eq!(events(&records), ["channel-closed"]);
+    assert!(records[0].get("sessions").is_none(), "{records:?}");
+}
