@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use proto::agent::{AgentMessage, Hello, PROTOCOL_VERSION};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
+use rustls::client::{AlwaysResolvesClientRawPublicKeys, ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 
 use crate::wait::PATIENCE;
@@ -72,18 +72,34 @@ impl GuestDoor {
     /// When nobody listens, or the key cannot be read.
     #[must_use]
     pub fn connect(&self) -> ChannelStream {
+        match &self.key_file {
+            None => ChannelStream(Inner::Plain(self.connect_bare())),
+            Some(key) => self.connect_with(Arc::new(config(key))),
+        }
+    }
+
+    /// Connects, to make TLS as `config` says.
+    ///
+    /// # Panics
+    /// As [`Self::connect`].
+    #[must_use]
+    pub fn connect_with(&self, config: Arc<ClientConfig>) -> ChannelStream {
+        let name = ServerName::try_from(HV_NAME).expect("a name");
+        let client = ClientConnection::new(config, name).expect("a sound configuration");
+        let tls = StreamOwned::new(client, self.connect_bare());
+        ChannelStream(Inner::Tls(Box::new(tls)))
+    }
+
+    /// Connects, and leaves the rest to the caller.
+    ///
+    /// # Panics
+    /// When nobody listens.
+    #[must_use]
+    pub fn connect_bare(&self) -> UnixStream {
         let stream = UnixStream::connect(&self.channel).expect("dom0 listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
         stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
-        ChannelStream(match &self.key_file {
-            None => Inner::Plain(stream),
-            Some(key) => {
-                let name = ServerName::try_from(HV_NAME).expect("a name");
-                let config = Arc::new(config(key));
-                let client = ClientConnection::new(config, name).expect("a sound configuration");
-                Inner::Tls(Box::new(StreamOwned::new(client, stream)))
-            }
-        })
+        stream
     }
 }
 
@@ -157,21 +173,39 @@ impl fmt::Debug for ChannelStream {
     }
 }
 
-/// What an agent with this key would offer; whom it meets is not looked at.
-fn config(key_file: &Path) -> ClientConfig {
-    let provider = Arc::new(ring::default_provider());
+/// What an agent with the key in this file would offer; whom it meets is not looked at.
+///
+/// # Panics
+/// When the key cannot be read.
+#[must_use]
+pub fn config(key_file: &Path) -> ClientConfig {
     let key = PrivateKeyDer::from_pem_file(key_file).expect("a channel key");
-    let key = provider.key_provider.load_private_key(key);
+    let key = ring::default_provider().key_provider.load_private_key(key);
     let key = key.expect("a key that can sign");
     let public = key.public_key().expect("it has one").to_vec();
+    config_showing(raw_key(public, key))
+}
+
+/// Shows this SubjectPublicKeyInfo as a raw public key, and signs with that key.
+#[must_use]
+pub fn raw_key(public: Vec<u8>, key: Arc<dyn SigningKey>) -> Arc<dyn ResolvesClientCert> {
     let own = CertifiedKey::new(vec![CertificateDer::from(public)], key);
-    let resolver = AlwaysResolvesClientRawPublicKeys::new(Arc::new(own));
+    Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::new(own)))
+}
+
+/// As [`config`], with another proof of who the guest is.
+///
+/// # Panics
+/// Never: TLS 1.3 is there.
+#[must_use]
+pub fn config_showing(shown: Arc<dyn ResolvesClientCert>) -> ClientConfig {
+    let provider = Arc::new(ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("TLS 1.3 is there")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-        .with_client_cert_resolver(Arc::new(resolver));
+        .with_client_cert_resolver(shown);
     config.alpn_protocols = vec![b"tessera/1".to_vec()];
     config.resumption = Resumption::disabled();
     config
@@ -217,4 +251,4 @@ impl ServerCertVerifier for Anybody {
 }
 
 /// The name in every channel certificate.
-const HV_NAME: &str = "hv.tessera.invalid";
+pub const HV_NAME: &str = "hv.tessera.invalid";

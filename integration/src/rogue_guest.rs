@@ -45,6 +45,21 @@ impl RogueGuest {
         }
     }
 
+    /// Goes on over a stream that stands, with the `hello` of `door`.
+    #[must_use]
+    pub fn over(stream: ChannelStream, door: &GuestDoor) -> Self {
+        Self {
+            stream,
+            hello: door.hello(),
+            frames: FrameReader::new(),
+        }
+    }
+
+    /// What it speaks over.
+    pub fn stream(&mut self) -> &mut ChannelStream {
+        &mut self.stream
+    }
+
     /// Connects, and is admitted.
     ///
     /// # Panics
