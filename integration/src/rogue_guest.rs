@@ -67,11 +67,19 @@ impl RogueGuest {
     #[must_use]
     pub fn admitted(door: &GuestDoor) -> Self {
         let mut guest = Self::connect(door);
-        guest.say_hello();
-        let welcome = guest.receive();
+        guest.expect_welcome();
+        guest
+    }
+
+    /// Says `hello`, and is admitted.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn expect_welcome(&mut self) {
+        self.say_hello();
+        let welcome = self.receive();
         let is_welcome = matches!(welcome, Some(Dom0Message::Welcome(_)));
         assert!(is_welcome, "not welcome: {welcome:?}");
-        guest
     }
 
     /// Says a good `hello`, with the token of its door.

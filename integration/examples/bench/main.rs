@@ -10,11 +10,12 @@
 //! ```
 //!
 //! With the name of a part (`handshakes`, `apdu`, `throughput`, `fairness`, `scaling`, `agent`,
-//! `service`, `tokens`) it measures that alone and writes no file.
+//! `service`, `tokens`, `channel`) it measures that alone and writes no file.
 
 mod agent;
 mod apdu;
 mod chain;
+mod channel;
 mod fairness;
 mod figures;
 mod middleware;
@@ -42,7 +43,7 @@ const NAME: &str = "www.example";
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 type Measure = fn(&Pki, &mut Figures);
 /// What can be measured alone, by its name on the command line, in the order of the whole.
-const PARTS: [(&str, Measure); 8] = [
+const PARTS: [(&str, Measure); 9] = [
     ("handshakes", handshakes),
     ("apdu", apdu::measure),
     ("throughput", throughput::measure),
@@ -51,6 +52,7 @@ const PARTS: [(&str, Measure); 8] = [
     ("agent", agent::measure),
     ("service", middleware::measure),
     ("tokens", tokens::measure),
+    ("channel", channel::measure),
 ];
 const KEYS: [(KeyKind, &str); 2] = [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")];
 /// Handshakes of each kind as fast as this machine.

@@ -55,6 +55,7 @@ pub(crate) fn write(figures: &Figures, docs: &Path) -> Result<(), Box<dyn Error>
         ),
         ("Memory and descriptors", None, &["agent: ", "service: "]),
         ("Tokens", None, &["token verification"]),
+        ("Channels", None, &["channel, "]),
     ] {
         let _ = write!(page, "## {title}\n\n");
         if let Some(picture) = picture {
