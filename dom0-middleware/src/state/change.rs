@@ -218,6 +218,23 @@ mod tests {
     }
 
     #[test]
+    fn what_can_only_be_read_is_not_changed_and_may_be_later() {
+        let (_dir, state) = open();
+        let read_only = |on: bool| {
+            let inner = state.lock();
+            let set = inner.connection.pragma_update(None, "query_only", on);
+            set.expect("set");
+        };
+        read_only(true);
+        let error = state.change(revoke, record).expect_err("only to be read");
+        assert_eq!(error.recorded(), None);
+        assert!(state.note_audit_head(head(1)).is_err());
+        read_only(false);
+        state.change(revoke, record).expect("made");
+        assert_eq!(state.last_change(), 1);
+    }
+
+    #[test]
     fn what_cannot_be_edited_is_not_recorded() {
         let (_dir, state) = open();
         let broken = |_: &Edit<'_>| Err::<(), _>(rusqlite::Error::InvalidQuery);
