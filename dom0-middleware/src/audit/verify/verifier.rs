@@ -198,7 +198,8 @@ impl Verifier {
             )),
             Some(_) => {}
             None => notes.push(
-                "without the state (--state) a cut behind the last signed checkpoint is not seen"
+                "no line is known from the state (--state): a cut behind the last signed checkpoint \
+                 is not seen"
                     .to_owned(),
             ),
         }
