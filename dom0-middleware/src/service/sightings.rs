@@ -7,7 +7,7 @@ use proto::id::DomainUuid;
 
 use crate::mapping::VerifiedToken;
 use crate::state::{Sighting, State, StateError};
-use crate::time::Now;
+use crate::time::{Now, UnixTime};
 
 /// The tokens that domains showed last. However many show them, and however often: there is one
 /// write per [`DELAY`], and nobody waits for it.
@@ -32,6 +32,8 @@ impl Sightings {
 
     /// A domain was let in with a token.
     pub(super) fn note(&mut self, token: &VerifiedToken, now: Now) {
+        // As it is written down.
+        let seconds = UnixTime::from_secs(now.unix.as_secs());
         let last = self.tokens.get(&token.sub);
         let same = last.filter(|last| last.cti == token.cti);
         let sighting = Sighting {
@@ -39,8 +41,8 @@ impl Sightings {
             iss: token.iss.0,
             iat: token.iat,
             exp: token.exp,
-            first_seen: same.map_or(now.unix, |same| same.first_seen),
-            last_seen: now.unix,
+            first_seen: same.map_or(seconds, |same| same.first_seen),
+            last_seen: seconds,
         };
         self.tokens.insert(token.sub, sighting);
         self.new.insert(token.sub);
@@ -94,7 +96,6 @@ mod tests {
     use proto::hv::HvId;
 
     use super::*;
-    use crate::time::UnixTime;
 
     fn token(domain: u8, cti: u8) -> VerifiedToken {
         VerifiedToken {

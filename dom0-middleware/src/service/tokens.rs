@@ -50,7 +50,7 @@ impl Actor {
         let mut revocation = self.state.revoked()?.get(&cti).copied();
         let mut change = None;
         if revocation.is_none() {
-            let at = Now::read().unix;
+            let at = UnixTime::from_secs(Now::read().unix.as_secs());
             let exp = seen.map(|(_, token)| token.exp);
             revocation = Some(Revocation { at, exp });
             change = Some(self.change(

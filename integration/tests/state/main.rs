@@ -2,6 +2,7 @@
 
 mod kill;
 mod restore;
+mod seen;
 mod verbs;
 
 use std::process::Output;
