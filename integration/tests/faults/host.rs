@@ -95,6 +95,8 @@ fn without_room_for_the_audit_no_key_leaves_and_with_it_they_do_again() {
         assert_eq!(chain.audited("session-established").len(), established + 1);
     }
     assert_eq!(other.receive(400).len(), 400, "what runs goes on");
+    let lost = chain.audited("records-lost");
+    assert!(!lost.is_empty(), "cards were taken without a record");
     chain.restart_middleware();
     assert!(!chain.audit().is_empty());
 }
