@@ -5,7 +5,7 @@
 //! | `lines` | lines of a file, bounded, as they stand there |
 //! | `record` | what a line says that matters here |
 //! | `keys` | the keys of checkpoints, and what they are worth |
-//! | `verifier` | [`Verifier`]: one line after the other |
+//! | `verifier` | `Verifier`: one line after the other |
 //! | `files` | [`verify`]: all files of an audit |
 //! | `report` | [`Report`], [`Fault`]: what came of it |
 
