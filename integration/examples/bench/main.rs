@@ -10,8 +10,9 @@
 //! ```
 //!
 //! With the name of a part (`handshakes`, `apdu`, `throughput`, `fairness`, `scaling`, `agent`,
-//! `service`, `tokens`, `channel`) it measures that alone and writes no file.
+//! `service`, `tokens`, `channel`, `admission`) it measures that alone and writes no file.
 
+mod admission;
 mod agent;
 mod apdu;
 mod chain;
@@ -43,7 +44,7 @@ const NAME: &str = "www.example";
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 type Measure = fn(&Pki, &mut Figures);
 /// What can be measured alone, by its name on the command line, in the order of the whole.
-const PARTS: [(&str, Measure); 9] = [
+const PARTS: [(&str, Measure); 10] = [
     ("handshakes", handshakes),
     ("apdu", apdu::measure),
     ("throughput", throughput::measure),
@@ -53,6 +54,7 @@ const PARTS: [(&str, Measure); 9] = [
     ("service", middleware::measure),
     ("tokens", tokens::measure),
     ("channel", channel::measure),
+    ("admission", admission::measure),
 ];
 const KEYS: [(KeyKind, &str); 2] = [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")];
 /// Handshakes of each kind as fast as this machine.
