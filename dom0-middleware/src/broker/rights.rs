@@ -59,7 +59,8 @@ impl Broker {
         let under = |plan: &Plan| plan.grant.binding == id;
         let reason = Reason::BindingRemoved;
         // A session that nobody remembers cannot be named: then all of them end.
-        let established = if is_last || !connection.past.is_complete() {
+        let is_all = is_last || !connection.past.is_complete();
+        let established = if is_all {
             let established = connection.past.take_all_established();
             let code = reason.code();
             self.act(Action::WithdrawKeys { conn });
@@ -79,7 +80,7 @@ impl Broker {
         let rests_on_it = |key: &SessionKey| {
             let session = self.sessions.get(key);
             let plan = session.and_then(Session::plan);
-            plan.is_some_and(|plan| plan.grant.binding == id)
+            is_all || plan.is_some_and(|plan| plan.grant.binding == id)
         };
         let ended: Vec<SessionKey> = self.sessions_of(conn);
         let ended: Vec<SessionKey> = ended.into_iter().filter(rests_on_it).collect();

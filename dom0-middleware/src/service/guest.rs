@@ -8,11 +8,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::info;
 
 use super::doorstep::Place;
+use super::examiner::Examiner;
 use super::inbox::{Inbox, Told};
 use crate::broker::{BadInput, ConnId, Event};
 use crate::channel::tls::{ChannelTls, ChannelTlsError};
 use crate::channel::{Inbound, Link, LinkEnd};
-use crate::mapping::ShownToken;
 use crate::time::Now;
 
 /// The shell's part in a connection. How long anything may take is the broker's to say, which ends
@@ -34,13 +34,13 @@ impl Guest {
         let end = match tls {
             None => {
                 drop(place);
-                self.talk(link, stream, &[]).await
+                self.talk(link, stream, Vec::new()).await
             }
             Some(tls) => match tls.accept(stream, Now::read().unix).await {
                 Ok(secured) => {
-                    drop(place);
+                    place.after_handshake();
                     let spki = secured.key.spki_der();
-                    self.talk(link, secured.stream, &spki).await
+                    self.talk(link, secured.stream, spki).await
                 }
                 Err(ChannelTlsError::Ended) => {
                     self.inbox
@@ -64,23 +64,24 @@ impl Guest {
     }
 
     /// Carries messages. `spki` is the key that authenticated the guest in TLS, in DER.
-    async fn talk<S>(&self, link: Link, stream: S, spki: &[u8]) -> LinkEnd
+    async fn talk<S>(&self, link: Link, stream: S, spki: Vec<u8>) -> LinkEnd
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let take = |inbound| {
-            let event = self.event(inbound, spki);
-            let inbox = self.inbox.clone();
-            async move { inbox.tell(Told::Guest(event)).await }
+        let examiner = Examiner::new(Arc::clone(&self.issuers), spki);
+        let examiner = &examiner;
+        let take = |inbound| async move {
+            let event = self.event(inbound, examiner).await;
+            self.inbox.tell(Told::Guest(event)).await;
         };
         link.run(stream, take).await
     }
 
-    fn event(&self, inbound: Inbound, spki: &[u8]) -> Event {
+    async fn event(&self, inbound: Inbound, examiner: &Examiner) -> Event {
         let conn = self.conn;
         match inbound {
             Ok(AgentMessage::Hello(hello)) => {
-                let token = ShownToken::examine(&hello.token, spki, &self.issuers);
+                let token = examiner.examine(&hello.token).await;
                 Event::Hello { conn, hello, token }
             }
             Ok(message) => Event::Received { conn, message },

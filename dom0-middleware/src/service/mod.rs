@@ -23,6 +23,7 @@
 //! | `changes` | a change of a right: recorded, made, told |
 //! | `guests` | accepts guests |
 //! | `guest`, `doorstep` | one connection of a guest; how many are on their way in |
+//! | `examiner` | looks at the tokens of a connection, rarely enough |
 //! | `host_side` | what it has of the HV: issuers of tokens, TLS of channels |
 //! | `renewal` | renews the channel key's certificate |
 //! | `inbox` | what the actor is told |
@@ -35,6 +36,7 @@ mod changes;
 mod doorstep;
 mod durable;
 mod error;
+mod examiner;
 mod guest;
 mod guests;
 mod host_side;

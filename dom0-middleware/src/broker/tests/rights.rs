@@ -10,6 +10,7 @@ use super::bench::{A, B, Bench, Seen, binding, token, uuid};
 use crate::audit::AuditEvent;
 use crate::broker::{ConnId, Event};
 use crate::card::Trust;
+use crate::limits::Limits;
 use crate::mapping::VerifiedToken;
 use crate::time::UnixTime;
 
@@ -194,9 +195,8 @@ fn tokens_of_before_end_and_tokens_of_after_do_not() {
     bench.admitted(A);
 }
 
-#[test]
-fn one_of_several_bindings_ends_alone() {
-    let mut bench = Bench::with_card();
+/// Binds the first guest to the second one's identity as well, instead of the second one.
+fn bind_second_to_first(bench: &mut Bench) {
     let certificates = [A, B].map(|of| bench.tokens[&of].vm_cert_sha256[0]);
     bench.tokens.get_mut(&A).expect("there").vm_cert_sha256 = certificates.to_vec();
     bench.handle(Event::Unbound {
@@ -210,7 +210,12 @@ fn one_of_several_bindings_ends_alone() {
         trust: Arc::new(trust),
     });
     bench.seen.clear();
+}
 
+#[test]
+fn one_of_several_bindings_ends_alone() {
+    let mut bench = Bench::with_card();
+    bind_second_to_first(&mut bench);
     let conn = bench.admitted(A);
     for (session, identity) in [(1, "id-1"), (2, "id-2")] {
         bench.open_with(conn, session, |open| {
@@ -228,5 +233,33 @@ fn one_of_several_bindings_ends_alone() {
     assert_eq!(bench.refusals(), [(Some(1), RefusalCode::NotBound)]);
     let id_2 = bench.broker.table().iter().next().expect("one is left").0;
     bench.handle(Event::Unbound { binding: id_2 });
+    assert_eq!(bench.revocations(), [(conn, RefusalCode::NotBound)]);
+}
+
+#[test]
+fn with_a_session_that_nobody_remembers_all_of_them_end() {
+    let mut bench = Bench::with(Limits {
+        // One for each connection.
+        sessions_per_domain: 4,
+        ..Limits::default()
+    });
+    bench.plug_in();
+    bind_second_to_first(&mut bench);
+    let conn = bench.admitted(A);
+    for session in [1, 2] {
+        bench.open_with(conn, session, |open| {
+            open.identity = Some("id-1".to_owned())
+        });
+        let use_id = bench.started();
+        bench.establish(use_id);
+        bench.expect_delivered(conn, session);
+        bench.free(use_id);
+    }
+    bench.open_with(conn, 3, |open| open.identity = Some("id-2".to_owned()));
+    let use_id = bench.started();
+    bench.handle(Event::Unbound {
+        binding: Bench::binding_of(A),
+    });
+    assert!(bench.is_cancelled(use_id), "its agent gives it up as well");
     assert_eq!(bench.revocations(), [(conn, RefusalCode::NotBound)]);
 }
