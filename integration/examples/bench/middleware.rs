@@ -1,14 +1,11 @@
 //! What the service takes of dom0: memory and descriptors, for domains that are connected and do
 //! nothing.
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan};
 use integration::descriptors;
 use integration::footprint::{Footprint, MIB};
 use integration::pki::{KeyKind, Pki};
-use proto::agent::{AgentMessage, FrameReader, Hello, PROTOCOL_VERSION, encode_frame};
+use integration::rogue_guest::RogueGuest;
 
 use crate::figures::{Figures, Unit};
 
@@ -36,7 +33,8 @@ pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
     let mut first = None;
     for count in DOMAINS {
         while connections.len() < count {
-            connections.push(connect(&chain, &name(connections.len())));
+            let guest = RogueGuest::admitted(&chain.door(&name(connections.len())));
+            connections.push(guest);
         }
         let now = Footprint::of(process);
         let first = *first.get_or_insert(now);
@@ -57,24 +55,4 @@ pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
 
 fn name(number: usize) -> String {
     format!("guest-{number}")
-}
-
-/// Connects as the agent of that guest, and waits until it is admitted.
-fn connect(chain: &Chain, guest: &str) -> UnixStream {
-    let mut stream = UnixStream::connect(chain.channel(guest)).expect("it listens");
-    let hello = AgentMessage::Hello(Hello {
-        versions: vec![PROTOCOL_VERSION],
-        agent: "bench".to_owned(),
-        token: Vec::new(),
-    });
-    let frame = encode_frame(&hello.encode()).expect("short");
-    stream.write_all(&frame).expect("it listens");
-    let mut frames = FrameReader::new();
-    let mut buffer = [0; 4_096];
-    while frames.next_frame().expect("good frames").is_none() {
-        let n = stream.read(&mut buffer).expect("it answers");
-        assert_ne!(n, 0, "{guest} is not admitted");
-        frames.push(buffer.get(..n).unwrap_or_default());
-    }
-    stream
 }

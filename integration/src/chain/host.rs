@@ -129,9 +129,10 @@ impl Chain {
                 .bindings
                 .iter()
                 .map(|(seid, identity)| self.certificate_file(seid, identity))
+                .filter(|file| file.exists())
                 .collect();
             if certificates.is_empty() {
-                // A token names at least one.
+                // A token names at least one, also where no card of the plan has been made yet.
                 certificates.push(self.folder.path().join(CA_FILE));
             }
             self.issue_token(
