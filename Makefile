@@ -44,7 +44,7 @@ fuzz-deps:
 	@scripts/deps fuzz
 
 bench: deps release ## Measure whole handshakes; prints a table, writes target/bench.json
-	$(CARGO) build --locked --release -p dom0-middleware --example apdu_round_trip
+	$(CARGO) build --locked --release -p dom0-middleware --examples
 	$(CARGO) run --locked --release --quiet -p integration --example bench
 
 soak: deps release ## Ten minutes at load; fails when a program grows
