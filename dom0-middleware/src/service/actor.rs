@@ -9,6 +9,7 @@ use tokio::time::sleep_until;
 use tracing::{error, warn};
 
 use super::bindings::Bindings;
+use super::bound::TellBound;
 use super::cards::Cards;
 use super::error::ServiceError;
 use super::inbox::{AdminQuery, Inbox, Outlet, Told};
@@ -32,6 +33,8 @@ pub(super) struct Actor {
     pub(super) state: State,
     /// What is known of bindings beyond what the broker needs.
     pub(super) bindings: Bindings,
+    /// Told after each change of them.
+    pub(super) bound: TellBound,
     pub(super) sightings: Sightings,
     /// The names of the configuration's domains, if it has any.
     pub(super) names: Option<StaticDomains>,

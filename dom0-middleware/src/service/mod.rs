@@ -17,6 +17,7 @@
 //! | `operator` | does what operators ask for |
 //! | `rights`, `vms`, `tokens` | what operators do with bindings and tokens |
 //! | `bind_request`, `bindings`, `live` | what they say, beside what stands; who is meant by a name |
+//! | `bound` | tells which domains are bound |
 //! | `sightings` | the last token of each domain |
 //! | `cards` | the cards' workers and what is remembered of them |
 //! | `durable` | the durable state at start |
@@ -31,6 +32,7 @@
 mod actor;
 mod bind_request;
 mod bindings;
+mod bound;
 mod cards;
 mod changes;
 mod doorstep;

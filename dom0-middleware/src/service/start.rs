@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use super::actor::Actor;
 use super::bindings::Bindings;
+use super::bound::TellBound;
 use super::cards::Cards;
 use super::durable;
 use super::error::ServiceError;
@@ -105,6 +106,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
     if let Some(hosts) = &hosts {
         tasks.spawn(renewal::renew(Arc::clone(&hosts.key), hosts.hv_key.clone()));
     }
+    let tell_bound = TellBound::new(&bound.table);
     let now = Now::read();
     let actor = Actor {
         broker: Broker::new(
@@ -121,6 +123,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         ),
         audit,
         bindings,
+        bound: tell_bound,
         sightings: Sightings::load(&state)?,
         names: config.domains.named().cloned(),
         state,

@@ -69,6 +69,7 @@ impl Actor {
             let trust = Arc::clone(&wanted.trust);
             self.tell_broker(Event::Bound { binding, trust })?;
         }
+        self.bound.tell(self.broker.table());
         let digest = hex(&wanted.trust.fingerprint());
         let made = self.of_domain(domain).into_iter();
         let made = made.filter(|id| !before.contains(id));
@@ -128,6 +129,7 @@ impl Actor {
             self.tell_broker(Event::Unbound { binding })?;
             self.bindings.remove(binding);
         }
+        self.bound.tell(self.broker.table());
         Ok(AdminAnswer::VmUnbound(Box::new(VmChanged {
             vm: live.view(domain),
             change,
