@@ -32,6 +32,8 @@ pub(super) struct ConfigFile {
     #[serde(default)]
     pub(super) xenstore: XenstoreTable,
     #[serde(default)]
+    pub(super) tokens: TokensTable,
+    #[serde(default)]
     pub(super) hv: Vec<HvTable>,
     #[serde(default)]
     pub(super) profile: Vec<ProfileTable>,
@@ -163,6 +165,23 @@ impl From<LimitsTable> for Limits {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct XenstoreTable {
     pub(super) enabled: bool,
+}
+
+/// The table `[tokens]`.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TokensTable {
+    pub(super) folder: PathBuf,
+    pub(super) renew: bool,
+}
+
+impl Default for TokensTable {
+    fn default() -> Self {
+        Self {
+            folder: "/var/lib/dom0-middleware/tokens".into(),
+            renew: true,
+        }
+    }
 }
 
 /// One `[[hv]]`.

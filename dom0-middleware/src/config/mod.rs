@@ -23,7 +23,7 @@ mod tests;
 
 pub use self::check::{
     BindingConfig, Config, DomainSource, HvConfig, HvKeyConfig, ReaderConfig, ReaderPlace,
-    UnixChannelConfig,
+    TokensConfig, UnixChannelConfig,
 };
 pub use self::error::{ConfigError, FileProblem};
 pub(crate) use self::file::DEFAULT_ADMIN_SOCKET;

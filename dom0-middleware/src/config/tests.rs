@@ -72,6 +72,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!(spelled_out.admin_socket, as_written.admin_socket);
     assert_eq!(spelled_out.audit_file, as_written.audit_file);
     assert_eq!(spelled_out.state_file, as_written.state_file);
+    assert_eq!(spelled_out.tokens, as_written.tokens);
     assert_eq!(spelled_out.bindings[0].terms, as_written.bindings[0].terms);
     assert_eq!(as_written.limits, Limits::default());
     let [reader] = &as_written.readers[..] else {
@@ -97,6 +98,18 @@ fn is_key(line: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
         && !alternatives.contains(&key)
+}
+
+#[test]
+fn tokens_have_a_folder_and_are_renewed_unless_told() {
+    let config = parse("").expect("nothing is wrong with it");
+    let folder = Path::new("/var/lib/dom0-middleware/tokens");
+    assert_eq!(config.tokens.folder, folder);
+    assert!(config.tokens.renew);
+    let config = parse("[tokens]\nfolder = \"/x\"\nrenew = false\n").expect("good");
+    assert_eq!(config.tokens.folder, Path::new("/x"));
+    assert!(!config.tokens.renew);
+    refused("[tokens]\nrenewal = false\n");
 }
 
 #[test]

@@ -49,10 +49,21 @@ pub struct Config {
     pub domains: DomainSource,
     /// Channels to guests.
     pub channels: Vec<UnixChannelConfig>,
+    /// Where tokens are for the domains that xenstore knows.
+    pub tokens: TokensConfig,
     /// HV certificates of this host, and the key of the current one.
     pub hv: Vec<HvConfig>,
     /// Bindings made here.
     pub bindings: Vec<BindingConfig>,
+}
+
+/// Tokens that the service puts into xenstore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokensConfig {
+    /// The folder in which the token of a domain is `UUID.token`.
+    pub folder: PathBuf,
+    /// Whether they are issued anew before they end.
+    pub renew: bool,
 }
 
 impl Config {
@@ -123,6 +134,10 @@ impl Check<'_> {
             readers,
             domains,
             channels,
+            tokens: TokensConfig {
+                folder: file.tokens.folder,
+                renew: file.tokens.renew,
+            },
             hv,
             bindings,
         })
