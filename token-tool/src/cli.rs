@@ -124,8 +124,13 @@ pub(crate) struct IssueArgs {
     /// How an RSA key signs; others have one way only
     #[arg(long, value_enum)]
     pub(crate) alg: Option<RsaSignature>,
-    /// Where the token goes, as text; replaced in one step, - is stdout
-    #[arg(long, value_name = "FILE", required_unless_present = "print_line")]
+    /// Where the token goes, as text; replaced in one step, - is stdout. Into a folder that is there,
+    /// such as that of dom0-middleware, it goes as UUID.token
+    #[arg(
+        long,
+        value_name = "FILE or FOLDER",
+        required_unless_present = "print_line"
+    )]
     pub(crate) out: Option<PathBuf>,
     /// Print the line that puts the token into the guest, for a shell there
     #[arg(long)]

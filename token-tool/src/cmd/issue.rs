@@ -1,7 +1,7 @@
 //! `issue`: a token for a VM.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use proto::hex;
 use proto::hv::{HvCertificate, HvSigner as _, SignError, SoftwareHvKey};
@@ -106,9 +106,11 @@ fn deliver(
     let line = args.print_line.then(|| shell_line(&text, &args.guest_file));
     let to_stdout = args.out.as_deref().is_some_and(input::is_stdin);
     let file = args.out.as_deref().filter(|path| !input::is_stdin(path));
-    if let Some(path) = file {
-        file::replace(path, format!("{text}\n").as_bytes(), 0o644)?;
+    let file = file.map(|path| place(path, claims));
+    if let Some((path, mode)) = &file {
+        file::replace(path, format!("{text}\n").as_bytes(), *mode)?;
     }
+    let file = file.map(|(path, _)| path.display().to_string());
     let exp = Time(claims.exp);
     if args.json {
         let made = json!({
@@ -118,18 +120,19 @@ fn deliver(
             "expires": exp.to_string(),
             "channel_key": claims.cnf.fingerprint(),
             "bytes": token.len(),
-            "file": file.map(|path| path.display().to_string()),
+            "file": file,
             "token": to_stdout.then_some(text),
             "line": line,
         });
         return Ok(output::line_of_json(out, &made)?);
     }
-    let made = [
+    let mut made = vec![
         ("VM", claims.sub.to_string()),
         ("Channel key", claims.cnf.fingerprint()),
         ("Token id", hex::encode(&claims.cti)),
         ("Expires", exp.to_string()),
     ];
+    made.extend(file.map(|file| ("File", file)));
     match (to_stdout, line) {
         (false, None) => output::fields(out, &made)?,
         (is_token, line) => {
@@ -143,6 +146,15 @@ fn deliver(
         }
     }
     Ok(())
+}
+
+/// The file that `--out` means, and its mode. In a folder it is the one that dom0-middleware looks
+/// for, which nobody else needs to read.
+fn place(out: &Path, claims: &Claims) -> (PathBuf, u32) {
+    match out.is_dir() {
+        true => (out.join(format!("{}.token", claims.sub)), 0o600),
+        false => (out.to_owned(), 0o644),
+    }
 }
 
 /// Puts the token into the guest's file in one step, as the agent watches it.

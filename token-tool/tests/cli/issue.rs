@@ -50,6 +50,24 @@ fn a_token_of_each_kind_of_key_is_shown_and_verified() {
 }
 
 #[test]
+fn into_a_folder_it_goes_by_the_uuid_for_its_owner_alone() {
+    let dir = Dir::of_operator("ed25519");
+    std::fs::create_dir(dir.path("tokens")).expect("our own folder");
+    let file = format!("tokens/{VM}.token");
+    let said = dir.issue("--vm-cert vm.pem --out tokens").good();
+    assert!(said.out.contains(&file), "{}", said.out);
+    assert_eq!(dir.mode(&file), 0o600);
+    dir.run(&format!("verify {file} --hv-cert hv.cert.pem --vm {VM}"))
+        .good();
+    let first = dir.read(&file);
+    let made = dir.issue("--vm-cert vm.pem --out tokens/ --json").good();
+    assert_eq!(made.json()["file"], file);
+    assert_ne!(dir.read(&file), first);
+    let folder = std::fs::read_dir(dir.path("tokens")).expect("there");
+    assert_eq!(folder.count(), 1, "nothing else is left behind");
+}
+
+#[test]
 fn an_rsa_key_signs_rs256_when_told() {
     let dir = Dir::of_operator(KINDS[0].0);
     for (alg, shown) in [("rs256", "RS256"), ("ps256", "PS256")] {
