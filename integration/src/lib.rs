@@ -50,6 +50,7 @@
 //! | [`xenstored`] | a private `xenstored`, and domains that come and go |
 //! | [`payload`] | test data that the server's own words cannot be mistaken for |
 //! | [`binaries`] | where the programs are |
+//! | [`plain_vchan`] | libxenvchan without Xen |
 //! | [`process`] | a child process that ends with its value |
 //! | [`rogue_guest`] | a guest that speaks the channel's protocol by hand, and badly |
 //! | [`tls_server`] | a server in threads, for what OpenSSL's cannot do |
@@ -70,6 +71,7 @@ pub mod openssl;
 pub mod payload;
 pub mod pcscd;
 pub mod pki;
+pub mod plain_vchan;
 pub mod process;
 pub mod rogue_guest;
 pub mod tls_server;

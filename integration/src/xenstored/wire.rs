@@ -20,6 +20,7 @@ pub struct Client(UnixStream);
 /// What can be asked of the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Request {
+    Read = 2,
     Introduce = 8,
     Release = 9,
     Write = 11,
@@ -54,6 +55,17 @@ impl Client {
         let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Self(stream))
+    }
+
+    /// The value of a node, if it is there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn read(&mut self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.ask(Request::Read, &terminated(&[path])) {
+            Err(StoreError::Refused(code)) if code == "ENOENT" => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     /// Writes a node; those above it are made.
@@ -103,6 +115,10 @@ impl Client {
     }
 
     fn request(&mut self, request: Request, payload: &[u8]) -> Result<(), StoreError> {
+        self.ask(request, payload).map(drop)
+    }
+
+    fn ask(&mut self, request: Request, payload: &[u8]) -> Result<Vec<u8>, StoreError> {
         let length = u32::try_from(payload.len()).expect("at most 4096 bytes");
         let header = [request as u32, 0, 0, length].map(u32::to_ne_bytes);
         self.0.write_all(&[&header.concat(), payload].concat())?;
@@ -117,7 +133,7 @@ impl Client {
                     .trim_end_matches('\0')
                     .to_owned(),
             )),
-            _ => Ok(()),
+            _ => Ok(answer),
         }
     }
 }
