@@ -1,0 +1,65 @@
+# shellcheck shell=bash
+# For scenarios: what they say and measure, and how they wait. The other parts of this library are in
+# files of their own.
+export PATH=/programs/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export HOME=/root LC_ALL=C.UTF-8
+DOM0_IP=10.77.0.1
+# Files of the scenarios: keys, configuration, logs.
+W=/run/lab
+at_end=()
+
+fail() {
+    echo "FAILED: $*"
+    exit 1
+}
+
+# Called by the trap on errors: a command that nobody expected to fail.
+failed_at() { # LINE COMMAND FILE
+    echo "FAILED: $(basename "$3"):$1: ${2:0:160}"
+}
+
+end_scenario() {
+    local command
+    for command in "${at_end[@]}"; do eval "$command" || true; done
+}
+
+# Runs a command until it succeeds, and fails with the text when it has not within the time.
+wait_for() { # SECONDS TEXT COMMAND..
+    local until=$((SECONDS + $1)) text=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $until ] || fail "$text: not so"
+        sleep 0.1
+    done
+}
+
+now() { echo "$EPOCHREALTIME"; }
+
+# Seconds between two moments, with two decimals.
+between() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", b - a }'; }
+
+# A number for target/lab/figures.json.
+figure() { # NAME VALUE UNIT
+    echo "figure $1: $2 $3"
+    printf '{"name":"%s","value":%s,"unit":"%s","xenstored":"%s"}\n' "$1" "$2" "$3" "$store" \
+        >>/out/figures
+}
+
+# A time that the project has a limit for. Without KVM all is slow: then it is only told.
+within() { # NAME SECONDS LIMIT
+    figure "$1" "$2" s
+    [ "$accelerator" = kvm ] || return 0
+    awk -v t="$2" -v limit="$3" 'BEGIN { exit !(t <= limit) }' || fail "$1 took $2 s, more than $3 s"
+}
+
+expect() { # TEXT PATTERN FILE: the file has a line with the pattern
+    grep -qE -- "$2" "$3" || {
+        echo "--- $3"
+        tail -n 40 "$3"
+        fail "$1"
+    }
+}
+
+. /lab/inside/pki.sh
+. /lab/inside/dom0.sh
+. /lab/inside/guests.sh
