@@ -11,10 +11,10 @@ SHIPPED  := dom0-middleware domu-agent token-tool
 # Those of them that systemd runs.
 SERVICES := dom0-middleware domu-agent
 
-.PHONY: help demo test check fuzz fuzz-all bench soak doc deps install
+.PHONY: help demo test check fuzz fuzz-all bench soak lab lab-shell doc deps install
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## Install the Debian packages that are missing; check the Rust toolchain
 	@scripts/deps test
@@ -49,6 +49,16 @@ bench: deps release ## Measure whole handshakes; prints a table, writes target/b
 
 soak: deps release ## Ten minutes at load; fails when a program grows
 	$(CARGO) run --locked --release --quiet -p integration --example soak -- 10
+
+lab: lab-deps release ## Run the scenarios on a real Xen in QEMU (root): make lab SCENARIOS="first-light unbound"
+	@integration/xen-lab/lab run $(SCENARIOS)
+
+lab-shell: lab-deps release ## A prompt in dom0 of that Xen, with everything running
+	@integration/xen-lab/lab shell
+
+.PHONY: lab-deps
+lab-deps:
+	@scripts/deps lab
 
 doc: build-deps ## Build the documentation of all crates
 	$(CARGO) doc --locked --workspace --no-deps --document-private-items

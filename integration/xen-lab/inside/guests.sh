@@ -102,3 +102,25 @@ fetch() { # NN PORT [OPTION OF domu-agent connect..]
     in_guest "$nn" "printf 'GET / HTTP/1.0\r\n\r\n' |
         domu-agent connect $DOM0_IP:$port --server-name www.example $*"
 }
+
+# A TLS connection of guest NN that stays, to a server that sends each line back reversed.
+session_open() { # NN PORT
+    in_guest "$1" "rm -f /tmp/lines /tmp/echo; mkfifo /tmp/lines
+        setsid domu-agent connect $DOM0_IP:$2 --server-name www.example \
+            <>/tmp/lines >/tmp/echo 2>/tmp/session.log &
+        echo \$! >/tmp/session.pid"
+}
+
+session_echoes() { # NN LINE REVERSED
+    in_guest "$1" "echo $2 >/tmp/lines"
+    session_has() { in_guest "$1" "grep -q '$2' /tmp/echo"; }
+    wait_for 30 "the session of guest $1 carries '$2'" session_has "$1" "$3"
+}
+
+# Sets agent_seconds: from the start of the agent of guest NN until dom0 had let it in.
+agent_times() { # NN
+    noted() { in_guest "$1" 'test -s /run/agent-connected'; }
+    wait_for 30 "the agent has noted when it was connected" noted "$1"
+    agent_seconds=$(in_guest "$1" 'cat /run/agent-started /run/agent-connected' |
+        awk 'NF { t[n++] = $1 } END { printf "%.2f", t[1] - t[0] }')
+}

@@ -1,0 +1,30 @@
+# A token ends while a session is open: the session is shut, and a new token, put where the service
+# looks, lets the guest in again. Nothing is restarted in the guest.
+guest_up 01
+server 4436 -rev -tls1_2
+sed -i '/^\[tokens\]/,+1d' /etc/dom0-middleware/dom0-middleware.toml
+printf '[tokens]\nrenew = false\n' >>/etc/dom0-middleware/dom0-middleware.toml
+service_kill TERM
+service_start
+wait_for 60 "the card is present" card_present 01
+
+# As if issued a day ago, for a day and half a minute.
+life=45
+ended=$(($(date +%s) + life))
+faketime_lib=$(find /usr/lib -name libfaketimeMT.so.1 | head -n 1)
+LD_PRELOAD=$faketime_lib FAKETIME="-$((86400 - life))" issue 01 --days 1
+shows_it() { in_guest 01 'domu-agent status --json' | grep -Eq "\"token_expires\": ?$((ended - 2))|\"token_expires\": ?$((ended - 1))|\"token_expires\": ?$ended|\"token_expires\": ?$((ended + 1))|\"token_expires\": ?$((ended + 2))"; }
+wait_for 30 "the agent has taken the short token" shows_it
+session_open 01 4436
+session_echoes 01 before erofeb
+session_over() { in_guest 01 '! kill -0 $(cat /tmp/session.pid)'; }
+wait_for 90 "the session is over" session_over
+figure "end of a token to end of its session" "$(awk -v a="$ended" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }')" s
+audit_has right-ended token-expired "$(uuid 01)" || fail "the audit has no end of the right"
+not_connected 01 || fail "the agent still says that it is connected"
+
+issue 01
+wait_for 60 "with a new token the guest is let in" connected 01
+sed -i '/^\[tokens\]/,+1d' /etc/dom0-middleware/dom0-middleware.toml
+service_kill TERM
+service_start
