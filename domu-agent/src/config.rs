@@ -31,8 +31,8 @@ pub(crate) struct Config {
 pub(crate) struct Dom0Config {
     /// The kind of channel.
     pub kind: ChannelKind,
-    /// The Unix socket of this domain's channel.
-    pub path: PathBuf,
+    /// The Unix socket of this domain's channel; for that kind alone.
+    pub path: Option<PathBuf>,
     /// A file with the VM-Auth-Token as text; read at each connection, and when it changes.
     pub token_file: Option<PathBuf>,
     /// The file of the key that authenticates the channel.
@@ -48,6 +48,20 @@ pub(crate) struct Dom0Config {
 impl Dom0Config {
     /// What is missing or too much.
     fn contradiction(&self) -> Option<&'static str> {
+        match self.kind {
+            ChannelKind::Unix if self.path.is_none() => {
+                return Some("dom0.path is missing: the Unix socket of this domain's channel");
+            }
+            ChannelKind::Vchan if self.path.is_some() => {
+                return Some(
+                    "dom0.path is for kind = \"unix\": remove it, a vchan is found through xenstore",
+                );
+            }
+            ChannelKind::Vchan if self.insecure_development => {
+                return Some("dom0.insecure_development is for kind = \"unix\": a vchan has TLS");
+            }
+            ChannelKind::Unix | ChannelKind::Vchan => {}
+        }
         match self.insecure_development {
             true if self.key_file.is_some() || !self.hv_pins.is_empty() => Some(
                 "dom0.insecure_development = true means a channel without TLS: remove it, or \
@@ -77,6 +91,8 @@ impl Dom0Config {
 pub(crate) enum ChannelKind {
     /// A Unix socket: development and tests.
     Unix,
+    /// A vchan: on Xen.
+    Vchan,
 }
 
 /// The table `[agent]`.
@@ -285,6 +301,30 @@ mod tests {
         }
         for more in [format!("{key}{token}{pins}"), format!("{token}{insecure}")] {
             Config::parse(&format!("{dom0}{more}")).expect("good");
+        }
+    }
+
+    #[test]
+    fn a_vchan_has_no_path_and_always_tls() {
+        let good = format!(
+            "[dom0]\nkind = \"vchan\"\nkey_file = \"/k\"\ntoken_file = \"/t\"\nhv_pins = [\"{}\"]\n",
+            "ab".repeat(32)
+        );
+        let config = Config::parse(&good).expect("good");
+        assert_eq!(config.dom0.kind, ChannelKind::Vchan);
+        for (text, words) in [
+            (format!("{good}path = \"/x\"\n"), "kind = \"unix\""),
+            (
+                format!("{good}insecure_development = true\n"),
+                "a vchan has TLS",
+            ),
+            (
+                "[dom0]\nkind = \"unix\"\n".to_owned(),
+                "dom0.path is missing",
+            ),
+        ] {
+            let error = Config::parse(&text).expect_err("contradicts itself");
+            assert!(error.to_string().contains(words), "{error}");
         }
     }
 

@@ -49,6 +49,7 @@ impl AgentError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Channel(ChannelError::Tls(_)) => ExitCode::Internal,
+            Self::Channel(ChannelError::Library(_)) => ExitCode::Unavailable,
             Self::Config(_) | Self::Listen(_) | Self::Channel(_) | Self::Enroll(_) => {
                 ExitCode::Configuration
             }

@@ -17,7 +17,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), AgentError> {
     let allow = config.allow_list(&args.config)?;
     if config.dom0.insecure_development {
         tracing::warn!(
-            path = %config.dom0.path.display(),
+            path = %config.dom0.path.clone().unwrap_or_default().display(),
             "insecure_development: no TLS and no token on the channel to dom0"
         );
     }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use proto::agent::{Hello, PROTOCOL_VERSION};
 use tokio::net::UnixStream;
+use xen_channel::LibraryError;
 
 use super::error::LinkError;
+use super::pipe::Pipe;
 use super::tls::{ClientTls, HvPin};
 use super::token;
 use super::token_watch::{FileStamp, TokenWatch};
+use super::vchan::VchanWay;
 use super::wire::Wire;
 use crate::channel_key::{self, KeyFileError};
 use crate::config::{ChannelKind, Dom0Config};
@@ -18,16 +21,23 @@ use crate::config::{ChannelKind, Dom0Config};
 /// The way to dom0 and what is shown there.
 #[derive(Debug, Clone)]
 pub(crate) struct Channel {
-    path: PathBuf,
+    way: Way,
     token_file: Option<PathBuf>,
     tls: Option<ClientTls>,
+}
+
+/// The kind of channel and where it is.
+#[derive(Debug, Clone)]
+enum Way {
+    Unix(PathBuf),
+    Vchan(VchanWay),
 }
 
 impl Channel {
     /// Reads the channel key, unless there is none with `insecure_development`.
     ///
     /// # Errors
-    /// [`ChannelError`] when the key cannot be used.
+    /// [`ChannelError`] when the key cannot be used, or there is no library for a vchan.
     pub(crate) fn new(config: Dom0Config) -> Result<Self, ChannelError> {
         let tls = match &config.key_file {
             None => None,
@@ -39,13 +49,15 @@ impl Channel {
                 Some(ClientTls::new(&key, config.hv_pins)?)
             }
         };
-        match config.kind {
-            ChannelKind::Unix => Ok(Self {
-                path: config.path,
-                token_file: config.token_file,
-                tls,
-            }),
-        }
+        let way = match config.kind {
+            ChannelKind::Unix => Way::Unix(config.path.unwrap_or_default()),
+            ChannelKind::Vchan => Way::Vchan(VchanWay::new().map_err(ChannelError::Library)?),
+        };
+        Ok(Self {
+            way,
+            token_file: config.token_file,
+            tls,
+        })
     }
 
     /// Whether the channel has TLS.
@@ -60,11 +72,8 @@ impl Channel {
 
     /// Opens a connection; says who vouches for dom0.
     pub(super) async fn connect(&self) -> Result<(Wire, Option<HvPin>), LinkError> {
-        let connected = UnixStream::connect(&self.path).await;
-        let stream = connected.map_err(|error| {
-            let text = format!("{}: {error}", self.path.display());
-            LinkError::Channel(Arc::new(io::Error::new(error.kind(), text)))
-        })?;
+        let connected = self.way.connect().await;
+        let stream = connected.map_err(|error| LinkError::Channel(Arc::new(error)))?;
         match &self.tls {
             Some(tls) => Wire::secure(stream, tls).await,
             None => Ok((Wire::insecure(stream), None)),
@@ -90,6 +99,21 @@ impl Channel {
     }
 }
 
+impl Way {
+    async fn connect(&self) -> io::Result<Pipe> {
+        match self {
+            Self::Unix(path) => match UnixStream::connect(path).await {
+                Ok(stream) => Ok(Pipe::Unix(stream)),
+                Err(error) => {
+                    let text = format!("{}: {error}", path.display());
+                    Err(io::Error::new(error.kind(), text))
+                }
+            },
+            Self::Vchan(way) => Ok(Pipe::Vchan(Box::new(way.connect().await?))),
+        }
+    }
+}
+
 /// Why there is no channel to try.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChannelError {
@@ -99,6 +123,9 @@ pub(crate) enum ChannelError {
     /// The channel key cannot be used.
     #[error(transparent)]
     Key(KeyFileError),
+    /// There is no library for a vchan.
+    #[error("{0}; {cure}", cure = .0.cure())]
+    Library(LibraryError),
     /// The TLS library does not take what it is given: a bug.
     #[error("TLS of the channel: {0}")]
     Tls(#[from] rustls::Error),

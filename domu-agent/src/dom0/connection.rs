@@ -1,4 +1,4 @@
-//! One connection to dom0: its socket, and those who wait for its messages.
+//! One connection to dom0: its bytes, and those who wait for its messages.
 
 use std::collections::HashMap;
 use std::io;
@@ -78,7 +78,7 @@ impl Connection {
     }
 
     /// Waits until [`Self::transfer`] can do something.
-    pub(super) async fn ready(&self) -> io::Result<()> {
+    pub(super) async fn ready(&mut self) -> io::Result<()> {
         self.wire.ready(&self.link).await
     }
 

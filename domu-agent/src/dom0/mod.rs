@@ -6,7 +6,8 @@
 //! | `actor` | the task that connects, serves, and connects again |
 //! | `connection` | one connection with its socket: hands messages to those who wait for them |
 //! | `handle` | [`Dom0`] and [`Session`]: what the rest of the agent sees |
-//! | `wire` | the socket, with TLS or without |
+//! | `pipe`, `vchan` | its bytes: a Unix socket or a vchan; the way to the vchan |
+//! | `wire` | the channel, with TLS or without |
 //! | `tls` | TLS to dom0: handshake and records, without their socket |
 //! | `channel`, `backoff` | how to connect, when to try again |
 //! | `token`, `token_watch` | what to show, and whether there is a new one |
@@ -24,9 +25,11 @@ mod error;
 pub(crate) mod fuzzing;
 mod handle;
 mod link;
+mod pipe;
 mod tls;
 mod token;
 mod token_watch;
+mod vchan;
 mod wire;
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl FakeDom0 {
     pub(crate) fn agent_with(&self, token_file: Option<PathBuf>) -> Dom0 {
         let channel = Channel::new(Dom0Config {
             kind: ChannelKind::Unix,
-            path: self.path(),
+            path: Some(self.path()),
             token_file,
             key_file: None,
             hv_pins: Vec::new(),

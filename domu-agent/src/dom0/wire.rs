@@ -1,16 +1,15 @@
-//! The socket to dom0, with TLS or without.
+//! The channel to dom0, with TLS or without.
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::Interest;
-use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zeroize::Zeroize;
 
 use super::error::LinkError;
 use super::link::Link;
+use super::pipe::Pipe;
 use super::tls::{ClientTls, Handshake, HvPin, Progress, Records, TlsError};
 
 /// Time for the TLS handshake.
@@ -18,9 +17,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of dom0 read at once in the handshake.
 const HANDSHAKE_READ: usize = 4_096;
 
-/// The socket and what protects it.
+/// The channel and what protects it.
 pub(super) struct Wire {
-    stream: UnixStream,
+    stream: Pipe,
     records: Option<Box<Records>>,
     /// dom0 has closed its end: nothing can be sent any more, and what it said last is still to be
     /// read.
@@ -29,7 +28,7 @@ pub(super) struct Wire {
 
 impl Wire {
     /// Without TLS.
-    pub(super) const fn insecure(stream: UnixStream) -> Self {
+    pub(super) const fn insecure(stream: Pipe) -> Self {
         Self {
             stream,
             records: None,
@@ -39,11 +38,11 @@ impl Wire {
 
     /// With TLS; says who vouches for dom0.
     pub(super) async fn secure(
-        stream: UnixStream,
+        mut stream: Pipe,
         tls: &ClientTls,
     ) -> Result<(Self, Option<HvPin>), LinkError> {
         let handshake = tls.handshake().map_err(TlsError::of)?;
-        let made = timeout(HANDSHAKE_TIMEOUT, shake_hands(&stream, handshake)).await;
+        let made = timeout(HANDSHAKE_TIMEOUT, shake_hands(&mut stream, handshake)).await;
         let (records, pin) = made.map_err(|_| LinkError::Silent)??;
         let mut wire = Self::insecure(stream);
         wire.records = Some(Box::new(records));
@@ -51,18 +50,15 @@ impl Wire {
     }
 
     /// Waits until [`Self::write`] or [`Self::read`] can do something.
-    pub(super) async fn ready(&self, link: &Link) -> io::Result<()> {
+    pub(super) async fn ready(&mut self, link: &Link) -> io::Result<()> {
         let has_sealed = self
             .records
             .as_ref()
             .is_some_and(|r| !r.to_send().is_empty());
         // A closed socket is always writable: waiting for that would not wait at all, and the end
         // would never be read.
-        let interest = match !self.is_closing && (has_sealed || !link.to_send().is_empty()) {
-            true => Interest::READABLE | Interest::WRITABLE,
-            false => Interest::READABLE,
-        };
-        self.stream.ready(interest).await.map(drop)
+        let to_write = !self.is_closing && (has_sealed || !link.to_send().is_empty());
+        self.stream.ready(to_write).await
     }
 
     /// Sends what `link` has to send, as far as the socket takes it.
@@ -126,7 +122,7 @@ impl Wire {
 
 /// Carries a handshake to its end.
 async fn shake_hands(
-    stream: &UnixStream,
+    stream: &mut Pipe,
     mut handshake: Handshake,
 ) -> Result<(Records, Option<HvPin>), LinkError> {
     let mut buffer = [0; HANDSHAKE_READ];
@@ -145,7 +141,7 @@ async fn shake_hands(
     }
 }
 
-async fn send(stream: &UnixStream, handshake: &mut Handshake) -> io::Result<()> {
+async fn send(stream: &mut Pipe, handshake: &mut Handshake) -> io::Result<()> {
     while !handshake.to_send().is_empty() {
         stream.writable().await?;
         match stream.try_write(handshake.to_send()) {
@@ -157,9 +153,9 @@ async fn send(stream: &UnixStream, handshake: &mut Handshake) -> io::Result<()> 
     Ok(())
 }
 
-async fn read<'b>(stream: &UnixStream, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
+async fn read<'b>(stream: &mut Pipe, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
     loop {
-        stream.readable().await?;
+        stream.ready(false).await?;
         match stream.try_read(buffer) {
             Ok(n) => return Ok(buffer.get(..n).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

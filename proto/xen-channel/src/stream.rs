@@ -93,6 +93,13 @@ impl<R: Ring> Stream<R> {
         })
     }
 
+    /// Waits until writing can do something.
+    pub(crate) fn poll_writable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.attempt(context, Side::Writing, |ring| {
+            Ok(ring.is_writable()?.then_some(()))
+        })
+    }
+
     /// Reads what is there; 0 bytes at the end.
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
@@ -227,6 +234,14 @@ impl VchanStream {
     /// When the vchan has failed.
     pub async fn ready(&mut self, to_write: bool) -> io::Result<()> {
         poll_fn(|context| self.0.poll_ready(context, to_write)).await
+    }
+
+    /// Waits until [`Self::try_write`] can do something.
+    ///
+    /// # Errors
+    /// When the vchan has failed.
+    pub async fn writable(&mut self) -> io::Result<()> {
+        poll_fn(|context| self.0.poll_writable(context)).await
     }
 
     /// Reads what is there; 0 bytes when the peer has gone and everything was read.
