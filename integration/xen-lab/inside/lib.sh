@@ -7,6 +7,9 @@ DOM0_IP=10.77.0.1
 # Files of the scenarios: keys, configuration, logs.
 W=/run/lab
 at_end=()
+# Without KVM, and on a machine that does other things as well, all takes its time.
+slowness=4
+[ "$accelerator" != kvm ] || slowness=1
 
 fail() {
     echo "FAILED: $*"
@@ -23,9 +26,10 @@ end_scenario() {
     for command in "${at_end[@]}"; do eval "$command" || true; done
 }
 
-# Runs a command until it succeeds, and fails with the text when it has not within the time.
+# Runs a command until it succeeds, and fails with the text when it has not within the time, which is
+# what it may take with KVM.
 wait_for() { # SECONDS TEXT COMMAND..
-    local until=$((SECONDS + $1)) text=$2
+    local until=$((SECONDS + $1 * slowness)) text=$2
     shift 2
     until "$@" >/dev/null 2>&1; do
         [ $SECONDS -lt $until ] || fail "$text: not so"
