@@ -46,7 +46,14 @@ socket = "/run/dom0-middleware/se-03.sock"
 $(for card in 01 02 03; do
         printf '[[card]]\nseid = "se-%s"\npin_file = "/etc/dom0-middleware/pin"\n' $card
     done)
-${LAB_LIMITS:-}
+TOML
+    # Without KVM xenstored alone takes longer than the service waits by default.
+    [ "$accelerator" = kvm ] || cat >>/etc/dom0-middleware/dom0-middleware.toml <<TOML
+[limits]
+domain_read_ms = 3000
+hello_ms = 20000
+peer_wait_ms = 8000
+handshake_ms = 60000
 TOML
 }
 

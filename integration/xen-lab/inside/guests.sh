@@ -95,12 +95,15 @@ guest_up() { # NN
     wait_for 60 "the agent of guest $1 is connected" connected "$1"
 }
 
-# A page of a server in dom0, fetched in guest NN; the page and the agent's summary.
+# Fetches a page of a server in dom0 in guest NN; prints what matters of it: the session, as both ends
+# see it, whose certificate the server has seen, and errors.
 fetch() { # NN PORT [OPTION OF domu-agent connect..]
-    local nn=$1 port=$2
+    local nn=$1 port=$2 page status=0
     shift 2
-    in_guest "$nn" "printf 'GET / HTTP/1.0\r\n\r\n' |
-        domu-agent connect $DOM0_IP:$port --server-name www.example $*"
+    page=$(in_guest "$nn" "printf 'GET / HTTP/1.0\r\n\r\n' |
+        domu-agent connect $DOM0_IP:$port --server-name www.example $*") || status=$?
+    grep -E '^established|^New|^Reused|^ *Subject: |^domu-agent' <<<"$page" || true
+    return $status
 }
 
 # A TLS connection of guest NN that stays, to a server that sends each line back reversed.
@@ -109,6 +112,9 @@ session_open() { # NN PORT
         setsid domu-agent connect $DOM0_IP:$2 --server-name www.example \
             <>/tmp/lines >/tmp/echo 2>/tmp/session.log &
         echo \$! >/tmp/session.pid"
+    session_ready() { in_guest "$1" 'grep -q . /tmp/session.log'; }
+    wait_for 30 "the session of guest $1 stands or failed" session_ready "$1"
+    in_guest "$1" 'cat /tmp/session.log; grep -q "^established" /tmp/session.log'
 }
 
 session_echoes() { # NN LINE REVERSED
