@@ -10,7 +10,7 @@ guest_image() { # NN [nokey]
         local tree=$W/guest-base
         mkdir -p "$tree/programs"
         cp /lab/inside/guest-init "$tree/init"
-        cp /lab/inside/agent-start /programs/bin/domu-agent "$tree/programs/"
+        cp /lab/inside/agent-start /programs/bin/{domu-agent,transfer} "$tree/programs/"
         cp /programs/bin/vchan_bench* "$tree/programs/" 2>/dev/null || true
         chmod +x "$tree/init" "$tree"/programs/*
         { cat /boot/guest.cpio && archive "$tree"; } >"$base"
