@@ -23,8 +23,9 @@
 //! | `stream` | one TLS connection that stands: the core without sockets, and the pump |
 //! | `dom0` | the connection to dom0: the core without socket, and the task |
 //! | `channel_key` | the key that authenticates the channel: read, and made once |
-//! | `fd_passing` | a descriptor along with bytes
+//! | `fd_passing` | a descriptor along with bytes |
 //! | `descriptors` | enough of them for all connections |
+//! | `kernel_tls` | records that the kernel seals and opens |
 //! | `presence` | whether an application is still there |
 //! | `config`, `cli`, `cmd`, `logging`, `error`, `exit_code` | the program |
 
@@ -42,6 +43,7 @@ mod fd_passing;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handshake;
+mod kernel_tls;
 mod logging;
 mod presence;
 mod stream;

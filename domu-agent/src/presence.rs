@@ -31,6 +31,13 @@ pub(crate) async fn left(stream: &UnixStream) {
 
 /// Waits until the other end of `stream` is closed; what it sends until then is of no interest.
 pub(crate) async fn closed(stream: &UnixStream) {
+    silent(stream).await;
+    left(stream).await;
+}
+
+/// Waits until the other end of `stream` is closed or will send nothing more; what it sends until
+/// then is of no interest.
+pub(crate) async fn silent(stream: &UnixStream) {
     let mut ignored = [0; 256];
     loop {
         match stream
@@ -38,7 +45,7 @@ pub(crate) async fn closed(stream: &UnixStream) {
             .await
             .map(|()| stream.try_read(&mut ignored))
         {
-            Ok(Ok(0)) => return left(stream).await,
+            Ok(Ok(0)) => return,
             Ok(Ok(_)) => {}
             Ok(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
             Ok(Err(_)) | Err(_) => return,

@@ -55,6 +55,7 @@
 //! | [`rogue_guest`] | a guest that speaks the channel's protocol by hand, and badly |
 //! | [`tls_server`] | a server in threads, for what OpenSSL's cannot do |
 //! | [`wait`] | waiting for something that must happen soon |
+//! | [`wiretap`] | a TCP proxy that keeps what the client sends |
 
 pub mod at_end;
 pub mod audit;
@@ -76,5 +77,6 @@ pub mod process;
 pub mod rogue_guest;
 pub mod tls_server;
 pub mod wait;
+pub mod wiretap;
 pub mod world;
 pub mod xenstored;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::endings::EndedAnswer;
 use super::error::AppError;
+use crate::kernel_tls::KernelTlsStatus;
 
 /// One line to an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub struct EstablishedAnswer {
     pub wait_ms: u64,
     /// Time from the request to this answer, in milliseconds.
     pub total_ms: u64,
-    /// Mode `socket`: who seals and opens records. `relay` is the agent.
+    /// Mode `socket`: who seals and opens records. `relay` is the agent, `ktls` the kernel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<String>,
 }
@@ -118,6 +119,9 @@ pub struct StatusAnswer {
     pub version: String,
     /// The connection to dom0.
     pub dom0: Dom0Status,
+    /// What the kernel can do with TLS records.
+    #[serde(default)]
+    pub kernel_tls: KernelTlsStatus,
     /// TLS sessions.
     pub sessions: SessionCounts,
 }

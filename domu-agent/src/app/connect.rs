@@ -84,7 +84,9 @@ async fn shake_hands(
             message = session.next() => message?,
             ready = server.readable(), if relay.wants_server_bytes() => {
                 ready.map_err(broken)?;
-                match server.try_read(&mut buffer) {
+                // Never beyond the record: what comes after the handshake may be for the kernel.
+                let wanted = relay.wanted_server_bytes().clamp(1, READ_SIZE);
+                match server.try_read(buffer.get_mut(..wanted).unwrap_or_default()) {
                     Ok(0) => relay.on_server_closed()?,
                     Ok(n) => {
                         let bytes = buffer.get(..n).unwrap_or_default();

@@ -1,13 +1,13 @@
 //! How TLS connections ended, for applications that ask afterwards.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::tls::{Alert, AlertDescription};
 use serde::{Deserialize, Serialize};
 
 use super::error::Chain;
-
+use crate::kernel_tls::KernelTls;
 use crate::stream::StreamError;
 
 /// Connections that are remembered once they have ended; the oldest is forgotten first.
@@ -28,6 +28,8 @@ struct Connection {
     /// Who asked for it.
     uid: u32,
     ending: EndedAnswer,
+    /// While it stands and the agent does not carry its data: where to look.
+    watched: Option<Arc<KernelTls>>,
 }
 
 /// How a TLS connection ended.
@@ -73,9 +75,12 @@ impl Endings {
         state.last += 1;
         let session = state.last;
         let ending = EndedAnswer::new(session, Ending::Open, "the connection stands");
-        state
-            .connections
-            .insert(session, Connection { uid, ending });
+        let connection = Connection {
+            uid,
+            ending,
+            watched: None,
+        };
+        state.connections.insert(session, connection);
         let ending = EndedAnswer::new(session, Ending::Closed, "the application left");
         Standing {
             endings: self,
@@ -90,6 +95,7 @@ impl Endings {
             return;
         };
         connection.ending = ending;
+        connection.watched = None;
         state.ended.push_back(session);
         if state.ended.len() > MAX_ENDED
             && let Some(oldest) = state.ended.pop_front()
@@ -100,9 +106,20 @@ impl Endings {
 
     /// How a connection ended that this user had asked for.
     pub(crate) fn of(&self, session: u64, uid: u32) -> Option<EndedAnswer> {
-        let state = self.lock();
-        let connection = state.connections.get(&session)?;
-        (connection.uid == uid).then(|| connection.ending.clone())
+        let (ending, watched) = {
+            let state = self.lock();
+            let connection = state.connections.get(&session)?;
+            if connection.uid != uid {
+                return None;
+            }
+            (connection.ending.clone(), connection.watched.clone())
+        };
+        // Not under the lock: the kernel may have a record to open.
+        let sight = watched.and_then(|connection| connection.look());
+        Some(match sight {
+            Some(sight) => EndedAnswer::of_stream(session, &sight.as_result()),
+            None => ending,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -121,6 +138,14 @@ impl Standing<'_> {
     /// Its number.
     pub(crate) fn session(&self) -> u64 {
         self.ending.session
+    }
+
+    /// The agent does not carry its data; who asks how it ended has this looked at.
+    pub(crate) fn watch(&self, connection: &Arc<KernelTls>) {
+        let mut state = self.endings.lock();
+        if let Some(standing) = state.connections.get_mut(&self.session()) {
+            standing.watched = Some(Arc::clone(connection));
+        }
     }
 
     /// It ends as a stream did.

@@ -40,7 +40,7 @@ mod tests;
 pub use answer::{Dom0Status, EstablishedAnswer, IdentityAnswer, SessionCounts, StatusAnswer};
 pub use endings::{EndedAnswer, Ending};
 pub use error::AppError;
-pub use request::{ConnectRequest, Mode};
+pub use request::{ConnectRequest, Mode, Via};
 
 pub(crate) use allow::{AllowList, AllowTable, UnknownAccount};
 pub(crate) use answer::Answer;

@@ -8,8 +8,9 @@ use proto::tls::ProtocolVersion;
 use super::allow::{Asked, Denied, Rights};
 use super::destination::Destination;
 use super::error::AppError;
-use super::request::{ConnectRequest, Mode};
+use super::request::{ConnectRequest, Mode, Via};
 use crate::dom0::Wish;
+use crate::kernel_tls::Obstacle;
 
 /// Most protocols in an ALPN list, and most bytes of one name.
 const MAX_ALPN: (usize, usize) = (16, 255);
@@ -23,6 +24,8 @@ pub(super) struct Plan {
     pub(super) destination: Destination,
     pub(super) server_name: String,
     pub(super) timeout: Option<Duration>,
+    /// Whether the kernel may have the keys of this connection.
+    pub(super) kernel_tls: Result<(), Obstacle>,
     identity: Option<String>,
     alpn: Vec<String>,
     min_version: Option<ProtocolVersion>,
@@ -38,7 +41,17 @@ impl Plan {
             destination: &self.destination,
             identity: self.identity.as_deref(),
         };
-        self.identity = rights.judge(asked)?.map(str::to_owned);
+        let identity = rights.judge(asked)?;
+        // Keys that the kernel has can be read back by whoever has the socket.
+        let with_keys = Asked {
+            mode: Mode::Keys,
+            identity,
+            ..asked
+        };
+        if rights.judge(with_keys).ok() != Some(identity) {
+            self.kernel_tls = self.kernel_tls.and(Err(Obstacle::NotAllowed));
+        }
+        self.identity = identity.map(str::to_owned);
         Ok(self)
     }
 
@@ -95,6 +108,10 @@ impl TryFrom<ConnectRequest> for Plan {
             destination,
             server_name,
             timeout: request.timeout_ms.map(Duration::from_millis),
+            kernel_tls: match request.via {
+                Some(Via::Relay) => Err(Obstacle::NotWanted),
+                None => Ok(()),
+            },
             identity: request.identity,
             alpn: request.alpn,
             resume: request.resume,
@@ -104,7 +121,11 @@ impl TryFrom<ConnectRequest> for Plan {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::app::allow::Caller;
+    use crate::config::Config;
 
     fn plan(request: ConnectRequest) -> Result<Plan, AppError> {
         Plan::try_from(request)
@@ -126,6 +147,52 @@ mod tests {
             ..to("[::1]:443")
         });
         assert_eq!(named.expect("good").wish().server_name, "b.example");
+    }
+
+    /// Whether the kernel may have the keys of a connection of mode `socket` under these rules.
+    fn kernel_tls(rules: &str, request: ConnectRequest) -> Result<(), Obstacle> {
+        let text =
+            format!("[dom0]\nkind = \"unix\"\npath = \"/x\"\ninsecure_development = true\n{rules}");
+        let config = Config::parse(&text).expect("good rules");
+        let allow = config.allow_list(Path::new("test.toml")).expect("accounts");
+        let caller = Caller {
+            uid: 1000,
+            gid: 100,
+            groups: Vec::new(),
+            pid: None,
+        };
+        let rights = allow.rights(&caller).expect("a rule");
+        let mode = Mode::Socket;
+        let plan = plan(ConnectRequest { mode, ..request }).expect("good");
+        plan.permit(&rights).expect("allowed").kernel_tls
+    }
+
+    #[test]
+    fn the_kernel_has_keys_only_where_the_caller_may() {
+        let request = || to("a.example:443");
+        let both = "[[allow]]\nmodes = [\"socket\", \"keys\"]\n";
+        assert_eq!(kernel_tls(both, request()), Ok(()));
+        let relay = ConnectRequest {
+            via: Some(Via::Relay),
+            ..request()
+        };
+        assert_eq!(kernel_tls(both, relay), Err(Obstacle::NotWanted));
+        assert_eq!(kernel_tls("", request()), Err(Obstacle::NotAllowed));
+        // Keys to another destination, or of another identity, are no right to these.
+        let socket = "[[allow]]\nmodes = [\"socket\"]\n";
+        for keys in [
+            "destinations = [\"b.example:443\"]",
+            "identities = [\"web01\"]",
+        ] {
+            let rules = format!("{socket}[[allow]]\nmodes = [\"keys\"]\n{keys}\n");
+            assert_eq!(kernel_tls(&rules, request()), Err(Obstacle::NotAllowed));
+        }
+        let named = ConnectRequest {
+            identity: Some("web01".to_owned()),
+            ..request()
+        };
+        let rules = format!("{socket}[[allow]]\nmodes = [\"keys\"]\nidentities = [\"web01\"]\n");
+        assert_eq!(kernel_tls(&rules, named), Ok(()));
     }
 
     #[test]

@@ -49,6 +49,18 @@ pub struct ConnectRequest {
     /// What the application wants to hold in the end.
     #[serde(default)]
     pub mode: Mode,
+    /// Mode `socket`: who is to seal and open records; the kernel if it can and may, else the
+    /// agent, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
+}
+
+/// Who seals and opens the records of mode `socket`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// The agent, for an application that cannot deal with the ends of a kernel TLS socket.
+    Relay,
 }
 
 /// What an application holds when a TLS connection stands.

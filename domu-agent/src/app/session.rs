@@ -55,7 +55,10 @@ pub(super) async fn run(
                 Mode::Stream => {
                     delivery::stream(connected, standing, app, answer, &early.bytes).await
                 }
-                Mode::Socket => delivery::socket(connected, standing, app, answer).await,
+                Mode::Socket => {
+                    let (permitted, kernel) = (plan.kernel_tls, &state.kernel_tls);
+                    delivery::socket(connected, standing, app, answer, permitted, kernel).await
+                }
                 Mode::Keys => delivery::keys(connected, standing, app, answer).await,
             }
         }

@@ -8,6 +8,7 @@ use super::answer::{Dom0Status, SessionCounts, StatusAnswer};
 use super::endings::Endings;
 use super::error::AppError;
 use crate::dom0::Dom0;
+use crate::kernel_tls::KernelSupport;
 
 /// dom0, defaults, rules and counters.
 pub(crate) struct AppState {
@@ -17,6 +18,8 @@ pub(crate) struct AppState {
     pub(crate) timeout: Duration,
     /// Who may ask for what.
     pub(crate) allow: AllowList,
+    /// What the kernel can do with TLS records.
+    pub(crate) kernel_tls: KernelSupport,
     /// Counters for `status`.
     pub(crate) counters: Counters,
     /// How connections ended.
@@ -24,11 +27,17 @@ pub(crate) struct AppState {
 }
 
 impl AppState {
-    pub(crate) fn new(dom0: Dom0, timeout: Duration, allow: AllowList) -> Self {
+    pub(crate) fn new(
+        dom0: Dom0,
+        timeout: Duration,
+        allow: AllowList,
+        kernel_tls: KernelSupport,
+    ) -> Self {
         Self {
             dom0,
             timeout,
             allow,
+            kernel_tls,
             counters: Counters::default(),
             endings: Endings::default(),
         }
@@ -53,6 +62,7 @@ impl AppState {
                     .map(|refused| AppError::refused(refused.code, refused.message)),
                 last_error: dom0.last_error.map(|error| error.to_string()),
             },
+            kernel_tls: (&self.kernel_tls).into(),
             sessions: self.counters.read(),
         }
     }

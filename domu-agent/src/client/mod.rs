@@ -20,8 +20,9 @@
 //! # }
 //! ```
 //!
-//! [`Client::connect_socket`] gives a socket that may be handed to another program, and
-//! [`Client::connect_keys`] the keys themselves:
+//! [`Client::connect_socket`] gives a socket that may be handed to another program,
+//! [`Client::connect_plaintext`] the fastest that there is, and [`Client::connect_keys`] the keys
+//! themselves:
 //!
 //! ```no_run
 //! use domu_agent::client::{Client, ConnectRequest, KeysConnection};
@@ -42,9 +43,10 @@
 
 mod keys;
 mod line;
+mod plaintext;
 
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -52,11 +54,13 @@ use nix::sys::socket::{MsgFlags, send};
 
 pub use self::keys::KeysConnection;
 use self::line::{read_line, read_line_with_fd};
+pub use self::plaintext::PlaintextSocket;
 use crate::app::{Answer, KeysAnswer, Request};
 pub use crate::app::{
     AppError, ConnectRequest, Dom0Status, EndedAnswer, Ending, EstablishedAnswer, IdentityAnswer,
-    Mode, SessionCounts, StatusAnswer,
+    Mode, SessionCounts, StatusAnswer, Via,
 };
+pub use crate::kernel_tls::KernelTlsStatus;
 
 /// The way to an agent.
 #[derive(Debug, Clone)]
@@ -113,8 +117,8 @@ impl Client {
     }
 
     /// Asks for a TLS connection with a socket of its own for the plaintext, which another program
-    /// may be given, and which is as that of [`Self::connect`] in all else. `request.mode` is
-    /// ignored: it is `socket`.
+    /// may be given, and which is as that of [`Self::connect`] in all else: the agent serves it.
+    /// `request.mode` and `request.via` are ignored: they are `socket` and `relay`.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -122,12 +126,35 @@ impl Client {
         &self,
         request: ConnectRequest,
     ) -> Result<(EstablishedAnswer, UnixStream), ClientError> {
+        let via = Some(Via::Relay);
+        let (established, fd, _) = self.receive_socket(ConnectRequest { via, ..request })?;
+        Ok((established, fd.into()))
+    }
+
+    /// Asks for a TLS connection whose records the kernel seals and opens, if it can and the
+    /// caller may have keys (`[[allow]]`), and the agent if not. `request.mode` is ignored: it is
+    /// `socket`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn connect_plaintext(
+        &self,
+        request: ConnectRequest,
+    ) -> Result<PlaintextSocket, ClientError> {
+        let (established, fd, stream) = self.receive_socket(request)?;
+        Ok(PlaintextSocket::new(self.clone(), established, fd, stream))
+    }
+
+    fn receive_socket(
+        &self,
+        request: ConnectRequest,
+    ) -> Result<(EstablishedAnswer, OwnedFd, UnixStream), ClientError> {
         let mode = Mode::Socket;
         let request = Request::Connect(Box::new(ConnectRequest { mode, ..request }));
         let stream = self.send(&request)?;
         let (line, fd) = read_line_with_fd(&stream).map_err(|source| self.broken(source))?;
         match (parse(&line)?, fd) {
-            (Answer::Established(established), Some(fd)) => Ok((established, fd.into())),
+            (Answer::Established(established), Some(fd)) => Ok((established, fd, stream)),
             (answer, _) => Err(unexpected(answer)),
         }
     }

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::descriptors;
 use crate::dom0::{Channel, Dom0};
 use crate::error::AgentError;
+use crate::kernel_tls::{self, KernelTlsStatus};
 
 /// Runs the agent until it is told to stop.
 pub(super) fn run(args: &ServeArgs) -> Result<(), AgentError> {
@@ -34,7 +35,10 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), AgentError> {
 async fn serve(config: Config, channel: Channel, allow: AllowList) -> Result<(), AgentError> {
     let listener = Listener::bind(&config.agent.socket)?;
     let dom0 = Dom0::start(channel);
-    let state = Arc::new(AppState::new(dom0, config.agent.timeout(), allow));
+    let kernel_tls = kernel_tls::probe();
+    tracing::info!("kernel TLS: {}", KernelTlsStatus::from(&kernel_tls));
+    let timeout = config.agent.timeout();
+    let state = Arc::new(AppState::new(dom0, timeout, allow, kernel_tls));
     let mut terminate = signal(SignalKind::terminate()).map_err(AgentError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AgentError::Runtime)?;
     tracing::info!(socket = %config.agent.socket.display(), "ready");

@@ -66,6 +66,7 @@ fn print(status: &StatusAnswer, now: u64, out: &mut impl Write) -> io::Result<()
     if let Some(error) = &status.dom0.last_error {
         writeln!(out, "last error {error}")?;
     }
+    writeln!(out, "kernel TLS {}", status.kernel_tls)?;
     let sessions = &status.sessions;
     writeln!(
         out,
@@ -77,12 +78,16 @@ fn print(status: &StatusAnswer, now: u64, out: &mut impl Write) -> io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{AppError, Dom0Status, SessionCounts};
+    use crate::client::{AppError, Dom0Status, KernelTlsStatus, SessionCounts};
 
     fn status(dom0: Dom0Status) -> String {
         let status = StatusAnswer {
             version: "0.1.0".to_owned(),
             dom0,
+            kernel_tls: KernelTlsStatus {
+                ciphers: vec!["aes-128-gcm".to_owned()],
+                missing: None,
+            },
             sessions: SessionCounts {
                 running: 2,
                 ..SessionCounts::default()
@@ -105,6 +110,7 @@ version    0.1.0
 dom0       not connected
 channel    INSECURE (insecure_development)
 last error dom0 closed the channel
+kernel TLS TLS 1.2 with aes-128-gcm
 sessions   2 running, 0 in handshake, 0 established and 0 failed since start
 ";
         assert_eq!(report, expected);
@@ -133,6 +139,7 @@ domain     11111111-2222-3333-4444-555555555555
 token      ends in 2 d 3 h 4 min (1183840 s after 1970)
 right      ENDED (token-revoked); a new token in token_file is taken up by itself
 refused    bad-token: no
+kernel TLS TLS 1.2 with aes-128-gcm
 sessions   2 running, 0 in handshake, 0 established and 0 failed since start
 ";
         assert_eq!(report, expected);

@@ -71,6 +71,12 @@ impl HandshakeRelay {
         !self.holding && !self.server_closed
     }
 
+    /// How many bytes of the server can be read without reading beyond the record that has begun.
+    /// What is not read stays in the hands of TCP.
+    pub(crate) fn wanted_server_bytes(&self) -> usize {
+        self.records.missing()
+    }
+
     /// Takes over what the server has sent and returns the records for dom0, one each.
     ///
     /// # Errors

@@ -168,6 +168,20 @@ impl RecordReader {
         Ok(self.buffer.get_mut(start..end))
     }
 
+    /// How many bytes can be read without reading beyond the next record: what its header lacks,
+    /// and once that is there what the record lacks. 0 if it is whole.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        let buffered = self.buffered();
+        let whole = match buffered {
+            [_, _, _, high, low, ..] => {
+                RECORD_HEADER_LEN + usize::from(u16::from_be_bytes([*high, *low]))
+            }
+            _ => RECORD_HEADER_LEN,
+        };
+        whole.saturating_sub(buffered.len())
+    }
+
     /// What was pushed and not yet taken.
     #[must_use]
     pub fn buffered(&self) -> &[u8] {
@@ -268,6 +282,23 @@ mod tests {
         assert_eq!(reader.next_record().unwrap(), None);
         assert_eq!(reader.buffered(), [0x17]);
         assert_eq!(reader.into_rest(), [0x17]);
+    }
+
+    #[test]
+    fn what_is_missing_never_reaches_into_the_next_record() {
+        let bytes = hex("1503010002 0228 1603030000 1703030003 010203");
+        let (mut reader, mut rest, mut records) = (RecordReader::new(), &bytes[..], 0);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(reader.missing());
+            reader.push(now);
+            rest = later;
+            if reader.missing() == 0 {
+                assert!(reader.next_record().unwrap().is_some());
+                assert_eq!((reader.buffered().len(), reader.missing()), (0, 5));
+                records += 1;
+            }
+        }
+        assert_eq!(records, 3);
     }
 
     #[test]

@@ -3,10 +3,13 @@
 //! | Module | Holds |
 //! |---|---|
 //! | `relay` | modes `stream` and `socket`: a socket that carries plaintext |
+//! | `kernel` | mode `socket` where the kernel does TLS: the TCP connection itself |
 //! | `keys` | mode `keys`: the keys and the TCP connection |
 
+mod kernel;
 mod keys;
 mod relay;
 
+pub(super) use kernel::socket;
 pub(super) use keys::keys;
-pub(super) use relay::{socket, stream};
+pub(super) use relay::stream;

@@ -42,7 +42,7 @@ pub(in crate::app) async fn stream(
 
 /// Mode `socket`: a new socket carries the plaintext. Its other end goes with the answer, after
 /// which the socket of the request is of no use. Returns when both directions have ended.
-pub(in crate::app) async fn socket(
+pub(super) async fn socket(
     connected: Connected,
     standing: Standing<'_>,
     mut app: UnixStream,

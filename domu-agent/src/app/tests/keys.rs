@@ -48,11 +48,19 @@ async fn who_has_the_keys_speaks_tls_and_the_agent_is_silent() {
             ..
         } = connected(connecting).await;
         assert_eq!(established.version, protection.version().to_string());
-        assert!(!surplus.is_empty(), "the banner came with the last flight");
+        // The banner came with the last flight. Where the end of the handshake can be seen,
+        // nothing behind it is read.
+        let is_tls13 = protection == Protection::Tls13;
+        assert_eq!(!surplus.is_empty(), is_tls13);
 
         let mut layer = RecordLayer::new(keys).expect("good keys");
         let mut records = RecordReader::new();
         records.push(&surplus);
+        while records.missing() > 0 {
+            let mut bytes = vec![0; records.missing()];
+            tcp.read_exact(&mut bytes).expect("more of the banner");
+            records.push(&bytes);
+        }
         let banner = records.next_record_mut().expect("a record").expect("whole");
         assert!(matches!(layer.open(banner), Ok(Opened::Data(b"banner"))));
         let mut out = Vec::new();

@@ -1,5 +1,7 @@
 //! Mode `socket`: plaintext on a socket that comes with the answer.
 
+use std::io::{Read, Write};
+
 use proto::agent::{Dom0Message, RefusalCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -62,6 +64,38 @@ async fn both_directions_end_in_either_order_on_a_socket_of_its_own() {
     }
 }
 
+/// As it is on a machine whose kernel has no TLS, with a caller that may have keys.
+#[tokio::test]
+async fn without_kernel_tls_the_agent_serves_the_socket() {
+    let rules = "[[allow]]\nmodes = [\"socket\", \"keys\"]\n";
+    let mut world = World::with_rules(rules).await;
+    let client = Client::new(world.socket());
+    let request = ConnectRequest {
+        connect: world.destination(),
+        server_name: Some("a.example".to_owned()),
+        ..ConnectRequest::default()
+    };
+    let connecting = tokio::task::spawn_blocking(move || client.connect_plaintext(request));
+    let (session, mut server) = world.shake_hands(Protection::Tls12Gcm, b"banner").await;
+    let socket = connecting.await.expect("no panic").expect("connected");
+    assert!(!socket.is_kernel_tls());
+    assert_eq!(socket.established.via.as_deref(), Some("relay"));
+    let using = tokio::task::spawn_blocking(move || {
+        let mut socket = socket;
+        socket.write_all(b"request").expect("open");
+        socket.finish().expect("open");
+        let mut data = Vec::new();
+        let read = socket.read_to_end(&mut data);
+        read.map(|_| data)
+    });
+    assert_eq!(server.received().await.data, b"request");
+    let close = server.tls.close_notify();
+    server.send(&close).await;
+    let data = using.await.expect("no panic").expect("a good end");
+    assert_eq!(data, b"banner");
+    assert_eq!(world.dom0.next_close().await, session);
+}
+
 #[tokio::test]
 async fn the_socket_blocks_as_a_new_one_does() {
     let mut world = World::new().await;
@@ -70,7 +104,7 @@ async fn the_socket_blocks_as_a_new_one_does() {
     let (_, mut socket) = connecting.await.expect("no panic").expect("connected");
     let reading = tokio::task::spawn_blocking(move || {
         let mut data = [0; 4];
-        std::io::Read::read_exact(&mut socket, &mut data).map(|()| data)
+        Read::read_exact(&mut socket, &mut data).map(|()| data)
     });
     let late = server.tls.seal(b"late");
     server.send(&late).await;

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use crate::app::{AllowList, Answer, AppState, Listener, Mode};
 use crate::config::Config;
 use crate::dom0::testing::{FakeDom0, Peer, established};
+use crate::kernel_tls::KernelSupport;
 use crate::testing::{
     FINISHED_NONCE, Protection, Received, Server, last_flight, record, server_hello,
 };
@@ -49,7 +50,9 @@ impl World {
     pub(super) async fn with(max_connections: usize, allow: AllowList) -> Self {
         let fake = FakeDom0::listening();
         let listener = Listener::bind(&Self::socket_in(&fake)).expect("free");
-        let state = Arc::new(AppState::new(fake.agent(), Duration::from_secs(30), allow));
+        let kernel = KernelSupport::Missing("not in these tests".to_owned());
+        let timeout = Duration::from_secs(30);
+        let state = Arc::new(AppState::new(fake.agent(), timeout, allow, kernel));
         tokio::spawn(async move { listener.serve(state, max_connections).await });
         Self {
             dom0: fake.welcome().await,
