@@ -88,7 +88,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     agent = connect_to(argv[1]);
-    snprintf(line, sizeof line, "{\"connect\":\"%s\",\"server_name\":\"%s\",\"mode\":\"socket\"}\n",
+    snprintf(line, sizeof line, "{\"connect\":\"%s\",\"server_name\":\"%s\",\"mode\":\"socket\",\"via\":\"relay\"}\n",
              argv[2], argv[3]);
     send_all(agent, line);
     plaintext = receive_answer(agent, line, sizeof line);

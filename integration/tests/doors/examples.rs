@@ -94,6 +94,17 @@ fn the_python_program_has_30_lines_and_fetches() {
 }
 
 #[test]
+fn the_python_program_with_a_socket_of_its_own_fetches() {
+    if is_there("python3", "python3") {
+        fetches(|_| {
+            let mut python = Command::new("python3");
+            python.arg(PathBuf::from(EXAMPLES).join("fetch_socket.py"));
+            python
+        });
+    }
+}
+
+#[test]
 fn the_c_program_builds_without_warnings_and_fetches_over_a_socket() {
     if !is_there("cc", "gcc and libc6-dev") {
         return;
