@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::thread;
 
 use domu_agent::client::PlaintextSocket;
+use integration::chain::request;
 use integration::meddler::{Delivery, Meddler};
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::payload::payload;
@@ -63,16 +64,17 @@ fn what_the_server_says_at_once_is_not_lost() {
     let pki = Pki::new();
     let Some(chain) = chain(&pki) else { return };
     let credential = pki.server(NAME, KeyKind::P256);
-    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
     for delivery in [
         Delivery::LastFlightWithData { of_data: 3 },
         Delivery::LastFlightWithData { of_data: 16_000 },
         Delivery::ByteByByte,
     ] {
-        // Each with a session of its own: the first delivery needs a full handshake.
+        // Each with a server of its own: one that still has its last client gives it what is for
+        // the next.
+        let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
         let meddler = Meddler::start(server.port(), delivery.clone());
         let client = chain.guest("web01").client();
-        let mut wish = integration::chain::request(meddler.port(), NAME);
+        let mut wish = request(meddler.port(), NAME);
         wish.resume = Some(false);
         let data = payload(5_000);
         thread::scope(|scope| {

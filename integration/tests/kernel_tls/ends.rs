@@ -1,11 +1,12 @@
 //! How a connection ends, as the client library shows it.
 
-use std::io::{self, Read, Write};
+use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
 use domu_agent::client::Ending;
-use integration::meddler::{Delivery, Meddler, RecordEdit};
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::payload::payload;
 use integration::pki::{KeyKind, Pki};
@@ -42,60 +43,39 @@ fn the_answer_comes_after_the_end_of_the_request() {
     assert_eq!(socket.ended().expect("asked").how, Ending::Closed);
 }
 
+/// A record that no key has sealed.
+const FORGED: [u8; 45] = {
+    let mut record = [0; 45];
+    (record[0], record[1], record[2], record[4]) = (23, 3, 3, 40);
+    record
+};
+
 #[test]
 fn what_is_cut_short_or_changed_on_its_way_is_no_end() {
     let pki = Pki::new();
     let Some(chain) = chain(&pki) else { return };
     let credential = pki.server(NAME, KeyKind::P256);
-    let server = || {
-        TlsServer::start(&pki, &credential, &TLS12, |tls| {
-            tls.write_all(&payload(5_000))?;
-            tls.flush()?;
-            tls.write_all(&payload(5_000))
-        })
-    };
-    // ServerHello to ServerHelloDone are one record or several; what counts is the data's.
-    for (what, expected) in [("cut", Ending::CutShort), ("changed", Ending::BadRecord)] {
-        let server = server();
-        let records = count_records(&chain, server.port());
-        let first_data = records - 3;
-        let edit = match what {
-            "cut" => RecordEdit::CutBefore(first_data + 1),
-            _ => RecordEdit::Exchange(first_data),
-        };
-        let meddler = Meddler::start(server.port(), Delivery::Records(edit));
-        let client = chain.guest("web01").client();
-        let mut wish = integration::chain::request(meddler.port(), NAME);
-        wish.resume = Some(false);
-        let mut socket = client.connect_plaintext(wish).expect("a socket");
+    let server = TlsServer::start(&pki, &credential, &TLS12, |tls| {
+        let mut wish = [0];
+        tls.read_exact(&mut wish)?;
+        tls.write_all(&payload(5_000))?;
+        tls.flush()?;
+        match wish {
+            [b'c'] => tls.sock.shutdown(Shutdown::Write),
+            _ => tls.sock.write_all(&FORGED),
+        }?;
+        // Its close_notify comes after the client has left, or not at all.
+        tls.read_to_end(&mut Vec::new()).map(drop)
+    });
+    for (wish, expected) in [(b"c", Ending::CutShort), (b"f", Ending::BadRecord)] {
+        let mut socket = connect(&chain, server.port());
+        socket.write_all(wish).expect("it stands");
         let mut data = Vec::new();
-        let error = socket.read_to_end(&mut data).expect_err(what);
-        println!("{what}: {error}");
-        assert!(data.len() < 10_000, "{what}: {}", data.len());
-        if what == "cut" {
-            assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
-            assert_eq!(socket.ended().expect("asked").how, expected);
-        }
+        let error = socket.read_to_end(&mut data).expect_err("no end in order");
+        println!("{expected:?}: {error}");
+        assert!(data == payload(5_000), "what came before is good");
+        assert_eq!(socket.ended().expect("asked").how, expected);
     }
-}
-
-/// How many records the server sends in all on a connection: its handshake, two of data, and
-/// close_notify.
-fn count_records(chain: &integration::chain::Chain, port: u16) -> usize {
-    for count in 6..30 {
-        let edit = RecordEdit::CutBefore(count);
-        let meddler = Meddler::start(port, Delivery::Records(edit));
-        let mut wish = integration::chain::request(meddler.port(), NAME);
-        wish.resume = Some(false);
-        let client = chain.guest("web01").client();
-        let Ok(mut socket) = client.connect_plaintext(wish) else {
-            continue;
-        };
-        if socket.read_to_end(&mut Vec::new()).is_ok() {
-            return count;
-        }
-    }
-    panic!("a handshake of more records than that");
 }
 
 #[test]
@@ -110,8 +90,11 @@ fn a_right_that_ends_shuts_the_connection_down() {
     let revoked = chain.admin(&["token", "revoke", "--vm", "web01"]);
     assert!(revoked.status.success(), "{revoked:?}");
     let error = socket.read(&mut [0]).expect_err("the right has ended");
-    assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted, "{error}");
+    // The server may answer the end with a close_notify, which nobody takes: TCP is reset.
+    let kinds = [ConnectionAborted, ConnectionReset];
+    assert!(kinds.contains(&error.kind()), "{error}");
     assert_eq!(socket.ended().expect("asked").how, Ending::Revoked);
     let written = wait::until("an end of writing", || socket.write(b"x").err());
-    assert_eq!(written.kind(), io::ErrorKind::BrokenPipe);
+    let kinds = [BrokenPipe, ConnectionReset];
+    assert!(kinds.contains(&written.kind()), "{written}");
 }
