@@ -38,22 +38,23 @@ def connect(agent, **wish):
 
 def read_all(agent, plaintext, session):
     """All that the server sends; ends the program if some of it is missing."""
-    data = b""
-    while True:
+    data, part = b"", b"first"
+    while part != b"":
         try:
             part = plaintext.recv(65536)
+            data += part
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
-            part = b""  # the next record is no data
-        data += part
+            part = None  # the next record is no data
         if not part:
             ended = ask(agent, {"ended": {"session": session}})["ended"]
             if ended["how"] == "closed":
-                return data
+                break
             if ended["how"] != "open":
                 sys.stdout.buffer.write(data)
                 sys.exit("the page was cut short: " + ended["message"])
+    return data
 
 
 def main():

@@ -80,12 +80,12 @@ impl PlaintextSocket {
         self.client.ended(self.established.session)
     }
 
-    /// What an end of data means: nothing if the connection stands.
-    fn end(&self) -> io::Result<Option<usize>> {
+    /// What an end of data means: the agent's word, if it is not that data is missing.
+    fn end(&self) -> io::Result<Ending> {
         let ended = self.ended().map_err(io::Error::other)?;
         match ended.how {
-            Ending::Open => Ok(None),
-            Ending::Closed => Ok(Some(0)),
+            // At the end of a relay: the server has closed its direction, and takes data still.
+            Ending::Open | Ending::Closed => Ok(ended.how),
             _ => Err(io::Error::new(
                 io::ErrorKind::ConnectionAborted,
                 ended.message,
@@ -107,16 +107,16 @@ impl Read for PlaintextSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         for _ in 0..MAX_IDLE_RECORDS {
             match self.read_carrier(buffer) {
-                Ok(0) if !buffer.is_empty() => {}
+                Ok(0) if !buffer.is_empty() => return self.end().map(|_| 0),
                 // The kernel's way to say that a record is no data.
                 Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) => {}
                 read => return read,
             }
-            if let Some(end) = self.end()? {
-                return Ok(end);
+            if self.end()? == Ending::Closed {
+                return Ok(0);
             }
         }
-        let text = "an end of data, over and over, of a connection that stands";
+        let text = "records that are no data, over and over";
         Err(io::Error::new(io::ErrorKind::ConnectionAborted, text))
     }
 }

@@ -99,20 +99,21 @@ def facts():
     # A holder that shuts the connection down wakes another that waits in send.
     sender, receiver = pair(tls12)
     sender.settimeout(None)
-    ended = []
+    sent, ended = [], []
 
     def fill():
-        while True:
+        while not ended:
             outcome = error_of(sender.send, b"x" * 65536)
-            if not isinstance(outcome, int):
-                ended.append(outcome)
-                return
+            (sent if isinstance(outcome, int) else ended).append(outcome)
 
     filler = threading.Thread(target=fill, daemon=True)
     filler.start()
-    filler.join(2)
+    before = -1
+    while len(sent) != before:  # until it waits
+        before = len(sent)
+        filler.join(2)
     sender.shutdown(socket.SHUT_RDWR)
-    filler.join(10)
+    filler.join(60)
     yield expect("TLS 1.2: a sender that waits, after shutdown", ended, ["EPIPE"])
 
 
