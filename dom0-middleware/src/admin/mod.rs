@@ -37,4 +37,6 @@ pub use self::rights::{
     BindRequest, BindingView, MAX_CERTIFICATE, MAX_TRUST, Origin, TokenRevoked, TokenState,
     TokenView, VmChanged, VmDetails, VmName, VmView,
 };
-pub use self::view::{CardDetails, ChannelView, PinView, ServiceView, StatusView};
+pub use self::view::{
+    CardDetails, ChannelView, PinView, ServiceView, StatusView, XenstoreState, XenstoreView,
+};

@@ -4,10 +4,12 @@ use std::path::{self, Path, PathBuf};
 
 use proto::id::{DomId, DomainUuid};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::rights::BindingView;
 use crate::broker::{CardView, Snapshot};
 use crate::config::Config;
+use crate::xen::Health;
 
 /// Everything at a glance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +19,59 @@ pub struct StatusView {
     pub service: ServiceView,
     /// Seconds since the start.
     pub uptime_s: u64,
+    /// How xenstored is doing; absent when domains are known from the configuration.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub xenstore: Option<XenstoreView>,
     /// Cards, connections, handshakes.
     #[serde(flatten)]
     pub state: Snapshot,
+}
+
+/// How xenstored is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XenstoreView {
+    /// Whether it answers.
+    pub state: XenstoreState,
+    /// How many domains lived when it answered last, dom0 included.
+    pub domains: usize,
+    /// Seconds since it does not answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub for_s: Option<u64>,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub problem: Option<String>,
+}
+
+/// Whether xenstored answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum XenstoreState {
+    /// It does.
+    Answers,
+    /// It is there and says nothing.
+    Mute,
+    /// It is not there, or not ready; the service tries again and again.
+    Reconnecting,
+}
+
+impl XenstoreView {
+    /// What is known of it, at `now`.
+    #[must_use]
+    pub fn of(health: Health, now: Instant) -> Self {
+        let trouble = health.trouble;
+        Self {
+            state: match &trouble {
+                None => XenstoreState::Answers,
+                Some(trouble) if trouble.is_mute => XenstoreState::Mute,
+                Some(_) => XenstoreState::Reconnecting,
+            },
+            domains: health.domains,
+            for_s: trouble
+                .as_ref()
+                .map(|trouble| now.saturating_duration_since(trouble.since).as_secs()),
+            problem: trouble.map(|trouble| trouble.problem),
+        }
+    }
 }
 
 /// How a service is set up.

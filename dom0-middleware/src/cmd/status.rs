@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 
 use super::{card_list, table};
-use crate::admin::{AdminAnswer, AdminError, AdminRequest, ServiceView, StatusView, ask};
+use crate::admin::{
+    AdminAnswer, AdminError, AdminRequest, ServiceView, StatusView, XenstoreState, XenstoreView,
+    ask,
+};
 use crate::broker::{ConnectionView, RefusalView};
 use crate::cli::ReportArgs;
 use crate::error::MiddlewareError;
@@ -29,6 +32,9 @@ fn print(status: &StatusView, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "config      {}", service.config)?;
     writeln!(out, "audit       {}", service.audit_file)?;
     writeln!(out, "state       {}", service.state_file)?;
+    if let Some(xenstore) = &status.xenstore {
+        writeln!(out, "xenstore    {}", describe(xenstore))?;
+    }
     for note in &service.notes {
         writeln!(out, "NOTE        {note}")?;
     }
@@ -43,6 +49,23 @@ fn print(status: &StatusView, out: &mut impl Write) -> io::Result<()> {
     print_channels(service, &state.connections, &state.refusals, out)?;
     writeln!(out)?;
     print_bindings(service, out)
+}
+
+fn describe(xenstore: &XenstoreView) -> String {
+    let domains = xenstore.domains;
+    let (seconds, problem) = (
+        xenstore.for_s.unwrap_or_default(),
+        xenstore.problem.as_deref().unwrap_or_default(),
+    );
+    match xenstore.state {
+        XenstoreState::Answers => format!("answers, live domains: {domains}"),
+        XenstoreState::Mute => {
+            format!("MUTE for {seconds} s: {problem}; live domains before: {domains}")
+        }
+        XenstoreState::Reconnecting => {
+            format!("RECONNECTING for {seconds} s: {problem}; live domains before: {domains}")
+        }
+    }
 }
 
 fn print_channels(
@@ -92,4 +115,35 @@ fn print_bindings(service: &ServiceView, out: &mut impl Write) -> io::Result<()>
         })
         .collect();
     table::print(out, ["vm", "uuid", "card", "identity"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_xenstored_is_doing_is_one_line() {
+        let view = |state, for_s, problem: Option<&str>| XenstoreView {
+            state,
+            domains: 4,
+            for_s,
+            problem: problem.map(str::to_owned),
+        };
+        for (view, expected) in [
+            (
+                view(XenstoreState::Answers, None, None),
+                "answers, live domains: 4",
+            ),
+            (
+                view(XenstoreState::Mute, Some(12), Some("no answer")),
+                "MUTE for 12 s: no answer; live domains before: 4",
+            ),
+            (
+                view(XenstoreState::Reconnecting, Some(0), Some("it has ended")),
+                "RECONNECTING for 0 s: it has ended; live domains before: 4",
+            ),
+        ] {
+            assert_eq!(describe(&view), expected);
+        }
+    }
 }

@@ -61,6 +61,7 @@ fn status() -> StatusView {
             }],
         },
         uptime_s: 3,
+        xenstore: None,
         state: Snapshot {
             cards: vec![card_view(CardState::Present)],
             connections: vec![ConnectionView {

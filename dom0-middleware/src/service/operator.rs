@@ -2,14 +2,18 @@
 
 use proto::id::Seid;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::actor::Actor;
 use super::cards::no_such_card;
 use super::error::ServiceError;
-use crate::admin::{AdminAnswer, AdminReply, AdminRequest, CardDetails, ProblemCode, StatusView};
+use crate::admin::{
+    AdminAnswer, AdminReply, AdminRequest, CardDetails, ProblemCode, StatusView, XenstoreView,
+};
 use crate::audit::AuditEvent;
 use crate::broker::{CardView, Event, SessionName};
 use crate::card::{CardError, Reopen, TransportError};
+use crate::xen::XenstoreDomains;
 
 /// What may wait for an operator who watches cards: whoever is slower is let go.
 const MAX_WATCHED: usize = 256;
@@ -75,9 +79,11 @@ impl Actor {
         let name = |uuid| Some(names.as_ref()?.by_uuid(uuid)?.name.clone());
         let mut service = self.service.clone();
         service.bindings = self.bindings.views(self.broker.table(), name, |_| true);
+        let health = self.domains.xenstore().map(XenstoreDomains::health);
         StatusView {
             service,
             uptime_s: self.started.elapsed().as_secs(),
+            xenstore: health.map(|health| XenstoreView::of(health, Instant::now())),
             state: self.broker.snapshot(),
         }
     }

@@ -59,6 +59,24 @@ impl Census {
         }
     }
 
+    /// The UUIDs that stand behind one domid alone. A UUID that two have is nobody's: which of them
+    /// is meant cannot be told.
+    pub(super) fn unmistakable(&self) -> BTreeMap<DomId, DomainUuid> {
+        let mut behind: BTreeMap<DomainUuid, Vec<DomId>> = BTreeMap::new();
+        for domid in self.domids() {
+            if let Some(uuid) = self.uuid(domid) {
+                behind.entry(uuid).or_default().push(domid);
+            }
+        }
+        let alone = behind
+            .into_iter()
+            .filter_map(|(uuid, domids)| match domids[..] {
+                [domid] => Some((domid, uuid)),
+                _ => None,
+            });
+        alone.collect()
+    }
+
     /// The second fact about a domid; `name` is what stands at its node [`node::name`].
     pub(super) fn fact(&self, domid: DomId, name: &Value) -> DomainFact {
         let uuid = match self.0.get(&domid) {
@@ -177,6 +195,21 @@ mod tests {
         assert_eq!(
             census.live(&names),
             [live(7, 1, Some("web01")), live(8, 2, None)]
+        );
+    }
+
+    #[test]
+    fn a_uuid_that_two_domains_have_is_nobodys() {
+        let census = census(&[
+            (7, vm(1)),
+            (9, vm(1)),
+            (10, vm(2)),
+            (11, Value::NotText),
+            (12, Value::Absent),
+        ]);
+        assert_eq!(
+            census.unmistakable(),
+            BTreeMap::from([(DomId(10), uuid(2))])
         );
     }
 

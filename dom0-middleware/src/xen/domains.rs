@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use proto::id::{DomId, DomainUuid};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::census::DomainEnded;
-use super::connection::XenstoreRs;
+use super::connection::Xenstored;
 use super::follower::{Follower, Question, Questions};
+use super::health::Health;
+use super::living::Living;
 use crate::mapping::{DomainFact, ReadFault, StaticDomains};
 
 /// What an answer is given to. It is called once and must not wait.
@@ -23,6 +25,11 @@ pub trait Domains: fmt::Debug + Send + Sync {
 
     /// Finds out who is there, for an operator who says names.
     fn list(&self, answer: ListAnswer);
+
+    /// What follows xenstore, if that is where domains are known from.
+    fn xenstore(&self) -> Option<&XenstoreDomains> {
+        None
+    }
 }
 
 /// A domain that is running, or as the configuration has it.
@@ -76,6 +83,8 @@ impl Domains for StaticDomains {
 #[derive(Debug)]
 pub struct XenstoreDomains {
     questions: Questions,
+    living: Living,
+    health: watch::Receiver<Health>,
     task: JoinHandle<()>,
 }
 
@@ -88,13 +97,29 @@ impl XenstoreDomains {
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn follow(deadline: Duration, on_end: impl Fn(DomainEnded) + Send + 'static) -> Self {
-        let (follower, questions) = Follower::new(XenstoreRs, deadline, on_end);
+        let (follower, questions) = Follower::new(Xenstored, deadline, on_end);
+        let (living, health) = (follower.living(), follower.health());
         let task = tokio::spawn(follower.run());
-        Self { questions, task }
+        Self {
+            questions,
+            living,
+            health,
+            task,
+        }
     }
-}
 
-impl XenstoreDomains {
+    /// Who lives, from now on.
+    #[must_use]
+    pub fn living(&self) -> Living {
+        self.living.clone()
+    }
+
+    /// How xenstored is doing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.borrow().clone()
+    }
+
     fn ask(&self, question: Question) {
         if let Err(unasked) = self.questions.send(question) {
             // It ends only with the service.
@@ -110,6 +135,10 @@ impl Domains for XenstoreDomains {
 
     fn list(&self, answer: ListAnswer) {
         self.ask(Question::All(answer));
+    }
+
+    fn xenstore(&self) -> Option<&Self> {
+        Some(self)
     }
 }
 

@@ -4,19 +4,21 @@
 //! meanwhile wait for the next one and share it, so guests cannot make xenstored count domains
 //! more than once at a time. Each census is compared with the one before. A census is also taken
 //! when a watch tells of a change, and the list of domains is looked at once a second: a watch that
-//! was missed, or a daemon that has ended, which the package does not say, is found then.
+//! was missed is noticed then, and a daemon that has become mute.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proto::id::DomId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::census::{Census, DomainEnded};
+use super::counting::{Asked, census, domids};
 use super::domains::{Answer, ListAnswer};
-use super::node;
+use super::health::Health;
+use super::living::{Living, TellLiving};
 use super::probe::XenstoreFault;
 use super::store::{Connect, Store, StoreError, Value};
 use crate::mapping::{DomainFact, ReadFault};
@@ -62,6 +64,8 @@ pub(super) struct Follower<C> {
     questions: UnboundedReceiver<Question>,
     /// The last census, over all connections.
     census: Option<Census>,
+    living: TellLiving,
+    health: watch::Sender<Health>,
 }
 
 /// Why a connection is given up.
@@ -93,8 +97,20 @@ impl<C: Connect> Follower<C> {
             on_end: Box::new(on_end),
             questions,
             census: None,
+            living: TellLiving::default(),
+            health: watch::Sender::new(Health::at_start(Instant::now())),
         };
         (follower, sender)
+    }
+
+    /// Who lives, as of the last census.
+    pub(super) fn living(&self) -> Living {
+        self.living.listen()
+    }
+
+    /// How xenstored is doing.
+    pub(super) fn health(&self) -> watch::Receiver<Health> {
+        self.health.subscribe()
     }
 
     /// Follows.
@@ -112,7 +128,7 @@ impl<C: Connect> Follower<C> {
             };
             match parting {
                 Parting::Done => return,
-                Parting::Lost(error) => report(error.into(), is_lost),
+                Parting::Lost(error) => self.lost(error, is_lost),
             }
             is_lost = true;
             if !self.refuse_for(pause).await {
@@ -187,6 +203,9 @@ impl<C: Connect> Follower<C> {
         match counting.await.unwrap_or_else(late) {
             Ok((census, names)) => {
                 self.compare(&census);
+                self.living.tell(&census);
+                self.health
+                    .send_replace(Health::answering(census.domids().count()));
                 for question in questions {
                     match question {
                         Question::One { domid, answer } => {
@@ -215,6 +234,22 @@ impl<C: Connect> Follower<C> {
         }
     }
 
+    /// Notes what is wrong, and says it; in the log once, not with each attempt.
+    fn lost(&self, error: StoreError, again: bool) {
+        let is_mute = matches!(error, StoreError::Late(_));
+        let fault = XenstoreFault::from(error);
+        let problem = fault.to_string();
+        self.health
+            .send_modify(|health| health.lost(is_mute, problem, Instant::now()));
+        match again {
+            true => debug!(%fault, "xenstore still cannot be read"),
+            false => {
+                let cure = fault.cure();
+                warn!(%fault, cure, "xenstore cannot be read; guests are refused until it can");
+            }
+        }
+    }
+
     /// Answers that nothing can be read, for a time; `false` when nobody can ask any more.
     async fn refuse_for(&mut self, time: Duration) -> bool {
         let over = sleep(time);
@@ -229,83 +264,6 @@ impl<C: Connect> Follower<C> {
             }
         }
     }
-}
-
-/// Says what is wrong; once, not with each attempt.
-fn report(fault: XenstoreFault, again: bool) {
-    match again {
-        true => debug!(%fault, "xenstore still cannot be read"),
-        false => {
-            let cure = fault.cure();
-            warn!(%fault, cure, "xenstore cannot be read; guests are refused until it can");
-        }
-    }
-}
-
-/// The live domains.
-pub(super) async fn domids(store: &impl Store) -> Result<Vec<DomId>, StoreError> {
-    let children = match store.directory(node::DOMAINS).await {
-        Err(StoreError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(StoreError::Empty);
-        }
-        children => children?,
-    };
-    let mut domids: Vec<DomId> = children
-        .iter()
-        .filter_map(|child| node::parse_domid(child))
-        .collect();
-    domids.sort();
-    domids.dedup();
-    match domids.first() {
-        Some(DomId(0)) => Ok(domids),
-        _ => Err(StoreError::Empty),
-    }
-}
-
-/// Whose names are asked for.
-enum Asked {
-    These(Vec<DomId>),
-    All,
-}
-
-impl Asked {
-    fn by(questions: &[Question]) -> Self {
-        let domid = |question: &Question| match question {
-            Question::One { domid, .. } => Some(*domid),
-            Question::All(_) => None,
-        };
-        let domids: Option<Vec<DomId>> = questions.iter().map(domid).collect();
-        domids.map_or(Self::All, Self::These)
-    }
-
-    fn contains(&self, domid: DomId) -> bool {
-        match self {
-            Self::These(domids) => domids.contains(&domid),
-            Self::All => true,
-        }
-    }
-}
-
-/// A census, and what stands at the names of those asked for.
-async fn census(
-    store: &impl Store,
-    asked: Asked,
-) -> Result<(Census, BTreeMap<DomId, Value>), StoreError> {
-    let domids = domids(store).await?;
-    let named: Vec<DomId> = domids
-        .iter()
-        .copied()
-        .filter(|domid| asked.contains(*domid))
-        .collect();
-    let vms = domids.iter().copied().map(node::vm);
-    let names = named.iter().copied().map(node::name);
-    let values = store.read(vms.chain(names).collect()).await?;
-    let mut values = values.into_iter();
-    let mut census = Census::default();
-    for domid in domids {
-        census.insert(domid, &values.next().unwrap_or(Value::Absent));
-    }
-    Ok((census, named.into_iter().zip(values).collect()))
 }
 
 fn fault(error: &StoreError) -> ReadFault {

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use proto::id::{DomId, DomainUuid};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::census::DomainEnded;
 use super::follower::{Follower, Question, Questions};
+use super::health::Health;
+use super::living::Living;
 use super::node;
 use super::store::{Connect, Store, StoreError, Value};
 use crate::mapping::{DomainFact, ReadFault};
@@ -20,10 +22,10 @@ const DEADLINE: Duration = Duration::from_millis(250);
 
 /// What the played daemon knows and how it behaves.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     nodes: BTreeMap<String, Value>,
-    is_down: bool,
-    is_mute: bool,
+    pub(super) is_down: bool,
+    pub(super) is_mute: bool,
     /// Whether watches tell nothing.
     is_quiet: bool,
     connections: usize,
@@ -32,18 +34,18 @@ struct State {
 
 /// A played daemon.
 #[derive(Clone, Default)]
-struct Daemon {
+pub(super) struct Daemon {
     state: Arc<Mutex<State>>,
     changed: Arc<Notify>,
 }
 
 impl Daemon {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic")
     }
 
     /// Lets something happen, and the watches tell of it.
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         change(&mut state);
         if !state.is_quiet {
@@ -64,17 +66,17 @@ impl Daemon {
 }
 
 impl State {
-    fn put(&mut self, domid: u16, vm: Value, name: Value) {
+    pub(super) fn put(&mut self, domid: u16, vm: Value, name: Value) {
         self.nodes.insert(node::vm(DomId(domid)), vm);
         self.nodes.insert(node::name(DomId(domid)), name);
     }
 
-    fn domain(&mut self, domid: u16, uuid: u8, name: &str) {
+    pub(super) fn domain(&mut self, domid: u16, uuid: u8, name: &str) {
         let vm = format!("/vm/{}", uuid_of(uuid));
         self.put(domid, Value::Text(vm), Value::Text(name.to_owned()));
     }
 
-    fn remove(&mut self, domid: u16) {
+    pub(super) fn remove(&mut self, domid: u16) {
         self.nodes.remove(&node::vm(DomId(domid)));
         self.nodes.remove(&node::name(DomId(domid)));
     }
@@ -115,11 +117,11 @@ impl Store for Daemon {
     }
 }
 
-fn uuid_of(number: u8) -> DomainUuid {
+pub(super) fn uuid_of(number: u8) -> DomainUuid {
     DomainUuid::from_bytes([number; 16])
 }
 
-fn known(uuid: u8, name: &str) -> DomainFact {
+pub(super) fn known(uuid: u8, name: &str) -> DomainFact {
     DomainFact::Known {
         uuid: uuid_of(uuid),
         name: name.to_owned(),
@@ -127,26 +129,31 @@ fn known(uuid: u8, name: &str) -> DomainFact {
 }
 
 /// A follower of a played daemon that knows dom0 and domain 7.
-struct Rig {
-    daemon: Daemon,
+pub(super) struct Rig {
+    pub(super) daemon: Daemon,
     questions: Questions,
-    ended: mpsc::UnboundedReceiver<DomainEnded>,
+    pub(super) ended: mpsc::UnboundedReceiver<DomainEnded>,
+    pub(super) living: Living,
+    pub(super) health: watch::Receiver<Health>,
 }
 
 impl Rig {
-    fn start(daemon: Daemon) -> Self {
+    pub(super) fn start(daemon: Daemon) -> Self {
         let (sender, ended) = mpsc::unbounded_channel();
         let on_end = move |ended| sender.send(ended).expect("the test listens");
         let (follower, questions) = Follower::new(daemon.clone(), DEADLINE, on_end);
+        let (living, health) = (follower.living(), follower.health());
         tokio::spawn(follower.run());
         Self {
             daemon,
             questions,
             ended,
+            living,
+            health,
         }
     }
 
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let daemon = Daemon::default();
         daemon.change(|state| {
             state.put(0, Value::Absent, Value::Text("Domain-0".to_owned()));
@@ -165,12 +172,12 @@ impl Rig {
         answered
     }
 
-    async fn fact(&self, domid: u16) -> DomainFact {
+    pub(super) async fn fact(&self, domid: u16) -> DomainFact {
         self.ask(domid).await.expect("an answer")
     }
 
     /// Asks until domain 7 is known.
-    async fn recover(&self) {
+    pub(super) async fn recover(&self) {
         while self.fact(7).await != known(1, "web01") {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

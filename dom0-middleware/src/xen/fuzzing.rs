@@ -1,15 +1,6 @@
 //! What xenstored could answer.
 
-use super::{directory_part, node};
-use crate::fuzzing::{after, at_once};
-
-/// Reads a long directory from a daemon that has said `answers` whatever it was asked.
-pub fn directory(answers: &[u8]) {
-    let (mut stream, _daemon) = after(answers);
-    if let Ok(names) = at_once(directory_part::list(&mut stream, node::DOMAINS)) {
-        assert!(names.iter().all(|name| !name.is_empty()));
-    }
-}
+use super::node;
 
 /// Reads one text as each kind of node.
 pub fn nodes(text: &str) {

@@ -21,27 +21,33 @@
 //! |---|---|
 //! | `domains` | [`Domains`], what the service asks; answered from the configuration or by xenstore |
 //! | `follower` | the one task that asks xenstore, notices changes, and comes back to a lost daemon |
-//! | `census` | who is behind each domid at one moment; what changed between two |
+//! | `living`, `health` | [`Living`]: who lives now; [`Health`]: whether xenstored answers |
+//! | `census`, `counting` | who is behind each domid at one moment; what changed between two |
 //! | `node` | paths and what may stand there |
 //! | `store` | what is wanted of a connection to xenstored |
-//! | `connection`, `directory_part` | the connection: xenstore-rs, and the one request it lacks |
+//! | `connection` | that connection, through our own client |
 //! | `probe` | whether xenstored answers, and what to do if not |
 
 mod census;
 mod connection;
-mod directory_part;
+mod counting;
 mod domains;
 mod follower;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod health;
+mod living;
 mod node;
 mod probe;
 mod store;
 
 #[cfg(test)]
 mod follower_tests;
+#[cfg(test)]
+mod living_tests;
 
 pub use self::census::DomainEnded;
-pub use self::connection::{DEFAULT_SOCKET, socket_path};
 pub use self::domains::{Answer, Domains, ListAnswer, LiveDomain, XenstoreDomains, read};
+pub use self::health::{Health, Trouble};
+pub use self::living::Living;
 pub use self::probe::{XenstoreFault, probe};

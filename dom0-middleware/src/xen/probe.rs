@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::time::timeout;
+use xenstore_client::socket_path;
 
-use super::connection::{XenstoreRs, socket_path};
-use super::follower::domids;
+use super::connection::Xenstored;
+use super::counting::domids;
 use super::store::{Connect, StoreError};
 
 /// Asks xenstored for the live domains, as the service does, and returns how many there are,
@@ -25,7 +26,7 @@ pub fn probe(deadline: Duration) -> Result<usize, XenstoreFault> {
         .build()
         .map_err(XenstoreFault::Other)?;
     let asking = async {
-        let store = XenstoreRs.connect().await?;
+        let store = Xenstored.connect().await?;
         domids(&store).await.map(|domids| domids.len())
     };
     let asked = runtime.block_on(async { timeout(deadline, asking).await });

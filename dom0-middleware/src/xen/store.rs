@@ -15,7 +15,7 @@ pub(super) trait Connect: Send + 'static {
     fn connect(&self) -> impl Future<Output = Result<Self::Store, StoreError>> + Send;
 }
 
-/// One connection to xenstored. After an error, or a call that was given up, it is of no more use.
+/// One connection to xenstored. After an error it is given up, and so it is after a call that was.
 ///
 /// No call has a deadline of its own: who calls has one.
 pub(super) trait Store: Send + Sync {
@@ -29,7 +29,8 @@ pub(super) trait Store: Send + Sync {
         paths: Vec<String>,
     ) -> impl Future<Output = Result<Vec<Value>, StoreError>> + Send;
 
-    /// Waits until a domain was introduced or released since this was last asked.
+    /// Waits until a domain was introduced or released since this was last asked, or the connection
+    /// has ended.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
 

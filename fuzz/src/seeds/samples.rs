@@ -34,7 +34,7 @@ pub(super) fn write(seeds: &mut Seeds) -> io::Result<()> {
     let parts: [&[u8]; 2] = [b"5\x000\x001\0", b"5\x0017\0\0"];
     let answer = |part: &[u8]| {
         let length = u32::try_from(part.len()).expect("short");
-        let header = [22, 0, 0, length].map(u32::to_ne_bytes);
+        let header = [22, 10, 0, length].map(u32::to_ne_bytes);
         [header.as_flattened(), part].concat()
     };
     seeds.add("xenstore", "parts", &parts.map(answer).concat())?;

@@ -1,15 +1,13 @@
 //! The children of a node, however many there are.
 //!
-//! An answer has at most 4,096 bytes: the domids of about 700 domains. Of more than that `DIRECTORY`
-//! fails with `E2BIG`, and `DIRECTORY_PART` must be used: the request is `path 0 offset 0`, where the
-//! offset is decimal text and counts the bytes of all children before.
+//! An answer of the C xenstored has at most 4,096 bytes: the domids of about 700 domains. Of more than
+//! that `DIRECTORY` fails with `E2BIG`, and `DIRECTORY_PART` must be used: the request is
+//! `path 0 offset 0`, where the offset is decimal text and counts the bytes of all children before. The
+//! OCaml xenstored does so in a guest, and answers at length to who comes through its socket.
 
 use crate::client::{Xenstore, present, texts};
 use crate::error::XenstoreError;
-use crate::wire::{ErrorName, Kind, Part};
-
-/// The most bytes all children may have: as many domids as there can be.
-const MAX_CHILDREN: usize = 256 << 10;
+use crate::wire::{ErrorName, Kind, MAX_DIRECTORY, Part};
 
 /// How often a node may change while it is read.
 const MAX_ATTEMPTS: usize = 8;
@@ -56,7 +54,7 @@ impl Xenstore {
             if part.is_last {
                 return Ok(Some(children));
             }
-            if part.children.is_empty() || children.len() > MAX_CHILDREN {
+            if part.children.is_empty() || children.len() > MAX_DIRECTORY {
                 return Err(XenstoreError::Malformed("a directory without end"));
             }
         }

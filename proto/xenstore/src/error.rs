@@ -70,7 +70,7 @@ pub enum Breach {
     #[error("a message of type {0}")]
     Kind(u32),
     /// More bytes than a message has.
-    #[error("a message of more than 4096 bytes")]
+    #[error("a message that is too long")]
     TooLong,
     /// An answer to a request that was not made, or has its answer.
     #[error("an answer to no request")]

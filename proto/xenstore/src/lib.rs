@@ -5,11 +5,11 @@
 //! xenstore is a small tree of nodes that a daemon in dom0 keeps for all domains of a host. A node
 //! has a path, a value, and a list of who may use it. Programs in dom0 talk to the daemon through a
 //! Unix socket, programs in a guest through the device `/dev/xen/xenbus`. Both carry the same
-//! messages:
+//! messages, with at most 4,096 bytes of payload (but see `directory`):
 //!
 //! ```text
 //! | type | request id | transaction | length |  length bytes of payload
-//!   u32    u32          u32           u32       in the machine's byte order; length <= 4096
+//!   u32    u32          u32           u32       in the machine's byte order
 //! ```
 //!
 //! Each request has one answer with its request id: of its own type, or of type `ERROR` with the

@@ -48,6 +48,14 @@ async fn a_short_directory_is_one_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_at_length_is_taken() {
+    let answer: String = (0..5_000).map(|domid| format!("{domid}\0")).collect();
+    let (children, asked) = list(vec![(DIRECTORY, answer.into_bytes())]).await;
+    assert_eq!(children.expect("a list").expect("there").len(), 5_000);
+    assert_eq!(asked.len(), 1);
+}
+
+#[tokio::test]
 async fn parts_are_put_together() {
     let answers = long([part("5\x000\x001\0"), part("5\x0017\0\0")]);
     let (children, asked) = list(answers).await;

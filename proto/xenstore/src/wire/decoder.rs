@@ -1,6 +1,6 @@
 //! Messages out of bytes that come in pieces.
 
-use super::message::{HEADER, Kind, MAX_PAYLOAD, Message};
+use super::message::{HEADER, Kind, Message};
 use crate::error::Breach;
 
 /// Collects bytes until they are a message. It holds no more than what it was given since it last
@@ -32,7 +32,7 @@ impl Decoder {
         let (kind, request, length) = split(header);
         let kind = Kind::from_code(kind).ok_or(Breach::Kind(kind))?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if length > MAX_PAYLOAD {
+        if length > kind.max_payload() {
             return Err(Breach::TooLong);
         }
         let Some((payload, _)) = rest.split_at_checked(length) else {
@@ -66,6 +66,7 @@ mod tests {
 
     use super::*;
     use crate::wire::encode;
+    use crate::wire::message::MAX_PAYLOAD;
 
     /// Gives the bytes in pieces that end at these places.
     fn decode(bytes: &[u8], cuts: &[usize]) -> Result<Vec<Message>, Breach> {
@@ -112,8 +113,12 @@ mod tests {
 
     #[test]
     fn a_length_that_cannot_be_is_refused_before_anything_is_waited_for() {
-        for length in [4_097, u32::MAX] {
-            let header = [Kind::Read as u32, 1, 0, length].map(u32::to_ne_bytes);
+        for (kind, length) in [
+            (Kind::Read, 4_097),
+            (Kind::WatchEvent, u32::MAX),
+            (Kind::Directory, (256 << 10) + 1),
+        ] {
+            let header = [kind as u32, 1, 0, length].map(u32::to_ne_bytes);
             assert_eq!(decode(header.as_flattened(), &[]), Err(Breach::TooLong));
         }
         let most = encode(Kind::Read, 1, &[7; MAX_PAYLOAD]).expect("it fits");

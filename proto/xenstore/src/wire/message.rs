@@ -3,6 +3,10 @@
 /// The most bytes a payload has (`XENSTORE_PAYLOAD_MAX`).
 pub(crate) const MAX_PAYLOAD: usize = 4_096;
 
+/// The most bytes an answer to `DIRECTORY` has: as many domids as there can be. Over its socket the
+/// OCaml xenstored answers at length where the C one says `E2BIG`.
+pub(crate) const MAX_DIRECTORY: usize = 256 << 10;
+
 /// Bytes of the header: four numbers.
 pub(super) const HEADER: usize = 16;
 
@@ -40,6 +44,14 @@ impl Kind {
         Self::DirectoryPart,
     ];
 
+    /// The most bytes the payload of such a message has, when it comes.
+    pub(super) const fn max_payload(self) -> usize {
+        match self {
+            Self::Directory => MAX_DIRECTORY,
+            _ => MAX_PAYLOAD,
+        }
+    }
+
     pub(super) fn from_code(code: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u32 == code)
     }
@@ -52,7 +64,7 @@ pub(crate) struct Message {
     pub(crate) kind: Kind,
     /// The request that it answers; of an event it means nothing.
     pub(crate) request: u32,
-    /// At most [`MAX_PAYLOAD`] bytes.
+    /// At most [`Kind::max_payload`] bytes.
     pub(crate) payload: Vec<u8>,
 }
 

@@ -7,5 +7,5 @@ mod payload;
 
 pub(crate) use self::decoder::Decoder;
 pub use self::error_name::ErrorName;
-pub(crate) use self::message::{Kind, encode};
+pub(crate) use self::message::{Kind, MAX_DIRECTORY, encode};
 pub(crate) use self::payload::{Part, event_token, names, terminated};
