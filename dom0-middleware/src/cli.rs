@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use proto::id::Seid;
 
 pub(crate) use self::token::{BackupArgs, RevokeArgs, StateCommand, TokenCommand};
-pub(crate) use self::vm::{BindArgs, VmArgs, VmCommand};
+pub(crate) use self::vm::{ApproveArgs, BindArgs, VmArgs, VmCommand, VmListArgs};
 use crate::broker::SessionName;
 use crate::config::DEFAULT_ADMIN_SOCKET;
 

@@ -84,7 +84,7 @@ impl MiddlewareError {
                 _ => ExitCode::Unavailable,
             },
             Self::Admin(AdminError::Refused(problem)) => match problem.code {
-                ProblemCode::NoCard => ExitCode::Unavailable,
+                ProblemCode::NoCard | ProblemCode::Unavailable => ExitCode::Unavailable,
                 ProblemCode::NotFound => ExitCode::NotSo,
                 ProblemCode::Refused => ExitCode::Refused,
                 ProblemCode::BadRequest => ExitCode::Internal,

@@ -28,6 +28,7 @@
 //! | [`admin`] | the operator's socket |
 //! | [`config`] | the configuration file |
 //! | [`state`] | what must survive the process |
+//! | `tokens` | tokens in their folder, for the domains that xenstore knows |
 //! | [`service`] | sockets, threads and clocks around the broker |
 //! | [`socket`], [`time`] | private sockets; time as the deciding parts see it |
 //! | `doctor` | what is wrong with an installation |
@@ -55,6 +56,7 @@ pub mod service;
 pub mod socket;
 pub mod state;
 pub mod time;
+mod tokens;
 pub mod xen;
 
 use std::process::ExitCode as ProcessExitCode;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use proto::id::Seid;
 use serde::{Deserialize, Serialize};
 
+use super::enrolment::{ApproveRequest, PendingView, VmApproved};
 use super::rights::{
     BindRequest, BindingView, TokenRevoked, TokenView, VmChanged, VmDetails, VmName,
 };
@@ -55,6 +56,10 @@ pub enum AdminRequest {
         /// Which one.
         vm: VmName,
     },
+    /// Running domains that offer a key and have no token for it.
+    VmPending {},
+    /// Issue a token for the key that a domain offers, if it is the one that is said.
+    VmApprove(Box<ApproveRequest>),
     /// Bind a domain to identities of a card.
     VmBind(Box<BindRequest>),
     /// Take all bindings of a domain away that were made by a command.
@@ -101,6 +106,10 @@ pub enum AdminAnswer {
     VmList(Vec<BindingView>),
     /// Everything about one domain.
     Vm(Box<VmDetails>),
+    /// Domains that wait for a token.
+    VmPending(Vec<PendingView>),
+    /// A token was issued.
+    VmApproved(Box<VmApproved>),
     /// Bindings were made.
     VmBound(Box<VmChanged>),
     /// Bindings were removed.
@@ -138,6 +147,8 @@ pub enum ProblemCode {
     NotFound,
     /// It may not be done, or the card says no.
     Refused,
+    /// Something that is needed for it does not answer.
+    Unavailable,
 }
 
 impl AdminAnswer {

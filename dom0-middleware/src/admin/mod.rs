@@ -7,6 +7,9 @@
 //! {"card_adopt":{"seid":"se-00","pin_file":"/..."}}  the same, once the card is open
 //! {"card_pin":{"seid":"se-00","pin_file":"/..."}}    the same
 //! {"vm_show":{"vm":"web01"}}                         {"vm":{"uuid":"7e55e2a0-...", ...}}
+//! {"vm_pending":{}}                                  {"vm_pending":[{"domain":"7e55e2a0-...", ...}]}
+//! {"vm_approve":{"vm":"web01","fingerprint":"SHA256:...","days":30}}
+//!                                                    {"vm_approved":{"uuid": ..., "cti":"07...", ...}}
 //! {"vm_bind":{"vm":"web01","cards":["se-00"], ...}}  {"vm_bound":{"uuid": ..., "change":12, ...}}
 //! {"token_revoke":{"cti":"07..."}}                   {"token_revoked":{"cti":"07...", ...}}
 //! {"status":{}}      {"status":{"version":"0.1.0", ...}}
@@ -17,12 +20,14 @@
 //! |---|---|
 //! | `message` | requests and answers |
 //! | `rights` | what they say of bindings and tokens |
+//! | `enrolment` | what they say of tokens through xenstore, and of guests that wait for one |
 //! | `view` | what `status` says besides the broker's state |
 //! | `reply` | one answer, or many over time |
 //! | `listener` | the service's end |
 //! | `client` | the command line's end |
 
 mod client;
+mod enrolment;
 mod listener;
 mod message;
 mod reply;
@@ -30,6 +35,9 @@ mod rights;
 mod view;
 
 pub use self::client::{AdminError, ask, watch};
+pub use self::enrolment::{
+    ApproveRequest, DEFAULT_DAYS, MAX_DAYS, PendingView, TokensView, VmApproved,
+};
 pub(crate) use self::listener::AdminListener;
 pub use self::message::{AdminAnswer, AdminRequest, Problem, ProblemCode};
 pub(crate) use self::reply::AdminReply;

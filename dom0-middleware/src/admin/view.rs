@@ -6,6 +6,7 @@ use proto::id::{DomId, DomainUuid};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::enrolment::TokensView;
 use super::rights::BindingView;
 use crate::broker::{CardView, Snapshot};
 use crate::config::Config;
@@ -92,6 +93,9 @@ pub struct ServiceView {
     pub channels: Vec<ChannelView>,
     /// Who is bound to what.
     pub bindings: Vec<BindingView>,
+    /// Tokens that go to domains through xenstore; absent where none do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tokens: Option<TokensView>,
 }
 
 /// Everything about one card.
@@ -158,6 +162,7 @@ impl ServiceView {
             notes,
             channels: channels.collect(),
             bindings: Vec::new(),
+            tokens: None,
         }
     }
 }

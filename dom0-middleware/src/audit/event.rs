@@ -7,8 +7,8 @@ use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use serde::Serialize;
 
 use super::records::{
-    Admitted, ChannelClosed, CheckpointProof, CheckpointReason, Closed, Established, Killed,
-    PinOutcome, Refusals, SessionFacts, as_text,
+    Admitted, ChannelClosed, CheckpointProof, CheckpointReason, Closed, Established, IssuedBecause,
+    Killed, PinOutcome, Refusals, SessionFacts, as_text,
 };
 
 /// One thing that happened.
@@ -156,6 +156,19 @@ pub enum AuditEvent {
         domain: DomainUuid,
         /// The first moment that counts.
         from: String,
+    },
+    /// A token was issued by the service. Written before anybody has it.
+    TokenIssued {
+        /// The domain it is for.
+        domain: DomainUuid,
+        /// Its number, in hexadecimal.
+        cti: String,
+        /// The channel key it names: `SHA256:` and 64 hexadecimal digits.
+        channel_key: String,
+        /// When it ends.
+        exp: String,
+        /// Why.
+        because: IssuedBecause,
     },
     /// What earlier versions kept in files of their own was taken over.
     StateImported {

@@ -41,6 +41,27 @@ pub enum CheckpointProof {
     },
 }
 
+/// Why a token was issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IssuedBecause {
+    /// The one before ends soon.
+    Renewed,
+    /// The operator has approved its key.
+    Approved,
+}
+
+impl IssuedBecause {
+    /// For people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Renewed => "renewed",
+            Self::Approved => "approved",
+        }
+    }
+}
+
 /// Why a card has no PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -194,7 +194,7 @@ impl Broker {
     }
 
     /// The fourth fact of a domain.
-    fn binding_facts(&self, domain: DomainUuid) -> Vec<BindingFact> {
+    pub(crate) fn binding_facts(&self, domain: DomainUuid) -> Vec<BindingFact> {
         let bindings = self.table.of_domain(domain);
         bindings
             .map(|(id, binding)| {

@@ -6,12 +6,13 @@ use clap::{Args, Subcommand};
 use proto::id::{IdentityName, Seid};
 
 use super::ReportArgs;
+use crate::admin::{DEFAULT_DAYS, MAX_DAYS};
 
 /// What to do with bindings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum VmCommand {
-    /// List all bindings
-    List(ReportArgs),
+    /// List all bindings, or the domains that wait for a token
+    List(VmListArgs),
     /// Show everything about one domain: its bindings and its token
     Show(VmArgs),
     /// Let a domain use identities of a card, over restarts too
@@ -19,6 +20,12 @@ pub(crate) enum VmCommand {
     /// Files are read now: what they hold later changes nothing. A card that is bound to another
     /// domain is refused unless both say --shared; an identity belongs to one domain, always.
     Bind(BindArgs),
+    /// Issue a token for the key that a running domain offers
+    ///
+    /// For a domain in which `domu-agent enroll` has put its key into xenstore. Only the key with the
+    /// fingerprint that is said is approved: compare it with what enroll printed there. The token
+    /// goes into the folder of the service, and from there to the domain.
+    Approve(ApproveArgs),
     /// Take away all bindings of a domain that were made with `vm bind`
     ///
     /// Its sessions end at once. Bindings of the configuration are changed there.
@@ -33,6 +40,39 @@ pub(crate) struct VmArgs {
     pub(crate) vm: String,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
+}
+
+/// Arguments of `vm list`.
+#[derive(Debug, Args)]
+pub(crate) struct VmListArgs {
+    /// The running domains that offer a key in xenstore and have no token for it instead
+    #[arg(long)]
+    pub(crate) pending: bool,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+/// Arguments of `vm approve`.
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    #[command(flatten)]
+    pub(crate) vm: VmArgs,
+    /// The fingerprint of the key, as `domu-agent enroll` printed it in the guest
+    #[arg(long, value_name = "SHA256:…", value_parser = fingerprint)]
+    pub(crate) fingerprint: String,
+    /// Days that the token is good
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_DAYS,
+          value_parser = clap::value_parser!(u64).range(1..=MAX_DAYS))]
+    pub(crate) days: u64,
+}
+
+/// The form of a fingerprint; the service compares it.
+fn fingerprint(text: &str) -> Result<String, &'static str> {
+    let digits = text.strip_prefix("SHA256:").unwrap_or_default();
+    let is_good = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_good
+        .then(|| text.to_owned())
+        .ok_or("not SHA256: and 64 hexadecimal digits, as domu-agent enroll prints it")
 }
 
 /// Arguments of `vm bind`.

@@ -17,8 +17,10 @@ mod status;
 mod table;
 mod token_list;
 mod token_revoke;
+mod vm_approve;
 mod vm_bind;
 mod vm_list;
+mod vm_pending;
 mod vm_show;
 mod vm_unbind;
 
@@ -54,6 +56,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), MiddlewareError> {
         Command::Session(SessionCommand::Kill(args)) => session_kill::run(&args, out),
         Command::Queue(QueueCommand::Show(args)) => queue_show::run(&args, out),
         Command::Vm(VmCommand::List(args)) => vm_list::run(&args, out),
+        Command::Vm(VmCommand::Approve(args)) => vm_approve::run(args, out),
         Command::Vm(VmCommand::Show(args)) => vm_show::run(args, out),
         Command::Vm(VmCommand::Bind(args)) => vm_bind::run(args, out),
         Command::Vm(VmCommand::Unbind(args)) => vm_unbind::run(args, out),

@@ -38,6 +38,16 @@ fn print(status: &StatusView, out: &mut impl Write) -> io::Result<()> {
     for note in &service.notes {
         writeln!(out, "NOTE        {note}")?;
     }
+    if let Some(tokens) = &service.tokens {
+        let (given, folder) = (tokens.given, &tokens.folder);
+        writeln!(
+            out,
+            "tokens      {given} given through xenstore, from {folder}"
+        )?;
+        for problem in &tokens.problems {
+            writeln!(out, "NOTE        tokens: {problem}")?;
+        }
+    }
     writeln!(
         out,
         "handshakes  {} running, {} waiting, {} established and {} refused since start",

@@ -2,13 +2,20 @@
 
 use std::io::{self, Write};
 
-use super::table;
+use super::{table, vm_pending};
 use crate::admin::{AdminAnswer, AdminError, AdminRequest, BindingView, ask};
-use crate::cli::ReportArgs;
+use crate::cli::VmListArgs;
 use crate::error::MiddlewareError;
 
-/// Prints all bindings.
-pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
+/// Prints all bindings, or the domains that wait for a token.
+pub(super) fn run(args: &VmListArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
+    let VmListArgs {
+        pending,
+        report: args,
+    } = args;
+    if *pending {
+        return vm_pending::run(args, out);
+    }
     let AdminAnswer::VmList(bindings) = ask(&args.admin, &AdminRequest::VmList {})? else {
         return Err(AdminError::OtherAnswer.into());
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::facts::{ConfigFacts, Facts, PcscFacts, PcscProblem, Silence};
 use super::finding::Finding;
-use crate::admin::StatusView;
+use crate::admin::{StatusView, TokensView};
 use crate::broker::{CardState, CardView};
 use crate::time::UnixTime;
 use crate::xen::XenstoreFault;
@@ -32,6 +32,9 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
         findings.extend(config.hv.map(|(left, end)| hv_certificate(left, end)));
     }
     findings.extend(facts.xenstore.as_ref().map(xenstore));
+    if let Ok(status) = &facts.service {
+        findings.extend(status.service.tokens.iter().flat_map(tokens));
+    }
     if let Some(pcsc) = &facts.pcsc {
         let config = facts
             .config
@@ -106,6 +109,17 @@ fn xenstore(domains: &Result<usize, XenstoreFault>) -> Finding {
         Ok(count) => Finding::ok("xenstore", format!("answers, live domains: {count}")),
         Err(fault) => Finding::fail("xenstore", fault.to_string()).next(fault.cure()),
     }
+}
+
+fn tokens(tokens: &TokensView) -> Vec<Finding> {
+    let (given, folder) = (tokens.given, &tokens.folder);
+    if tokens.problems.is_empty() {
+        let what = format!("from {folder}, running domains that have theirs: {given}");
+        return vec![Finding::ok("tokens", what)];
+    }
+    let problems = tokens.problems.iter();
+    let finding = |problem: &String| Finding::warn("tokens", format!("{folder}: {problem}"));
+    problems.map(finding).collect()
 }
 
 fn readers(pcsc: &PcscFacts, config: Option<&ConfigFacts>) -> Vec<Finding> {

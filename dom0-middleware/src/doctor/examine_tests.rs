@@ -46,6 +46,7 @@ fn status() -> StatusView {
                 domain: Some(uuid()),
                 insecure_development: false,
             }],
+            tokens: None,
             bindings: vec![crate::admin::BindingView {
                 domain: uuid(),
                 name: Some("web01".to_owned()),
@@ -346,4 +347,25 @@ fn an_hv_certificate_that_ends_soon_is_worth_a_word() {
         warning.contains("in 3 days") && warning.contains("hv_pins"),
         "{warning}"
     );
+}
+
+#[test]
+fn tokens_that_reach_nobody_are_worth_a_word() {
+    let finding = |problems: &[&str]| {
+        let view = TokensView {
+            folder: "/tokens".to_owned(),
+            given: 2,
+            problems: problems
+                .iter()
+                .map(|problem| (*problem).to_owned())
+                .collect(),
+        };
+        tokens(&view)
+    };
+    let good = finding(&[]);
+    assert_eq!(good[0].level, Level::Ok);
+    let two = finding(&["a.token: the token was revoked; issue another", "x"]);
+    assert_eq!(two.len(), 2);
+    assert!(two.iter().all(|finding| finding.level == Level::Warn));
+    assert!(two[0].message.contains("a.token"), "{two:?}");
 }

@@ -13,7 +13,9 @@ use super::bound::TellBound;
 use super::cards::Cards;
 use super::error::ServiceError;
 use super::inbox::{AdminQuery, Inbox, Outlet, Told};
+use super::issuing::Issuing;
 use super::operator::Watchers;
+use super::revocations::TellRevoked;
 use super::sightings::Sightings;
 use crate::admin::ServiceView;
 use crate::audit::{AuditEvent, AuditLog};
@@ -35,6 +37,10 @@ pub(super) struct Actor {
     pub(super) bindings: Bindings,
     /// Told after each change of them.
     pub(super) bound: TellBound,
+    /// Told after each revocation.
+    pub(super) revoked: TellRevoked,
+    /// What tokens are issued with, where the service does that.
+    pub(super) issuing: Option<Issuing>,
     pub(super) sightings: Sightings,
     /// The names of the configuration's domains, if it has any.
     pub(super) names: Option<StaticDomains>,
@@ -132,6 +138,14 @@ impl Actor {
                 live,
                 answer,
             } => self.on_live(request, &live, answer),
+            Told::TokenDue(token) => {
+                self.on_token_due(token);
+                Ok(())
+            }
+            Told::TokenMade(token) => {
+                self.on_token_made(*token);
+                Ok(())
+            }
             Told::Admin(AdminQuery { request, answer }) => self.on_request(request, answer),
         }
     }

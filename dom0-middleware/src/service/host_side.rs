@@ -20,6 +20,11 @@ pub(super) struct HostSide {
 }
 
 impl HostSide {
+    /// The current HV certificate.
+    pub(super) fn current(&self) -> &HvCertificate {
+        &self.current
+    }
+
     pub(super) fn new(hosts: Hosts) -> Result<Self, ServiceError> {
         let key = Arc::new(hosts.channel_key);
         Ok(Self {

@@ -1,17 +1,20 @@
 //! What the actor is told, and by whom.
 
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use proto::id::Seid;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{mpsc, oneshot};
 
+use super::issuing::TokenMade;
 use super::live::Live;
 use crate::admin::{AdminReply, AdminRequest};
 use crate::broker::{ConnId, Event};
 use crate::card::{AdoptedCard, AdoptionError, KeepCard, Reporter, WorkerReport};
 use crate::channel::LinkHandle;
 use crate::mapping::ReadFault;
+use crate::tokens::TokenFile;
 use crate::xen::{DomainEnded, LiveDomain};
 
 /// Events of guests and operators that may wait for the actor; who has more waits in turn.
@@ -44,6 +47,10 @@ pub(super) enum Told {
         card: AdoptedCard,
         answer: SyncSender<Result<(), AdoptionError>>,
     },
+    /// A token ends soon.
+    TokenDue(Arc<TokenFile>),
+    /// A token was signed, or not.
+    TokenMade(Box<TokenMade>),
     /// An operator asks.
     Admin(AdminQuery),
 }

@@ -61,6 +61,14 @@ impl Live {
         }
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> Result<&[LiveDomain], Problem> {
+        self.0.as_deref().map_err(|fault| Problem {
+            code: ProblemCode::Unavailable,
+            message: format!("who is running cannot be found out: {fault}"),
+        })
+    }
+
     /// The name of a domain, if it can be told.
     pub(super) fn name(&self, uuid: DomainUuid) -> Option<String> {
         self.having(uuid).find_map(|domain| domain.name.clone())

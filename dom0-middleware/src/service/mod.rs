@@ -17,7 +17,9 @@
 //! | `operator` | does what operators ask for |
 //! | `rights`, `vms`, `tokens` | what operators do with bindings and tokens |
 //! | `bind_request`, `bindings`, `live` | what they say, beside what stands; who is meant by a name |
-//! | `bound` | tells which domains are bound |
+//! | `bound`, `revocations` | tell which domains are bound, which tokens do not count |
+//! | `token_delivery` | takes tokens from their folder to the domains in xenstore |
+//! | `issuing`, `approval`, `pending` | tokens that the service has signed; which guests wait for one |
 //! | `sightings` | the last token of each domain |
 //! | `cards` | the cards' workers and what is remembered of them |
 //! | `durable` | the durable state at start |
@@ -30,6 +32,7 @@
 //! | `inbox` | what the actor is told |
 
 mod actor;
+mod approval;
 mod bind_request;
 mod bindings;
 mod bound;
@@ -43,12 +46,16 @@ mod guest;
 mod guests;
 mod host_side;
 mod inbox;
+mod issuing;
 mod live;
 mod operator;
+mod pending;
 mod renewal;
+mod revocations;
 mod rights;
 mod sightings;
 mod start;
+mod token_delivery;
 mod tokens;
 mod vms;
 

@@ -55,6 +55,8 @@ impl Actor {
                 return self.reopen(&seid, order, answer);
             }
             request @ (AdminRequest::VmList {}
+            | AdminRequest::VmPending {}
+            | AdminRequest::VmApprove(_)
             | AdminRequest::VmShow { .. }
             | AdminRequest::VmBind(_)
             | AdminRequest::VmUnbind { .. }
@@ -79,6 +81,8 @@ impl Actor {
         let name = |uuid| Some(names.as_ref()?.by_uuid(uuid)?.name.clone());
         let mut service = self.service.clone();
         service.bindings = self.bindings.views(self.broker.table(), name, |_| true);
+        let issuing = self.issuing.as_ref();
+        service.tokens = issuing.map(|issuing| issuing.given.borrow().clone());
         let health = self.domains.xenstore().map(XenstoreDomains::health);
         StatusView {
             service,

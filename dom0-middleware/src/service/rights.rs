@@ -43,6 +43,14 @@ impl Actor {
         answer: oneshot::Sender<AdminReply>,
     ) -> Result<(), ServiceError> {
         let said = match request {
+            AdminRequest::VmPending {} => {
+                self.vm_pending(live, answer);
+                return Ok(());
+            }
+            AdminRequest::VmApprove(request) => {
+                self.vm_approve(&request, live, answer);
+                return Ok(());
+            }
             AdminRequest::VmList {} => Ok(self.vm_list(live)),
             AdminRequest::VmShow { vm } => live
                 .find(&vm)

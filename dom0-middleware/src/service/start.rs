@@ -18,8 +18,10 @@ use super::error::ServiceError;
 use super::guests::{self, ConnIds, Door};
 use super::host_side::HostSide;
 use super::inbox::{self, Inbox};
+use super::issuing::Issuing;
 use super::operator::Watchers;
 use super::renewal;
+use super::revocations::TellRevoked;
 use super::sightings::Sightings;
 use crate::admin::{AdminListener, ServiceView};
 use crate::audit::{AuditEvent, AuditLog, CheckpointReason};
@@ -88,6 +90,18 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(admin.serve(inbox.clone()));
     let domains = domains(&config, &inbox);
+    let revoked = TellRevoked::load(&state)?;
+    let issuing = match (&hosts, domains.xenstore()) {
+        (Some(hosts), Some(xenstore)) => {
+            let living = xenstore.living();
+            let (issuing, delivery) =
+                Issuing::new(&config, hosts, living, revoked.listen(), &inbox);
+            tasks.spawn(delivery.run());
+            Some(issuing)
+        }
+        // There is nowhere to put tokens, or nobody's they could be.
+        _ => None,
+    };
     let door = Door {
         ids: ConnIds::default(),
         inbox: inbox.clone(),
@@ -124,6 +138,8 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         audit,
         bindings,
         bound: tell_bound,
+        revoked,
+        issuing,
         sightings: Sightings::load(&state)?,
         names: config.domains.named().cloned(),
         state,

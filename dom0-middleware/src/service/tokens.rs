@@ -66,6 +66,7 @@ impl Actor {
                 },
             )?);
             self.tell_broker(Event::TokenRevoked { cti })?;
+            self.revoked.token(cti);
         }
         let token = match (seen, revocation) {
             (Some((domain, token)), revocation) => view(domain, &token, revocation, None, live),
@@ -111,6 +112,7 @@ impl Actor {
             },
         )?;
         self.tell_broker(Event::TokensFrom { domain, from })?;
+        self.revoked.tokens_from(domain, from);
         Ok(AdminAnswer::TokensRevoked(Box::new(VmChanged {
             vm: live.view(domain),
             change,

@@ -24,6 +24,7 @@
 //! | `living`, `health` | [`Living`]: who lives now; [`Health`]: whether xenstored answers |
 //! | `census`, `counting` | who is behind each domid at one moment; what changed between two |
 //! | `node` | paths and what may stand there |
+//! | `token_node` | where the token of a domain is put, and what the domain offers as its key |
 //! | `store` | what is wanted of a connection to xenstored |
 //! | `connection` | that connection, through our own client |
 //! | `probe` | whether xenstored answers, and what to do if not |
@@ -40,6 +41,7 @@ mod living;
 mod node;
 mod probe;
 mod store;
+mod token_node;
 
 #[cfg(test)]
 mod follower_tests;
@@ -51,3 +53,4 @@ pub use self::domains::{Answer, Domains, ListAnswer, LiveDomain, XenstoreDomains
 pub use self::health::{Health, Trouble};
 pub use self::living::Living;
 pub use self::probe::{XenstoreFault, probe};
+pub(crate) use self::token_node::{Put, put_token, read_enrolment};

@@ -1,7 +1,8 @@
 //! Nodes of xenstore: where they are, and what may stand there.
 //!
-//! All of them are written by dom0's toolstack and cannot be written by a guest. Nothing below
-//! `data`, which is the guest's own, is ever looked at.
+//! All of them are written by dom0, mostly by its toolstack, and cannot be written by a guest. Of what
+//! is below `data`, which is the guest's own, only the key that it offers is looked at, when the
+//! operator asks for it.
 //!
 //! Source: Xen, docs/misc/xenstore-paths.pandoc.
 
@@ -23,6 +24,26 @@ pub(super) fn vm(domid: DomId) -> String {
 /// Where the name of a domain is.
 pub(super) fn name(domid: DomId) -> String {
     format!("{DOMAINS}/{domid}/name")
+}
+
+/// The node of a domain.
+pub(super) fn domain(domid: DomId) -> String {
+    format!("{DOMAINS}/{domid}")
+}
+
+/// Where what we write for a domain is.
+pub(super) fn tessera(domid: DomId) -> String {
+    format!("{DOMAINS}/{domid}/tessera")
+}
+
+/// Where a domain reads its token.
+pub(super) fn token(domid: DomId) -> String {
+    format!("{DOMAINS}/{domid}/tessera/token")
+}
+
+/// Where a domain offers the public key of its channel. Anything may stand there.
+pub(super) fn enrolment(domid: DomId) -> String {
+    format!("{DOMAINS}/{domid}/data/tessera/enroll")
 }
 
 /// A child of [`DOMAINS`]; `None` for what is no domid in its only spelling.
