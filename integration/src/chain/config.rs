@@ -20,7 +20,11 @@ pub(super) fn text(plan: &ChainPlan, hv: Option<&Hypervisor>, folder: &Path) -> 
         at(STATE_FILE)
     );
     if plan.xenstore.is_some() {
-        text.push_str("[xenstore]\nenabled = true\n");
+        let _ = write!(
+            text,
+            "[xenstore]\nenabled = true\n[tokens]\nfolder = {}\n",
+            at(TOKENS)
+        );
     }
     if let Some(hv) = hv {
         let _ = write!(
@@ -89,3 +93,4 @@ pub(super) const ADMIN_SOCKET: &str = "admin.sock";
 pub(super) const CONFIG_FILE: &str = "dom0-middleware.toml";
 pub(super) const AUDIT_FILE: &str = "audit.jsonl";
 pub(super) const STATE_FILE: &str = "state.db";
+pub(super) const TOKENS: &str = "tokens";

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::config::{self, ADMIN_SOCKET, AUDIT_FILE, CONFIG_FILE, channel};
+use super::config::{self, ADMIN_SOCKET, AUDIT_FILE, CONFIG_FILE, TOKENS, channel};
 use super::guest::{self, Guest};
 use super::plan::{ChainPlan, GuestPlan};
 use super::soft_card::{self, CA_FILE};
@@ -339,6 +339,12 @@ impl Chain {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The folder of tokens for domains that xenstore knows.
+    #[must_use]
+    pub fn tokens_folder(&self) -> PathBuf {
+        self.folder.path().join(TOKENS)
     }
 
     /// The audit so far, its chain checked.

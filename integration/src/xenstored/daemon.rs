@@ -72,6 +72,27 @@ impl Xenstored {
         change(&mut client).expect("allowed");
     }
 
+    /// What stands at a node, as text; `None` when there is no such node.
+    ///
+    /// # Panics
+    /// When the daemon says no.
+    #[must_use]
+    pub fn read(&self, path: &str) -> Option<String> {
+        let mut client = Client::connect(&self.socket()).expect("it listens");
+        let value = client.read(path).expect("allowed");
+        value.map(|value| String::from_utf8_lossy(&value).into_owned())
+    }
+
+    /// Who may use a node that is there: `n0` and `r7` for owner dom0, readable by domain 7.
+    ///
+    /// # Panics
+    /// When the daemon says no.
+    #[must_use]
+    pub fn permissions(&self, path: &str) -> Vec<String> {
+        let mut client = Client::connect(&self.socket()).expect("it listens");
+        client.permissions(path).expect("allowed")
+    }
+
     /// Kills the daemon; its socket's file stays.
     ///
     /// # Panics

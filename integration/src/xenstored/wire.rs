@@ -21,6 +21,7 @@ pub struct Client(UnixStream);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Request {
     Read = 2,
+    GetPerms = 3,
     Introduce = 8,
     Release = 9,
     Write = 11,
@@ -66,6 +67,16 @@ impl Client {
             Err(StoreError::Refused(code)) if code == "ENOENT" => Ok(None),
             answer => answer.map(Some),
         }
+    }
+
+    /// Who may use a node, as [`Self::set_permissions`] has it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn permissions(&mut self, path: &str) -> Result<Vec<String>, StoreError> {
+        let answer = self.ask(Request::GetPerms, &terminated(&[path]))?;
+        let texts = String::from_utf8_lossy(&answer);
+        Ok(texts.split_terminator('\0').map(str::to_owned).collect())
     }
 
     /// Writes a node; those above it are made.

@@ -1,8 +1,11 @@
 //! Guests that a real xenstored knows.
 
+mod delivery;
+mod enrolment;
 mod faults;
 mod leaving;
 mod liar;
+mod renewal;
 mod token_names;
 mod who;
 

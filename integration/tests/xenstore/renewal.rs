@@ -1,0 +1,121 @@
+//! Tokens that are issued anew before they end.
+
+use std::fs;
+
+use integration::chain::{Chain, ChainPlan, GuestPlan};
+use integration::fake_clock::FakeClock;
+use integration::openssl::{OpensslServer, ServerPlan};
+use integration::pki::{KeyKind, Pki};
+use integration::wait;
+use integration::xenstored::{Domain, Xenstored, uuid};
+use proto::token::{Claims, decode, from_text};
+
+use crate::{Host, NAME, PATIENT, card, web01};
+
+fn claims(text: &str) -> Claims {
+    let token = from_text(text).expect("a token");
+    decode(&token).expect("a token").1
+}
+
+impl Host {
+    /// The same with a calendar that the test sets.
+    fn on_clock(clock: &FakeClock, more_config: &str) -> Self {
+        let (pki, xenstored) = (Pki::new(), Xenstored::start());
+        xenstored.create(&web01(1));
+        let plan = ChainPlan::new()
+            .card(card(&[]))
+            .guest(GuestPlan::new("web01").bound("se-00", "web01"))
+            .limit("domain_read_ms", PATIENT)
+            .on_xenstore(&xenstored)
+            .started_by(&clock.starter())
+            .more_config(more_config);
+        let chain = Chain::start(&pki, &plan);
+        let credential = pki.server(NAME, KeyKind::P256);
+        let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
+        Self {
+            chain,
+            server,
+            xenstored,
+        }
+    }
+
+    fn in_folder(&self, number: usize) -> String {
+        let file = format!("{}.token", uuid(number));
+        let text = fs::read_to_string(self.chain.tokens_folder().join(file));
+        text.expect("there").trim_end().to_owned()
+    }
+
+    /// Waits until the token of the first domain is another one than `former`.
+    fn wait_renewed(&self, former: &str) -> String {
+        wait::until("the token is renewed", || {
+            let text = self.in_folder(1);
+            (text != former).then_some(text)
+        })
+    }
+}
+
+#[test]
+fn a_token_of_a_bound_domain_is_renewed_and_no_other_is() {
+    let Some(clock) = FakeClock::new() else {
+        return;
+    };
+    let host = Host::on_clock(&clock, "");
+    host.xenstored.create(&Domain::new(2, 2, "other"));
+    // Of a domain that is bound, and of one that is not.
+    let (first, other) = (host.issue(1), host.issue(2));
+    host.wait_node(1, Some(&first));
+    host.wait_node(2, Some(&other));
+    clock.set("+19d");
+    assert!(host.chain.admin(&["status"]).status.success());
+    assert_eq!(host.in_folder(1), first);
+
+    clock.set("+21d");
+    let second = host.wait_renewed(&first);
+    let (former, next) = (claims(&first), claims(&second));
+    assert_eq!(next.sub, former.sub);
+    assert_eq!(next.cnf, former.cnf);
+    assert_eq!(next.vm_cert_sha256, former.vm_cert_sha256);
+    assert_eq!(next.hv_domain, former.hv_domain);
+    assert_eq!(next.exp - next.iat, former.exp - former.iat);
+    assert!(next.exp > former.exp + 20 * 86_400);
+    assert_ne!(next.cti, former.cti);
+    host.wait_node(1, Some(&second));
+    assert_eq!(host.in_folder(2), other);
+    let issued = host.chain.audited("token-issued");
+    assert_eq!(issued.len(), 1, "{issued:?}");
+    assert_eq!(issued[0]["because"], "renewed");
+    assert_eq!(issued[0]["domain"], uuid(1));
+
+    // One that is revoked is not renewed, and neither is one that has ended.
+    let cti: String = next.cti.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(
+        host.chain
+            .admin(&["token", "revoke", &cti])
+            .status
+            .success()
+    );
+    clock.set("+45d");
+    host.wait_node(1, None);
+    host.wait_node(2, None);
+    assert_eq!(host.in_folder(1), second);
+    assert_eq!(host.chain.audited("token-issued").len(), 1);
+}
+
+#[test]
+fn where_tokens_are_not_renewed_they_end() {
+    let Some(clock) = FakeClock::new() else {
+        return;
+    };
+    let host = Host::on_clock(&clock, "");
+    let config = fs::read_to_string(host.chain.config_file()).expect("there");
+    let config = config.replacen("[tokens]\n", "[tokens]\nrenew = false\n", 1);
+    fs::write(host.chain.config_file(), config).expect("ours");
+    let mut host = host;
+    host.chain.restart_middleware();
+    let token = host.issue(1);
+    host.wait_node(1, Some(&token));
+    clock.set("+31d");
+    host.wait_node(1, None);
+    assert_eq!(host.in_folder(1), token);
+    assert_eq!(host.chain.audited("token-issued").len(), 0);
+}
