@@ -1,6 +1,6 @@
 //! How a connection ends, as the client library shows it.
 
-use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+use std::io::ErrorKind::{ConnectionAborted, ConnectionReset};
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use integration::openssl::{OpensslServer, ServerPlan};
 use integration::payload::payload;
 use integration::pki::{KeyKind, Pki};
 use integration::tls_server::TlsServer;
-use integration::wait::{self, PATIENCE};
+use integration::wait::PATIENCE;
 use rustls::version::TLS12;
 
 use crate::{NAME, chain, connect};
@@ -94,7 +94,6 @@ fn a_right_that_ends_shuts_the_connection_down() {
     let kinds = [ConnectionAborted, ConnectionReset];
     assert!(kinds.contains(&error.kind()), "{error}");
     assert_eq!(socket.ended().expect("asked").how, Ending::Revoked);
-    let written = wait::until("an end of writing", || socket.write(b"x").err());
-    let kinds = [BrokenPipe, ConnectionReset];
-    assert!(kinds.contains(&written.kind()), "{written}");
+    // Writing is no sign: kernel 6.1 takes small records for a connection that was shut down, and
+    // drops them.
 }

@@ -3,12 +3,14 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 
 use domu_agent::client::{Ending, PlaintextSocket};
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::payload::payload;
 use integration::pki::{KeyKind, Pki};
-use integration::tls_server::{TlsServer, echo};
+use integration::tls_server::TlsServer;
 use integration::wait::{self, PATIENCE};
 use rustls::version::TLS12;
 
@@ -33,9 +35,14 @@ fn a_close_notify_is_an_error_until_the_agent_was_asked() {
     let pki = Pki::new();
     let Some(chain) = chain(&pki) else { return };
     let credential = pki.server(NAME, KeyKind::P256);
-    let server = TlsServer::start(&pki, &credential, &TLS12, |tls| tls.write_all(b"all of it"));
+    let server = TlsServer::start(&pki, &credential, &TLS12, |tls| {
+        // A server that ends at once would leave the kernel no connection to take.
+        tls.read_exact(&mut [0])?;
+        tls.write_all(b"all of it")
+    });
     let socket = connect(&chain, server.port());
     let mut tcp = plain(&socket);
+    tcp.write_all(b"?").expect("it stands");
     let mut data = [0; 9];
     tcp.read_exact(&mut data).expect("the server sends");
     // A control record cannot be read by a call that has no place for its type.
@@ -70,25 +77,34 @@ fn the_lease_ends_the_sending_direction_whoever_else_has_it() {
     let pki = Pki::new();
     let Some(chain) = chain(&pki) else { return };
     let credential = pki.server(NAME, KeyKind::P256);
-    let server = TlsServer::start(&pki, &credential, &TLS12, echo);
+    let (heard, hears) = channel();
+    let heard = Mutex::new(heard);
+    let server = TlsServer::start(&pki, &credential, &TLS12, move |tls| {
+        let mut data = Vec::new();
+        // The end of TCP without close_notify is an error.
+        tls.read_to_end(&mut data)?;
+        tls.write_all(&data)?;
+        let heard = heard.lock().expect("one at a time");
+        heard.send(data).expect("the test waits");
+        Ok(())
+    });
     let socket = connect(&chain, server.port());
     let mut tcp = plain(&socket);
     tcp.write_all(b"before").expect("it stands");
     // Closes the socket of the request. What another program still holds is `tcp`.
     drop(socket);
-    // `echo` ends at close_notify: without one this would wait for ever.
     let mut data = [0; 6];
-    tcp.read_exact(&mut data).expect("the server echoes");
+    tcp.read_exact(&mut data)
+        .expect("the server has seen an end");
     assert_eq!(&data, b"before");
     assert_eq!(
         code(tcp.read(&mut data)),
         Err(Some(EIO)),
         "its close_notify"
     );
-    let after = tcp
-        .write(b"after")
-        .expect_err("behind close_notify nothing may come");
-    assert_eq!(after.kind(), io::ErrorKind::BrokenPipe);
+    // Whether the kernel says so or not, as 6.1 does not: nothing can follow.
+    println!("a write behind close_notify: {:?}", tcp.write(b"after"));
+    assert_eq!(hears.recv_timeout(PATIENCE).expect("its end"), b"before");
 }
 
 #[test]
@@ -96,8 +112,8 @@ fn shutting_tcp_down_is_no_close_notify() {
     let pki = Pki::new();
     let Some(chain) = chain(&pki) else { return };
     let credential = pki.server(NAME, KeyKind::P256);
-    let (heard, hears) = std::sync::mpsc::channel();
-    let heard = std::sync::Mutex::new(heard);
+    let (heard, hears) = channel();
+    let heard = Mutex::new(heard);
     let server = TlsServer::start(&pki, &credential, &TLS12, move |tls| {
         let end = tls
             .read_to_end(&mut Vec::new())

@@ -14,5 +14,7 @@ tests() {
     bin/kernel_tls --nocapture --test-threads 1 "$@" 2>&1 | tee -a "${OUT:-/tmp}/kernel-tls.txt"
     return "${PIPESTATUS[0]}"
 }
-tests --skip figures
-tests figures
+status=0
+tests --skip figures || status=$?
+tests figures || status=$?
+exit "$status"
