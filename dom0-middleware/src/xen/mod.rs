@@ -47,6 +47,8 @@ mod token_node;
 mod follower_tests;
 #[cfg(test)]
 mod living_tests;
+#[cfg(test)]
+mod token_node_tests;
 
 pub use self::census::DomainEnded;
 pub use self::domains::{Answer, Domains, ListAnswer, LiveDomain, XenstoreDomains, read};
