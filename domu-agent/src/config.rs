@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::app::{AllowList, AllowTable, UnknownAccount};
-use crate::dom0::HvPin;
+use crate::dom0::{HvPin, TokenPlace};
 
 /// Where applications find the agent unless told otherwise.
 pub(crate) const DEFAULT_SOCKET: &str = "/run/domu-agent/agent.sock";
@@ -33,7 +33,8 @@ pub(crate) struct Dom0Config {
     pub kind: ChannelKind,
     /// The Unix socket of this domain's channel; for that kind alone.
     pub path: Option<PathBuf>,
-    /// A file with the VM-Auth-Token as text; read at each connection, and when it changes.
+    /// A file with the VM-Auth-Token as text; read at each connection, and when it changes. Left
+    /// out: dom0 puts the token into xenstore.
     pub token_file: Option<PathBuf>,
     /// The file of the key that authenticates the channel.
     pub key_file: Option<PathBuf>,
@@ -46,6 +47,15 @@ pub(crate) struct Dom0Config {
 }
 
 impl Dom0Config {
+    /// Where the token is.
+    pub(crate) fn token_place(&self) -> TokenPlace {
+        match &self.token_file {
+            Some(path) => TokenPlace::File(path.clone()),
+            None if self.insecure_development => TokenPlace::Nowhere,
+            None => TokenPlace::Xenstore,
+        }
+    }
+
     /// What is missing or too much.
     fn contradiction(&self) -> Option<&'static str> {
         match self.kind {
@@ -75,10 +85,6 @@ impl Dom0Config {
             false if self.hv_pins.is_empty() => Some(
                 "dom0.hv_pins is missing: the SHA-256 of the host's HV certificate, as the \
                  administrator of the host gives it",
-            ),
-            false if self.token_file.is_none() => Some(
-                "dom0.token_file is missing: the file with the token that the administrator of the \
-                 host issues",
             ),
             false => None,
         }
@@ -287,7 +293,6 @@ mod tests {
             (format!("{token}{pins}"), "key_file is missing"),
             (format!("{key}{token}"), "hv_pins is missing"),
             (format!("{key}{token}hv_pins = []\n"), "hv_pins is missing"),
-            (format!("{key}{pins}"), "token_file is missing"),
             (format!("{key}{insecure}"), "without TLS"),
             (format!("{pins}{insecure}"), "without TLS"),
             (
@@ -299,8 +304,15 @@ mod tests {
             let error = error.expect_err("contradicts itself").to_string();
             assert!(error.contains(words), "{error}");
         }
-        for more in [format!("{key}{token}{pins}"), format!("{token}{insecure}")] {
-            Config::parse(&format!("{dom0}{more}")).expect("good");
+        let file = TokenPlace::File("/t".into());
+        for (more, place) in [
+            (format!("{key}{token}{pins}"), file.clone()),
+            (format!("{token}{insecure}"), file),
+            (format!("{key}{pins}"), TokenPlace::Xenstore),
+            (insecure.to_owned(), TokenPlace::Nowhere),
+        ] {
+            let config = Config::parse(&format!("{dom0}{more}")).expect("good");
+            assert_eq!(config.dom0.token_place(), place);
         }
     }
 

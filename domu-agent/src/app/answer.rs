@@ -140,6 +140,9 @@ pub struct Dom0Status {
     /// The UUID that dom0 knows this domain by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
+    /// Where the token comes from: its file, or `xenstore, tessera/token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_place: Option<String>,
     /// When the token ends, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_expires: Option<u64>,

@@ -7,7 +7,7 @@ use super::allow::AllowList;
 use super::answer::{Dom0Status, SessionCounts, StatusAnswer};
 use super::endings::Endings;
 use super::error::AppError;
-use crate::dom0::Dom0;
+use crate::dom0::{Dom0, TokenPlace};
 use crate::kernel_tls::KernelSupport;
 
 /// dom0, defaults, rules and counters.
@@ -55,6 +55,10 @@ impl AppState {
                 channel: channel.to_owned(),
                 hv_pin: dom0.pin.map(|pin| pin.to_string()),
                 domain: welcome.map(|welcome| welcome.domain.to_string()),
+                token_place: dom0
+                    .token_place
+                    .filter(|place| *place != TokenPlace::Nowhere)
+                    .map(|place| place.to_string()),
                 token_expires: welcome.and_then(|welcome| welcome.token_expires),
                 revoked: dom0.revoked.map(|code| code.as_str().to_owned()),
                 last_refusal: dom0

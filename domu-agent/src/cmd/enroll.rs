@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::enrolment_node::{self, NotHandedIn};
 use crate::channel_key::{ChannelKey, KeyAlgorithm, KeyFileError, create, read};
 use crate::cli::EnrollArgs;
 use crate::error::AgentError;
@@ -18,6 +19,7 @@ pub(super) fn run(args: &EnrollArgs, out: &mut impl Write) -> Result<(), AgentEr
     let path = args.out.join(KEY_FILE);
     let (key, is_new) = key(&path, args.alg)?;
     let (public, fingerprint) = (key.public().to_pem(), key.public().fingerprint());
+    let handed_in = enrolment_node::write(&public);
     let printed = match args.json {
         true => {
             let json = serde_json::json!({
@@ -25,6 +27,7 @@ pub(super) fn run(args: &EnrollArgs, out: &mut impl Write) -> Result<(), AgentEr
                 "new": is_new,
                 "public_key": public,
                 "fingerprint": fingerprint,
+                "xenstore_node": handed_in.as_ref().ok().map(|()| enrolment_node::NODE),
             });
             writeln!(out, "{json:#}")
         }
@@ -37,14 +40,36 @@ pub(super) fn run(args: &EnrollArgs, out: &mut impl Write) -> Result<(), AgentEr
         "key that was there"
     };
     eprintln!("{is_new}: {}\nfingerprint: {fingerprint}", path.display());
-    eprintln!(
-        "next: give the public key above to the administrator of the host, for
-    token-tool issue --hv-cert F --hv-key F --vm UUID --vm-cert F --agent-key PUBLIC --out TOKEN
-then put the token into token_file, and into domu-agent.toml, [dom0]:
+    eprintln!("{}", next_step(&path, &fingerprint, &handed_in));
+    Ok(())
+}
+
+/// What is left to do, and who does it.
+fn next_step(path: &Path, fingerprint: &str, handed_in: &Result<(), NotHandedIn>) -> String {
+    let configuration = format!(
+        "into domu-agent.toml, [dom0]:
     key_file = {path:?}
     hv_pins = [\"SHA256:...\"]    # the host's HV certificate, as token-tool keygen printed it"
     );
-    Ok(())
+    match handed_in {
+        Ok(()) => format!(
+            "the public key is at {node} in xenstore, for the administrator of the host
+next, in dom0, after comparing the fingerprint with the one above:
+    dom0-middleware vm list --pending
+    dom0-middleware vm approve VM --fingerprint {fingerprint}
+then the token comes through xenstore (leave token_file out); {configuration}",
+            node = enrolment_node::NODE,
+        ),
+        Err(why) => {
+            let why = why.worth_saying().map(|why| format!("{why}\n"));
+            format!(
+                "{}next: give the public key above to the administrator of the host, for
+    token-tool issue --hv-cert F --hv-key F --vm UUID --vm-cert F --agent-key PUBLIC --out TOKEN
+then put the token into token_file, and {configuration}",
+                why.unwrap_or_default(),
+            )
+        }
+    }
 }
 
 /// Makes the folder, if it is not there and the one that it lies in is.

@@ -2,6 +2,7 @@
 
 mod connect;
 mod enroll;
+mod enrolment_node;
 mod identities;
 mod serve;
 mod status;

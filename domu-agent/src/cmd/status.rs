@@ -51,13 +51,16 @@ fn print(status: &StatusAnswer, now: u64, out: &mut impl Write) -> io::Result<()
     if let Some(domain) = &status.dom0.domain {
         writeln!(out, "domain     {domain}")?;
     }
+    if let Some(place) = &status.dom0.token_place {
+        writeln!(out, "token from {place}")?;
+    }
     if let Some(seconds) = status.dom0.token_expires {
         writeln!(out, "token      {}", expiry(seconds, now))?;
     }
     if let Some(code) = &status.dom0.revoked {
         writeln!(
             out,
-            "right      ENDED ({code}); a new token in token_file is taken up by itself"
+            "right      ENDED ({code}); a new token is taken up by itself"
         )?;
     }
     if let Some(refusal) = &status.dom0.last_refusal {
@@ -122,6 +125,7 @@ sessions   2 running, 0 in handshake, 0 established and 0 failed since start
             connected: true,
             channel: "tls".to_owned(),
             hv_pin: Some("SHA256:00ff".to_owned()),
+            token_place: Some("xenstore, tessera/token".to_owned()),
             domain: Some("11111111-2222-3333-4444-555555555555".to_owned()),
             token_expires: Some(1_000_000 + 2 * 86_400 + 3 * 3_600 + 240),
             revoked: Some("token-revoked".to_owned()),
@@ -136,8 +140,9 @@ version    0.1.0
 dom0       connected
 channel    TLS, vouched for by SHA256:00ff
 domain     11111111-2222-3333-4444-555555555555
+token from xenstore, tessera/token
 token      ends in 2 d 3 h 4 min (1183840 s after 1970)
-right      ENDED (token-revoked); a new token in token_file is taken up by itself
+right      ENDED (token-revoked); a new token is taken up by itself
 refused    bad-token: no
 kernel TLS TLS 1.2 with aes-128-gcm
 sessions   2 running, 0 in handshake, 0 established and 0 failed since start

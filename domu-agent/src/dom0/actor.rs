@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use proto::agent::{RefusalCode, Refused, Welcome};
+use proto::agent::{Hello, RefusalCode, Refused, Welcome};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
 use zeroize::Zeroizing;
@@ -86,15 +86,21 @@ impl Actor {
     }
 
     async fn connect(&mut self) -> Result<Connection, LinkError> {
-        let (stamp, hello) = self.channel.hello();
-        self.token.on_shown(stamp);
-        let hello = hello?;
+        let hello = self.hello().await?;
         let (wire, pin) = self.channel.connect().await?;
         self.status.send_modify(|status| status.pin = pin);
         let link = Link::new(hello, Instant::now().into_std());
         self.connection += 1;
         let closes = self.close_sender.clone();
         Ok(Connection::new(self.connection, wire, link, closes))
+    }
+
+    /// What to say first, with the token as it is now.
+    async fn hello(&mut self) -> Result<Hello, LinkError> {
+        let token = self.token.read().await;
+        token
+            .map(Channel::hello)
+            .map_err(|error| LinkError::Token(Arc::new(error)))
     }
 
     /// Serves a connection to its end.
@@ -136,7 +142,11 @@ impl Actor {
                     Ok(())
                 }
                 _ = self.look.tick(), if connection.is_welcome() => {
-                    self.show_token(&mut connection);
+                    self.show_token(&mut connection).await;
+                    Ok(())
+                }
+                () = self.token.changed(), if connection.is_welcome() => {
+                    self.show_token(&mut connection).await;
                     Ok(())
                 }
                 () = sleep_until(deadline) => connection.on_deadline(Instant::now().into_std()),
@@ -186,11 +196,11 @@ impl Actor {
             .send_modify(|status| status.last_refusal = Some(refused.clone()));
     }
 
-    /// Shows dom0 a token that was put into the file since the last one. When the right has ended,
+    /// Shows dom0 a token that was put in place since the last one. When the right has ended,
     /// the same one from time to time: the administrator may think better of it.
-    fn show_token(&mut self, connection: &mut Connection) {
+    async fn show_token(&mut self, connection: &mut Connection) {
         let now = Instant::now();
-        let is_new = self.token.is_new(self.token.look());
+        let is_new = self.token.is_new();
         let is_time = self.ask_again.is_some_and(|at| now >= at);
         if !is_new && !is_time {
             return;
@@ -198,9 +208,7 @@ impl Actor {
         if is_time {
             self.ask_again = Some(now + self.patience.next());
         }
-        let (stamp, hello) = self.channel.hello();
-        self.token.on_shown(stamp);
-        match hello {
+        match self.hello().await {
             Ok(hello) => {
                 if is_new {
                     tracing::info!("new token");
@@ -263,7 +271,13 @@ impl Actor {
                     }
                 }
                 _ = self.look.tick() => {
-                    if self.token.is_new(self.token.look()) {
+                    if self.token.is_new() {
+                        backoff.reset();
+                        return Some(());
+                    }
+                }
+                () = self.token.changed() => {
+                    if self.token.is_new() {
                         backoff.reset();
                         return Some(());
                     }

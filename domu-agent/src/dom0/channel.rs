@@ -11,8 +11,7 @@ use xen_channel::LibraryError;
 use super::error::LinkError;
 use super::pipe::Pipe;
 use super::tls::{ClientTls, HvPin};
-use super::token;
-use super::token_watch::{FileStamp, TokenWatch};
+use super::token_watch::{TokenPlace, TokenWatch};
 use super::vchan::VchanWay;
 use super::wire::Wire;
 use crate::channel_key::{self, KeyFileError};
@@ -22,7 +21,7 @@ use crate::config::{ChannelKind, Dom0Config};
 #[derive(Debug, Clone)]
 pub(crate) struct Channel {
     way: Way,
-    token_file: Option<PathBuf>,
+    token: TokenPlace,
     tls: Option<ClientTls>,
 }
 
@@ -39,6 +38,7 @@ impl Channel {
     /// # Errors
     /// [`ChannelError`] when the key cannot be used, or there is no library for a vchan.
     pub(crate) fn new(config: Dom0Config) -> Result<Self, ChannelError> {
+        let token = config.token_place();
         let tls = match &config.key_file {
             None => None,
             Some(path) => {
@@ -53,11 +53,7 @@ impl Channel {
             ChannelKind::Unix => Way::Unix(config.path.unwrap_or_default()),
             ChannelKind::Vchan => Way::Vchan(VchanWay::new().map_err(ChannelError::Library)?),
         };
-        Ok(Self {
-            way,
-            token_file: config.token_file,
-            tls,
-        })
+        Ok(Self { way, token, tls })
     }
 
     /// Whether the channel has TLS.
@@ -67,7 +63,12 @@ impl Channel {
 
     /// What looks for a new token.
     pub(super) fn token_watch(&self) -> TokenWatch {
-        TokenWatch::new(self.token_file.clone())
+        TokenWatch::new(&self.token)
+    }
+
+    /// Where the token is.
+    pub(super) const fn token_place(&self) -> &TokenPlace {
+        &self.token
     }
 
     /// Opens a connection; says who vouches for dom0.
@@ -80,22 +81,13 @@ impl Channel {
         }
     }
 
-    /// The first message on a connection, with the token as it is now, and which state of its file
-    /// that is.
-    pub(super) fn hello(&self) -> (Option<FileStamp>, Result<Hello, LinkError>) {
-        let (stamp, token) = match &self.token_file {
-            Some(path) => token::read(path),
-            None => (None, Ok(Vec::new())),
-        };
-        let hello = token.map(|token| Hello {
+    /// The first message on a connection, with this token.
+    pub(super) fn hello(token: Vec<u8>) -> Hello {
+        Hello {
             versions: vec![PROTOCOL_VERSION],
             agent: concat!("domu-agent ", env!("CARGO_PKG_VERSION")).to_owned(),
             token,
-        });
-        (
-            stamp,
-            hello.map_err(|error| LinkError::Token(Arc::new(error))),
-        )
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::channel::Channel;
 use super::error::{Dom0Error, LinkError};
 use super::link::{SessionMessage, Wish};
 use super::tls::HvPin;
+use super::token_watch::TokenPlace;
 
 /// Commands that wait for the task; more make their senders wait.
 const MAX_COMMANDS: usize = 64;
@@ -78,6 +79,8 @@ impl Drop for SessionGuard {
 pub(crate) struct LinkStatus {
     /// Whether the channel has TLS.
     pub(crate) is_secure: bool,
+    /// Where the token is.
+    pub(crate) token_place: Option<TokenPlace>,
     /// Who vouches for dom0; none while there is no connection with TLS.
     pub(crate) pin: Option<HvPin>,
     /// The code with which dom0 ended the right that the connection was made with; none once
@@ -105,6 +108,7 @@ impl Dom0 {
         let (commands, command_receiver) = mpsc::channel(MAX_COMMANDS);
         let (status_sender, status) = watch::channel(LinkStatus {
             is_secure: channel.is_secure(),
+            token_place: Some(channel.token_place().clone()),
             ..LinkStatus::default()
         });
         tokio::spawn(Actor::new(channel, command_receiver, status_sender).run());

@@ -11,6 +11,7 @@
 //! | `tls` | TLS to dom0: handshake and records, without their socket |
 //! | `channel`, `backoff` | how to connect, when to try again |
 //! | `token`, `token_watch` | what to show, and whether there is a new one |
+//! | `stored_token` | the token that dom0 puts into xenstore |
 //! | `error` | [`LinkError`], [`Dom0Error`] |
 //!
 //! Losing the connection ends handshakes that are not over. TLS connections that stand go on:
@@ -26,6 +27,7 @@ pub(crate) mod fuzzing;
 mod handle;
 mod link;
 mod pipe;
+mod stored_token;
 mod tls;
 mod token;
 mod token_watch;
@@ -44,3 +46,4 @@ pub(crate) use error::{Dom0Error, LinkError};
 pub(crate) use handle::{Dom0, Session, revocation};
 pub(crate) use link::{SessionMessage, Wish};
 pub(crate) use tls::HvPin;
+pub(crate) use token_watch::TokenPlace;

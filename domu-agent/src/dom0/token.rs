@@ -1,4 +1,4 @@
-//! The VM-Auth-Token on disk.
+//! The VM-Auth-Token as text.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -11,11 +11,10 @@ use super::token_watch::FileStamp;
 
 /// Longest token, in bytes.
 const MAX_TOKEN: usize = 2_048;
-/// Longest file: the longest token as text, and space around it.
-const MAX_FILE: u64 = 4_096;
+/// Longest text that is looked at: the longest token as text, and space around it.
+const MAX_TEXT: usize = 4_096;
 
-/// Reads a token: base64url without padding, with white space around it. Says which state of the
-/// file that was, if there is one.
+/// Reads a token from a file. Says which state of the file that was, if there is one.
 pub(super) fn read(path: &Path) -> (Option<FileStamp>, io::Result<Vec<u8>>) {
     let in_file =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
@@ -24,16 +23,24 @@ pub(super) fn read(path: &Path) -> (Option<FileStamp>, io::Result<Vec<u8>>) {
         Ok((file, stamp))
     });
     match opened {
-        Ok((file, stamp)) => (Some(stamp), decode(file).map_err(in_file)),
+        Ok((file, stamp)) => (Some(stamp), read_open(file).map_err(in_file)),
         Err(error) => (None, Err(in_file(error))),
     }
 }
 
-fn decode(file: File) -> io::Result<Vec<u8>> {
+fn read_open(file: File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    file.take(MAX_TEXT as u64).read_to_end(&mut text)?;
+    decode(&text)
+}
+
+/// The token in a text: base64url without padding, with white space around it.
+pub(super) fn decode(text: &[u8]) -> io::Result<Vec<u8>> {
     let invalid = |why: &str| io::Error::new(ErrorKind::InvalidData, why);
-    let mut text = String::new();
-    file.take(MAX_FILE).read_to_string(&mut text)?;
-    let token = BASE64_URL_SAFE_NO_PAD.decode(text.trim());
+    if text.len() > MAX_TEXT {
+        return Err(invalid("not 1 to 2048 bytes"));
+    }
+    let token = BASE64_URL_SAFE_NO_PAD.decode(text.trim_ascii());
     let token = token.map_err(|_| invalid("not base64url without padding"))?;
     if token.is_empty() || token.len() > MAX_TOKEN {
         return Err(invalid("not 1 to 2048 bytes"));
@@ -70,6 +77,7 @@ mod tests {
             (long.as_str(), "not 1 to 2048 bytes"),
             ("0oQ/+w", "not base64url"),
             ("0oQ_-w==", "not base64url"),
+            ("0oQ\u{e4}", "not base64url"),
         ] {
             let error = read_text(text).expect_err("bad token").to_string();
             assert!(
@@ -78,5 +86,7 @@ mod tests {
             );
             assert!(!error.contains("0oQ"), "{error}");
         }
+        assert!(decode(&[b'A'; MAX_TEXT + 1]).is_err());
+        assert!(decode(&[0xFF, 0, b'A']).is_err());
     }
 }

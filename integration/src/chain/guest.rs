@@ -69,12 +69,14 @@ impl Guest {
         let own = folder.join(self::folder(name));
         let identification = match hv.filter(|_| plan.has_tls) {
             None => "insecure_development = true\n".to_owned(),
-            Some(hv) => format!(
-                "key_file = {:?}\ntoken_file = {:?}\nhv_pins = [{:?}]\n",
-                own.join(KEY_FILE),
-                own.join(TOKEN_FILE),
-                hv.pin()
-            ),
+            Some(hv) => {
+                let token = match plan.token_from {
+                    None => format!("token_file = {:?}\n", own.join(TOKEN_FILE)),
+                    Some(_) => String::new(),
+                };
+                let (key, pin) = (own.join(KEY_FILE), hv.pin());
+                format!("key_file = {key:?}\n{token}hv_pins = [{pin:?}]\n")
+            }
         };
         let config = pki::write(
             folder,
@@ -85,6 +87,9 @@ impl Guest {
             ),
         );
         let mut command = binaries::agent();
+        if let Some(socket) = &plan.token_from {
+            command.env("XENSTORED_PATH", socket);
+        }
         if let Some(filter) = &plan.log {
             command.env("RUST_LOG", filter);
         }

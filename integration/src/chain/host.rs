@@ -96,7 +96,8 @@ impl Chain {
                 let expected = plan.bindings.iter().filter(|(seid, _)| described(seid));
                 let expected = expected.count();
                 let dom0 = guest.client().status().ok()?.dom0;
-                let is_ready = match plan.bindings.is_empty() || !plan.is_bound {
+                let has_no_token = plan.token_from.is_some();
+                let is_ready = match plan.bindings.is_empty() || !plan.is_bound || has_no_token {
                     // Dom0 does not admit it.
                     true => dom0.last_error.is_some(),
                     false => dom0.connected && guest.client().identities().ok()?.len() == expected,
@@ -309,7 +310,8 @@ impl Chain {
         found.expect("a guest of the plan").agent().kill();
     }
 
-    /// Stops a guest's agent, starts it again, and waits until it sees identities.
+    /// Stops a guest's agent, starts it again, and waits until it sees identities; until it answers,
+    /// if its token is a matter between the test and xenstore.
     ///
     /// # Panics
     /// When it does not stop in order, or does not come back.
@@ -324,9 +326,13 @@ impl Chain {
         let plan = plan.expect("a guest has a plan");
         let hv = self.hypervisor.as_ref();
         let new = Guest::start(plan, hv, &folder.join(channel(guest)), folder);
-        wait::until("a guest sees its identities", || {
-            new.client().identities().ok()
-        });
+        let client = new.client();
+        match plan.token_from {
+            None => drop(wait::until("a guest sees its identities", || {
+                client.identities().ok()
+            })),
+            Some(_) => drop(wait::until("an agent answers", || client.status().ok())),
+        }
         self.guests.insert(position, new);
     }
 

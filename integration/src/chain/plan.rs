@@ -66,6 +66,8 @@ pub struct GuestPlan {
     pub(super) has_tls: bool,
     /// Whether the host's configuration binds it; otherwise the test does.
     pub(super) is_bound: bool,
+    /// The socket of the xenstored where its agent looks for its token.
+    pub(super) token_from: Option<PathBuf>,
 }
 
 impl ChainPlan {
@@ -191,7 +193,16 @@ impl GuestPlan {
             log: None,
             has_tls: true,
             is_bound: true,
+            token_from: None,
         }
+    }
+
+    /// Its token does not come by file: whoever puts it into this xenstored is the test. To that
+    /// daemon the agent is dom0, so what is its own node is dom0's.
+    #[must_use]
+    pub fn token_from(mut self, xenstored: &Xenstored) -> Self {
+        self.token_from = Some(xenstored.socket());
+        self
     }
 
     /// What its agent logs, as in `RUST_LOG`.

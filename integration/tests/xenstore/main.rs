@@ -1,11 +1,13 @@
 //! Guests that a real xenstored knows.
 
+mod client;
 mod delivery;
 mod enrolment;
 mod faults;
 mod leaving;
 mod liar;
 mod renewal;
+mod stored_token;
 mod token_names;
 mod who;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::error::XenstoreError;
 use crate::task::{EndWhenDropped, Outgoing, Shared, Task, Waiting};
@@ -156,12 +156,14 @@ impl Xenstore {
     /// [`XenstoreError`].
     pub async fn watch(&self, path: &str) -> Result<Watch, XenstoreError> {
         check(path)?;
+        // First of all, so that no more are taken back than can be on their way.
+        let room = self.room().await;
         let (watcher, changes) = mpsc::channel(1);
         let token = self.0.shared.watch(watcher)?;
         // From here on, dropping it takes the watch back.
         let watch = Watch::new(self.clone(), path, token, changes);
         let texts = [path, &token.to_string()];
-        self.request(Kind::Watch, &texts, b"").await?;
+        self.request_in(room, Kind::Watch, &texts, b"").await?;
         Ok(watch)
     }
 
@@ -188,15 +190,25 @@ impl Xenstore {
         value: &[u8],
     ) -> Result<Vec<u8>, XenstoreError> {
         check(texts.first().copied().unwrap_or_default())?;
+        let room = self.room().await;
+        self.request_in(room, kind, texts, value).await
+    }
+
+    /// Waits until one more request may be on its way.
+    async fn room(&self) -> OwnedSemaphorePermit {
+        let room = Arc::clone(&self.0.room).acquire_owned().await;
+        room.expect("it is never closed")
+    }
+
+    async fn request_in(
+        &self,
+        room: OwnedSemaphorePermit,
+        kind: Kind,
+        texts: &[&str],
+        value: &[u8],
+    ) -> Result<Vec<u8>, XenstoreError> {
         let payload = [&terminated(texts.iter().copied()), value].concat();
-        let Handle {
-            shared,
-            queue,
-            room,
-            ..
-        } = &*self.0;
-        let room = Arc::clone(room).acquire_owned().await;
-        let room = room.expect("it is never closed");
+        let Handle { shared, queue, .. } = &*self.0;
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting {
             answer,
