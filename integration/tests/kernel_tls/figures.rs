@@ -74,31 +74,31 @@ fn each_way_has_its_speed() {
         ..KERNEL
     };
     for (name, way) in [
-        ("TLS 1.2, kernel, write", KERNEL),
+        ("TLS 1.2 kernel write", KERNEL),
         (
-            "TLS 1.2, kernel, sendfile",
+            "TLS 1.2 kernel sendfile",
             Way {
                 how: send_file,
                 ..KERNEL
             },
         ),
         (
-            "TLS 1.2, kernel, spliced by a relay",
+            "TLS 1.2 kernel spliced by a relay",
             Way {
                 how: splice,
                 ..KERNEL
             },
         ),
-        ("TLS 1.2, relay, write", RELAY),
+        ("TLS 1.2 relay write", RELAY),
         (
-            "TLS 1.2, relay, sendfile",
+            "TLS 1.2 relay sendfile",
             Way {
                 how: send_file,
                 ..RELAY
             },
         ),
         (
-            "TLS 1.3, relay, write",
+            "TLS 1.3 relay write",
             Way {
                 how: write,
                 ..tls13
@@ -106,7 +106,7 @@ fn each_way_has_its_speed() {
         ),
     ] {
         let (sent, received) = transfer.run(&chain, &pki, &credential, way);
-        println!("{name}: {sent:.1} MB/s to the server, {received:.1} MB/s from it");
+        println!("figure: {name},{sent:.1},{received:.1} MB/s to the server and from it");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Mode `socket` over kernel TLS: the whole chain, with a kernel that can do it.
 //!
 //! Where the kernel has no TLS (`modprobe tls`) each test says so and proves nothing.
-//! `integration/xen-lab/ktls` runs them with Debian's kernel; there, `TESSERA_KERNEL_TLS=required`
+//! The lab's scenario `kernel-tls-tests` runs them with Debian's kernel; there, `TESSERA_KERNEL_TLS=required`
 //! makes a kernel without TLS a failure.
 
 mod data;
