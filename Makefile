@@ -51,6 +51,7 @@ soak: deps release ## Ten minutes at load; fails when a program grows
 	$(CARGO) run --locked --release --quiet -p integration --example soak -- 10
 
 lab: lab-deps release ## Run the scenarios on a real Xen in QEMU (root): make lab SCENARIOS="first-light unbound"
+	$(CARGO) build --locked --release -p xen-channel --example vchan_bench
 	@integration/xen-lab/lab run $(SCENARIOS)
 
 lab-shell: lab-deps release ## A prompt in dom0 of that Xen, with everything running
