@@ -22,7 +22,12 @@ failed_at() { # LINE COMMAND FILE
 }
 
 end_scenario() {
-    local command
+    local status=$? command log
+    if [ $status != 0 ]; then
+        for log in "$W"/dom0-middleware.log /var/log/xen/console/guest-*.log; do
+            [ ! -e "$log" ] || { echo "--- the end of $log" && tail -n 15 "$log"; }
+        done
+    fi
     for command in "${at_end[@]}"; do eval "$command" || true; done
 }
 
