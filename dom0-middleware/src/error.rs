@@ -120,6 +120,7 @@ fn of_service(error: &ServiceError) -> ExitCode {
         | ServiceError::Socket(SocketError::Occupied(_))
         | ServiceError::State(StateError::InUse(_) | StateError::Sqlite { .. })
         | ServiceError::Change(_)
+        | ServiceError::Vchan(_)
         | ServiceError::AuditWrite(_) => ExitCode::Unavailable,
         ServiceError::System(_) | ServiceError::Tls(_) | ServiceError::WorkerEnded { .. } => {
             ExitCode::Internal

@@ -89,6 +89,9 @@ pub struct ServiceView {
     /// What was noticed at start and has to be looked at.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,
+    /// The library by which bound domains that run have vchans; absent when they have none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub vchan: Option<String>,
     /// Channels to guests.
     pub channels: Vec<ChannelView>,
     /// Who is bound to what.
@@ -127,9 +130,9 @@ pub struct PinView {
 /// One channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelView {
-    /// `unix`.
+    /// `unix` or `vchan`.
     pub kind: String,
-    /// Its path.
+    /// Its path: in the file system, or in xenstore.
     pub path: String,
     /// The domid behind it.
     pub domid: DomId,
@@ -160,6 +163,7 @@ impl ServiceView {
             audit_file: absolute(&config.audit_file),
             state_file: absolute(&config.state_file),
             notes,
+            vchan: None,
             channels: channels.collect(),
             bindings: Vec::new(),
             tokens: None,

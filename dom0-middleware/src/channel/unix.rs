@@ -8,8 +8,8 @@ use proto::id::DomId;
 use tokio::net::{UnixListener, UnixStream};
 use tracing::error;
 
+use super::guest_channel::GuestChannel;
 use super::tls::ChannelTls;
-use crate::broker::TokenRule;
 use crate::config::UnixChannelConfig;
 use crate::socket::{self, SocketError, SocketFile};
 
@@ -45,30 +45,21 @@ impl UnixChannel {
             _file: file,
         })
     }
+}
 
-    /// The domid that this channel proves: whoever can open its path has it.
-    #[must_use]
-    pub fn domid(&self) -> DomId {
+impl GuestChannel for UnixChannel {
+    type Stream = UnixStream;
+
+    /// Whoever can open its path has it.
+    fn domid(&self) -> DomId {
         self.domid
     }
 
-    /// Whether a guest must show a token here.
-    #[must_use]
-    pub fn token(&self) -> TokenRule {
-        match self.tls {
-            Some(_) => TokenRule::Required,
-            None => TokenRule::SwitchedOff,
-        }
-    }
-
-    /// How guests make TLS here; `None` with `insecure_development`.
-    #[must_use]
-    pub fn tls(&self) -> Option<&ChannelTls> {
+    fn tls(&self) -> Option<&ChannelTls> {
         self.tls.as_ref()
     }
 
-    /// The next connection.
-    pub async fn accept(&self) -> UnixStream {
+    async fn accept(&mut self) -> UnixStream {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => return stream,

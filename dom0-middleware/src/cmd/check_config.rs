@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use xen_channel::{Libxenvchan, Role};
+
 use crate::cli::CheckConfigArgs;
 use crate::config::Config;
 use crate::error::MiddlewareError;
@@ -13,6 +15,9 @@ pub(super) fn run(args: &CheckConfigArgs, out: &mut impl Write) -> Result<(), Mi
     for missing in config.check_files(Now::read().unix)? {
         eprintln!("warning: {missing}");
     }
+    if config.vchan {
+        vchan_warnings();
+    }
     writeln!(
         out,
         "{}: good (cards: {}, channels: {}, bindings: {})",
@@ -22,4 +27,14 @@ pub(super) fn run(args: &CheckConfigArgs, out: &mut impl Write) -> Result<(), Mi
         config.bindings.len()
     )?;
     Ok(())
+}
+
+/// What vchans need may be missing here and there where the service runs.
+fn vchan_warnings() {
+    if let Err(error) = Libxenvchan::open() {
+        eprintln!("warning: {error}; {}", error.cure());
+    }
+    for device in Role::Server.missing_devices() {
+        eprintln!("warning: {device}");
+    }
 }

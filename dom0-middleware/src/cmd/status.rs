@@ -35,6 +35,9 @@ fn print(status: &StatusView, out: &mut impl Write) -> io::Result<()> {
     if let Some(xenstore) = &status.xenstore {
         writeln!(out, "xenstore    {}", describe(xenstore))?;
     }
+    if let Some(library) = &service.vchan {
+        writeln!(out, "vchan       {library}")?;
+    }
     for note in &service.notes {
         writeln!(out, "NOTE        {note}")?;
     }

@@ -32,6 +32,8 @@ pub(super) struct ConfigFile {
     #[serde(default)]
     pub(super) xenstore: XenstoreTable,
     #[serde(default)]
+    pub(super) vchan: VchanTable,
+    #[serde(default)]
     pub(super) tokens: TokensTable,
     #[serde(default)]
     pub(super) hv: Vec<HvTable>,
@@ -165,6 +167,13 @@ impl From<LimitsTable> for Limits {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct XenstoreTable {
     pub(super) enabled: bool,
+}
+
+/// The table `[vchan]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct VchanTable {
+    pub(super) enabled: Option<Spanned<bool>>,
 }
 
 /// The table `[tokens]`.

@@ -72,6 +72,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!(spelled_out.admin_socket, as_written.admin_socket);
     assert_eq!(spelled_out.audit_file, as_written.audit_file);
     assert_eq!(spelled_out.state_file, as_written.state_file);
+    assert_eq!(spelled_out.vchan, as_written.vchan);
     assert_eq!(spelled_out.tokens, as_written.tokens);
     assert_eq!(spelled_out.bindings[0].terms, as_written.bindings[0].terms);
     assert_eq!(as_written.limits, Limits::default());
@@ -98,6 +99,18 @@ fn is_key(line: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
         && !alternatives.contains(&key)
+}
+
+#[test]
+fn vchans_need_xenstore_and_an_hv_key() {
+    let hv = "[[hv]]\ncert = \"/hv.pem\"\nkey = \"/hv.key\"\n";
+    let enabled = "[vchan]\nenabled = true\n";
+    assert!(!parse("[vchan]\nenabled = false\n").expect("good").vchan);
+    assert!(!parse(XENSTORE).expect("good").vchan);
+    let config = parse(&format!("{enabled}{XENSTORE}{hv}"));
+    assert!(config.expect("good").vchan);
+    refused_at(2, "xenstore.enabled", &format!("{enabled}{hv}"));
+    refused_at(2, "[[hv]]", &format!("{enabled}{XENSTORE}"));
 }
 
 #[test]

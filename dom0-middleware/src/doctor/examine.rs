@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::facts::{ConfigFacts, Facts, PcscFacts, PcscProblem, Silence};
 use super::finding::Finding;
+use super::vchan::VchanFacts;
 use crate::admin::{StatusView, TokensView};
 use crate::broker::{CardState, CardView};
 use crate::time::UnixTime;
@@ -32,6 +33,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
         findings.extend(config.hv.map(|(left, end)| hv_certificate(left, end)));
     }
     findings.extend(facts.xenstore.as_ref().map(xenstore));
+    findings.extend(facts.vchan.iter().flat_map(VchanFacts::findings));
     if let Ok(status) = &facts.service {
         findings.extend(status.service.tokens.iter().flat_map(tokens));
     }
@@ -302,6 +304,10 @@ fn bindings(status: &StatusView) -> Vec<Finding> {
         ];
     }
     let unreachable = service.bindings.iter().filter(|binding| {
+        // With vchans a domain has one whenever it runs.
+        if service.vchan.is_some() {
+            return false;
+        }
         let mut channels = service.channels.iter();
         !channels.any(|channel| channel.domain.is_none_or(|domain| domain == binding.domain))
     });

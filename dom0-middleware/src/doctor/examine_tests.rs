@@ -36,6 +36,7 @@ fn status() -> StatusView {
         service: ServiceView {
             state_file: String::new(),
             notes: Vec::new(),
+            vchan: None,
             version: "1.0.0".to_owned(),
             config: "/etc/x.toml".to_owned(),
             audit_file: "/x".to_owned(),
@@ -87,9 +88,11 @@ fn facts() -> Facts {
             missing: Vec::new(),
             hv: Some((Duration::from_secs(100 * 86_400), UnixTime::default())),
             xenstore: None,
+            vchan: false,
             readers: vec![("se-00".parse().expect("a SEID"), "R 00".to_owned())],
         })),
         xenstore: Some(Ok(2)),
+        vchan: None,
         pcsc: Some(PcscFacts {
             readers: Ok(vec![("R 00".to_owned(), true), ("R 01".to_owned(), false)]),
         }),

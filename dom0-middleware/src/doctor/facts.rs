@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proto::id::Seid;
 
+use super::vchan::VchanFacts;
 use crate::admin::StatusView;
 use crate::time::UnixTime;
 use crate::xen::XenstoreFault;
@@ -19,6 +20,8 @@ pub(crate) struct Facts {
     pub(super) config: Option<Result<ConfigFacts, String>>,
     /// How many live domains xenstore knows; `None` when nobody asks it.
     pub(super) xenstore: Option<Result<usize, XenstoreFault>>,
+    /// What vchans need; `None` when there are none.
+    pub(super) vchan: Option<VchanFacts>,
     /// The PC/SC service; `None` when no card comes from a reader.
     pub(super) pcsc: Option<PcscFacts>,
     /// Where `pcscd` listens; `None` when we may not know.
@@ -45,6 +48,8 @@ pub(crate) struct ConfigFacts {
     pub(super) missing: Vec<String>,
     /// Whether xenstore is asked who the guests are, and how long it may take to answer.
     pub(super) xenstore: Option<Duration>,
+    /// Whether bound domains that run have vchans.
+    pub(super) vchan: bool,
     /// How long the current HV certificate is still good, and when it ends; `None` without one.
     pub(super) hv: Option<(Duration, UnixTime)>,
     /// Cards and the readers they are in, those in readers alone.

@@ -6,6 +6,7 @@
 //! | `facts` | what was seen |
 //! | `examine` | decides what is wrong, without looking at anything |
 //! | `finding` | one thing that is in order, or is not |
+//! | `vchan` | what vchans need: the library, device nodes |
 //! | `listening` | which ports a program listens on |
 
 mod examine;
@@ -13,6 +14,7 @@ mod facts;
 mod finding;
 mod listening;
 mod probe;
+mod vchan;
 
 pub(crate) use self::examine::examine;
 pub(crate) use self::finding::{Finding, Level};

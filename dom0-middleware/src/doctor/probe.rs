@@ -9,6 +9,7 @@ use pcsc::{Context, ReaderState, Scope, State};
 
 use super::facts::{ConfigFacts, Facts, PcscFacts, PcscProblem, Silence};
 use super::listening;
+use super::vchan::VchanFacts;
 use crate::admin::{AdminAnswer, AdminError, AdminRequest, StatusView, ask};
 use crate::config::{Config, ConfigError, DomainSource, ReaderPlace};
 use crate::error::Causes;
@@ -29,6 +30,7 @@ pub(crate) fn probe(admin: &Path, config: Option<&Path>) -> Facts {
     let deadline = config
         .as_ref()
         .and_then(|config| config.as_ref().ok()?.xenstore);
+    let has_vchans = matches!(&config, Some(Ok(config)) if config.vchan);
     let in_readers = match &config {
         Some(Ok(config)) => !config.readers.is_empty(),
         _ => false,
@@ -37,6 +39,7 @@ pub(crate) fn probe(admin: &Path, config: Option<&Path>) -> Facts {
         service,
         config,
         xenstore: deadline.map(xen::probe),
+        vchan: has_vchans.then(VchanFacts::probe),
         pcsc: in_readers.then(|| PcscFacts { readers: readers() }),
         listening: listening::of_program("pcscd"),
     }
@@ -76,6 +79,7 @@ fn configuration(path: &Path) -> Result<ConfigFacts, ConfigError> {
             DomainSource::Xenstore => Some(config.limits.domain_read),
             DomainSource::Config(_) => None,
         },
+        vchan: config.vchan,
         readers: config
             .readers
             .iter()

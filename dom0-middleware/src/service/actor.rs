@@ -17,6 +17,7 @@ use super::issuing::Issuing;
 use super::operator::Watchers;
 use super::revocations::TellRevoked;
 use super::sightings::Sightings;
+use super::vchans::Served;
 use crate::admin::ServiceView;
 use crate::audit::{AuditEvent, AuditLog};
 use crate::broker::{Action, Broker, ConnId, Event};
@@ -50,6 +51,8 @@ pub(super) struct Actor {
     pub(super) inbox: Inbox,
     /// What `status` says besides the broker's state.
     pub(super) service: ServiceView,
+    /// Who has a vchan, where there are any.
+    pub(super) vchans: Option<Served>,
     pub(super) started: Instant,
     pub(super) links: BTreeMap<ConnId, LinkHandle>,
     pub(super) watchers: Watchers,

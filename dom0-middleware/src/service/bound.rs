@@ -22,7 +22,6 @@ impl TellBound {
     }
 
     /// For one more who listens.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for what runs per bound domain"))]
     pub(super) fn listen(&self) -> BoundDomains {
         self.0.subscribe()
     }

@@ -99,6 +99,9 @@ pub enum ServiceError {
         /// Why.
         source: FileProblem,
     },
+    /// Vchans are wanted and there is no library for them.
+    #[error("{0}; {next}, or set vchan.enabled = false", next = .0.cure())]
+    Vchan(xen_channel::LibraryError),
     /// The TLS library does not take what it is given: a bug.
     #[error("TLS of channels")]
     Tls(#[source] rustls::Error),

@@ -10,7 +10,7 @@ use super::doorstep::Doorstep;
 use super::guest::Guest;
 use super::inbox::{Inbox, Told};
 use crate::broker::{ConnId, Event, Peer};
-use crate::channel::{Link, UnixChannel};
+use crate::channel::{GuestChannel, Link};
 use crate::mapping::made_for;
 use crate::xen::{self, Domains};
 
@@ -45,7 +45,7 @@ pub(super) struct Door {
 ///
 /// A channel is one domain's: a guest whose connections take long to identify, or to make TLS,
 /// keeps itself waiting.
-pub(super) async fn accept(channel: UnixChannel, door: Door) {
+pub(super) async fn accept(mut channel: impl GuestChannel, door: Door) {
     let (domid, inbox) = (channel.domid(), &door.inbox);
     let doorstep = Doorstep::new(door.connections);
     loop {

@@ -25,6 +25,7 @@
 //! | `durable` | the durable state at start |
 //! | `changes` | a change of a right: recorded, made, told |
 //! | `guests` | accepts guests |
+//! | `vchans` | a vchan for each bound domain that runs |
 //! | `guest`, `doorstep` | one connection of a guest; how many are on their way in |
 //! | `examiner` | looks at the tokens of a connection, rarely enough |
 //! | `host_side` | what it has of the HV: issuers of tokens, TLS of channels |
@@ -57,6 +58,7 @@ mod sightings;
 mod start;
 mod token_delivery;
 mod tokens;
+mod vchans;
 mod vms;
 
 pub use self::error::ServiceError;

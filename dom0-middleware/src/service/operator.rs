@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::actor::Actor;
 use super::cards::no_such_card;
 use super::error::ServiceError;
+use super::vchans;
 use crate::admin::{
     AdminAnswer, AdminReply, AdminRequest, CardDetails, ProblemCode, StatusView, XenstoreView,
 };
@@ -80,6 +81,9 @@ impl Actor {
         let names = &self.names;
         let name = |uuid| Some(names.as_ref()?.by_uuid(uuid)?.name.clone());
         let mut service = self.service.clone();
+        if let Some(served) = &self.vchans {
+            service.channels.extend(vchans::views(served));
+        }
         service.bindings = self.bindings.views(self.broker.table(), name, |_| true);
         let issuing = self.issuing.as_ref();
         service.tokens = issuing.map(|issuing| issuing.given.borrow().clone());

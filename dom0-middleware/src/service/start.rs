@@ -23,6 +23,7 @@ use super::operator::Watchers;
 use super::renewal;
 use super::revocations::TellRevoked;
 use super::sightings::Sightings;
+use super::vchans::{self, Vchans};
 use crate::admin::{AdminListener, ServiceView};
 use crate::audit::{AuditEvent, AuditLog, CheckpointReason};
 use crate::broker::{Broker, Event, Setup};
@@ -57,6 +58,10 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
     let stop = stop_signal().map_err(ServiceError::System)?;
     let mut bound = config.bind()?;
     config.check_pin_files()?;
+    let library = match config.vchan {
+        true => Some(vchans::library().map_err(ServiceError::Vchan)?),
+        false => None,
+    };
     let unix = Now::read().unix;
     let hosts = config.hosts(unix)?.map(HostSide::new).transpose()?;
     let mut audit = AuditLog::open(&config.audit_file, config.rotation, unix)?;
@@ -80,7 +85,10 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         };
         channels.push(UnixChannel::bind(channel, tls)?);
     }
-    let service = ServiceView::of(&config, notes);
+    let mut service = ServiceView::of(&config, notes);
+    service.vchan = library
+        .as_ref()
+        .map(|library| library.name().to_string_lossy().into_owned());
     let (inbox, outlet) = inbox::channel();
     let cards = start_cards(&config, &state, &inbox)?;
     warn_of_insecurity(&config, &bound.table);
@@ -114,13 +122,20 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         connections: config.limits.connections_per_domain,
         max_frame: config.limits.frame_bytes,
     };
-    for channel in channels {
-        tasks.spawn(guests::accept(channel, door.clone()));
-    }
     if let Some(hosts) = &hosts {
         tasks.spawn(renewal::renew(Arc::clone(&hosts.key), hosts.hv_key.clone()));
     }
     let tell_bound = TellBound::new(&bound.table);
+    let living = domains.xenstore().map(XenstoreDomains::living);
+    let mut served = None;
+    if let (Some(library), Some(living), Some(hosts)) = (library, living, &hosts) {
+        let (vchans, receiver) = Vchans::new(library, hosts.tls.clone(), door.clone());
+        served = Some(receiver);
+        tasks.spawn(vchans.run(living, tell_bound.listen()));
+    }
+    for channel in channels {
+        tasks.spawn(guests::accept(channel, door.clone()));
+    }
     let now = Now::read();
     let actor = Actor {
         broker: Broker::new(
@@ -147,6 +162,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         domains,
         inbox,
         service,
+        vchans: served,
         started: now.monotonic,
         links: BTreeMap::new(),
         watchers: Watchers::default(),
@@ -155,6 +171,9 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
     let actor = actor.run(outlet, stop).await?;
     info!("stopping");
     tasks.shutdown().await;
+    if actor.vchans.is_some() {
+        vchans::remove_all().await;
+    }
     finish(actor).await;
     Ok(())
 }

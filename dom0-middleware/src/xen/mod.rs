@@ -27,9 +27,11 @@
 //! | `token_node` | where the token of a domain is put, and what the domain offers as its key |
 //! | `store` | what is wanted of a connection to xenstored |
 //! | `connection` | that connection, through our own client |
+//! | `channel_nodes` | where guests find their vchans |
 //! | `probe` | whether xenstored answers, and what to do if not |
 
 mod census;
+mod channel_nodes;
 mod connection;
 mod counting;
 mod domains;
@@ -51,6 +53,7 @@ mod living_tests;
 mod token_node_tests;
 
 pub use self::census::DomainEnded;
+pub(crate) use self::channel_nodes::{ChannelNodes, NodeError};
 pub use self::domains::{Answer, Domains, ListAnswer, LiveDomain, XenstoreDomains, read};
 pub use self::health::{Health, Trouble};
 pub use self::living::Living;

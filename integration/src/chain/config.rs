@@ -26,6 +26,9 @@ pub(super) fn text(plan: &ChainPlan, hv: Option<&Hypervisor>, folder: &Path) -> 
             at(TOKENS)
         );
     }
+    if plan.vchan.is_some() {
+        text.push_str("[vchan]\nenabled = true\n");
+    }
     if let Some(hv) = hv {
         let _ = write!(
             text,
@@ -63,13 +66,15 @@ pub(super) fn text(plan: &ChainPlan, hv: Option<&Hypervisor>, folder: &Path) -> 
                 "[[domain]]\ndomid = {domid}\nuuid = \"{uuid}\"\nname = \"{name}\"\n"
             );
         }
-        let _ = write!(
-            text,
-            "[[channel]]\nkind = \"unix\"\npath = {}\ndomid = {domid}\n\
-             insecure_development = {}\n",
-            at(&channel(name)),
-            !guest.has_tls
-        );
+        if plan.vchan.is_none() {
+            let _ = write!(
+                text,
+                "[[channel]]\nkind = \"unix\"\npath = {}\ndomid = {domid}\n\
+                 insecure_development = {}\n",
+                at(&channel(name)),
+                !guest.has_tls
+            );
+        }
         for (seid, identity) in guest.bindings.iter().filter(|_| guest.is_bound) {
             let shared = bindings().filter(|(card, _)| card == seid).count() > 1;
             let _ = write!(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use domu_agent::client::{AppError, Client, ClientError, ConnectRequest, EstablishedAnswer};
 
-use super::plan::GuestPlan;
+use super::plan::{GuestPlan, Vchan};
 use crate::binaries;
 use crate::hypervisor::Hypervisor;
 use crate::openssl::OpensslServer;
@@ -15,6 +15,7 @@ use crate::payload::payload;
 use crate::pki;
 use crate::process::Process;
 use crate::wait::PATIENCE;
+use crate::xenstored::GuestView;
 
 /// The folder with a guest's channel key and token.
 pub(super) fn folder(guest: &str) -> String {
@@ -33,6 +34,16 @@ pub struct Guest {
     agent: Process,
     socket: PathBuf,
     client: Client,
+    /// What it sees of xenstore; none where it needs none.
+    _xenstore: Option<GuestView>,
+}
+
+/// The way of a guest to the middleware.
+pub(super) enum Way<'a> {
+    /// A Unix socket.
+    Unix(&'a Path),
+    /// A vchan, and xenstored as the guest sees it.
+    Vchan(&'a Vchan, GuestView),
 }
 
 /// A TLS connection that an application has.
@@ -55,11 +66,11 @@ pub fn request(port: u16, server_name: &str) -> ConnectRequest {
 }
 
 impl Guest {
-    /// Starts the agent of a guest whose channel is at `channel`.
+    /// Starts the agent of a guest.
     pub(super) fn start(
         plan: &GuestPlan,
         hv: Option<&Hypervisor>,
-        channel: &Path,
+        way: Way<'_>,
         folder: &Path,
     ) -> Self {
         let GuestPlan {
@@ -78,11 +89,15 @@ impl Guest {
                 format!("key_file = {key:?}\n{token}hv_pins = [{pin:?}]\n")
             }
         };
+        let kind = match way {
+            Way::Unix(path) => format!("kind = \"unix\"\npath = {path:?}"),
+            Way::Vchan(..) => "kind = \"vchan\"".to_owned(),
+        };
         let config = pki::write(
             folder,
             &format!("{name}.agent.toml"),
             &format!(
-                "[dom0]\nkind = \"unix\"\npath = {channel:?}\n{identification}\
+                "[dom0]\n{kind}\n{identification}\
                  [agent]\nsocket = {socket:?}\n{agent_config}"
             ),
         );
@@ -93,12 +108,21 @@ impl Guest {
         if let Some(filter) = &plan.log {
             command.env("RUST_LOG", filter);
         }
+        let xenstore = match way {
+            Way::Unix(_) => None,
+            Way::Vchan(environment, view) => {
+                command.envs(environment.iter().cloned());
+                command.env("XENSTORED_PATH", view.socket());
+                Some(view)
+            }
+        };
         command.arg("serve").arg("--config").arg(config);
         Self {
             name: name.clone(),
             agent: Process::start_silent(&format!("domu-agent-{name}"), &mut command, folder),
             client: Client::new(&socket),
             socket,
+            _xenstore: xenstore,
         }
     }
 

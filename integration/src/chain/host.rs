@@ -7,14 +7,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::config::{self, ADMIN_SOCKET, AUDIT_FILE, CONFIG_FILE, TOKENS, channel};
-use super::guest::{self, Guest};
+use super::guest::{self, Guest, Way};
 use super::plan::{ChainPlan, GuestPlan};
 use super::soft_card::{self, CA_FILE};
 use crate::channel_client::GuestDoor;
 use crate::hypervisor::{Hypervisor, TokenPlan, enroll};
 use crate::pki::{self, Pki};
 use crate::process::Process;
-use crate::xenstored::uuid;
+use crate::xenstored::{GuestView, uuid};
 use crate::{audit, binaries, pcscd, wait};
 
 /// A host with its guests, all running. They end when this is dropped.
@@ -67,17 +67,17 @@ impl Chain {
     }
 
     fn start_guests(&mut self, plans: &[GuestPlan]) {
-        let folder = self.folder.path();
-        for plan in plans {
-            let channel = folder.join(channel(&plan.name));
+        for (position, plan) in plans.iter().enumerate() {
+            let channel = self.channel(&plan.name);
             // The agent comes back to a channel that is not there only after a while.
             wait::until("the channel of a guest", || {
                 self.middleware.expect_running();
-                channel.exists().then_some(())
+                (self.plan.vchan.is_some() || channel.exists()).then_some(())
             });
             if plan.has_agent {
-                let hv = self.hypervisor.as_ref();
-                self.guests.push(Guest::start(plan, hv, &channel, folder));
+                let domid = u16::try_from(position + 1).expect("a few guests");
+                let guest = self.start_guest(plan, domid);
+                self.guests.push(guest);
             }
         }
         let cards = &self.plan.cards;
@@ -321,11 +321,11 @@ impl Chain {
         let mut old = self.guests.remove(position);
         let status = old.agent().stop();
         assert!(status.success(), "domu-agent: {status}");
-        let folder = self.folder.path();
-        let plan = self.plan.guests.iter().find(|plan| plan.name == guest);
+        let plan = self.plan.guests.iter().position(|plan| plan.name == guest);
         let plan = plan.expect("a guest has a plan");
-        let hv = self.hypervisor.as_ref();
-        let new = Guest::start(plan, hv, &folder.join(channel(guest)), folder);
+        let domid = u16::try_from(plan + 1).expect("a few guests");
+        let plan = &self.plan.guests[plan];
+        let new = self.start_guest(plan, domid);
         let client = new.client();
         match plan.token_from {
             None => drop(wait::until("a guest sees its identities", || {
@@ -334,6 +334,30 @@ impl Chain {
             Some(_) => drop(wait::until("an agent answers", || client.status().ok())),
         }
         self.guests.insert(position, new);
+    }
+
+    /// Starts a guest's agent again where its domain has this domid now, after a reboot. The old one
+    /// is killed.
+    ///
+    /// # Panics
+    /// When the plan has no such guest, or its agent does not run.
+    pub fn reboot(&mut self, guest: &str, domid: u16) {
+        let position = self.guests.iter().position(|found| found.name() == guest);
+        let position = position.unwrap_or_else(|| panic!("no guest {guest}"));
+        self.guests.remove(position).agent().kill();
+        let plan = self.plan.guests.iter().find(|plan| plan.name == guest);
+        let new = self.start_guest(plan.expect("a guest has a plan"), domid);
+        wait::until("the agent runs", || new.client().status().ok());
+        self.guests.insert(position, new);
+    }
+
+    fn start_guest(&self, plan: &GuestPlan, domid: u16) -> Guest {
+        let channel = self.channel(&plan.name);
+        let way = match (&self.plan.vchan, &self.plan.xenstore) {
+            (Some(vchan), Some(xenstored)) => Way::Vchan(vchan, GuestView::at(xenstored, domid)),
+            _ => Way::Unix(&channel),
+        };
+        Guest::start(plan, self.hypervisor.as_ref(), way, self.folder.path())
     }
 
     /// The cards, in the order of the plan.
@@ -423,6 +447,9 @@ fn start_middleware(plan: &ChainPlan, folder: &Path) -> Process {
         .arg(folder.join(CONFIG_FILE));
     if let Some(socket) = &plan.xenstore {
         command.env("XENSTORED_PATH", socket);
+    }
+    if let Some(environment) = &plan.vchan {
+        command.envs(environment.iter().cloned());
     }
     Process::start_silent("dom0-middleware", &mut command, folder)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::pcscd::Pcscd;
 use crate::pki::KeyKind;
+use crate::plain_vchan::PlainVchan;
 use crate::xenstored::Xenstored;
 
 /// The cards of a host and its guests.
@@ -16,11 +17,16 @@ pub struct ChainPlan {
     pub(super) pcscd: Option<Place>,
     /// The socket of the xenstored that knows who the guests are.
     pub(super) xenstore: Option<PathBuf>,
+    /// How programs come to have vchans, if guests reach the middleware over those.
+    pub(super) vchan: Option<Vchan>,
     /// What the middleware is started by.
     pub(super) starter: Vec<String>,
     /// More of the middleware's configuration, at its end.
     pub(super) more_config: String,
 }
+
+/// What programs need in their environment to have vchans.
+pub(super) type Vchan = [(&'static str, PathBuf); 2];
 
 /// Where a daemon is.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +117,14 @@ impl ChainPlan {
     #[must_use]
     pub fn on_xenstore(mut self, xenstored: &Xenstored) -> Self {
         self.xenstore = Some(xenstored.socket());
+        self
+    }
+
+    /// All guests reach the middleware over vchans; needs [`Self::on_xenstore`]. The domains must be
+    /// there when the chain starts.
+    #[must_use]
+    pub fn over_vchan(mut self, vchan: &PlainVchan) -> Self {
+        self.vchan = Some(vchan.environment());
         self
     }
 

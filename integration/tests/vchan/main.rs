@@ -1,4 +1,5 @@
 //! The real libxenvchan, between programs of this machine.
 
+mod chain;
 mod pipe;
 mod scribbler;

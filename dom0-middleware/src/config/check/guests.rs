@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::{Check, HvConfig};
 use crate::config::error::ConfigError;
-use crate::config::file::{ChannelKind, ChannelTable, DomainTable};
+use crate::config::file::{ChannelKind, ChannelTable, DomainTable, VchanTable};
 use crate::mapping::{StaticDomain, StaticDomains, is_domain_name};
 
 /// A Unix socket on which one domain's agent connects.
@@ -123,6 +123,30 @@ impl Check<'_> {
             });
         }
         Ok(channels)
+    }
+
+    /// Whether each bound domain that runs has a vchan.
+    pub(super) fn vchan(
+        &self,
+        table: &VchanTable,
+        domains: &DomainSource,
+        hv: &[HvConfig],
+    ) -> Result<bool, ConfigError> {
+        let Some(enabled) = table.enabled.as_ref().filter(|enabled| *enabled.get_ref()) else {
+            return Ok(false);
+        };
+        let problem = match domains {
+            DomainSource::Config(_) => {
+                "a vchan is made for a domain that runs, which xenstore says; set \
+                 xenstore.enabled = true"
+            }
+            DomainSource::Xenstore if hv.is_empty() => {
+                "a vchan has TLS, for which this host needs a [[hv]] with the HV certificate and \
+                 key that token-tool keygen makes"
+            }
+            DomainSource::Xenstore => return Ok(true),
+        };
+        Err(self.error(enabled.span(), "vchan.enabled", problem))
     }
 
     /// A domid that a guest can have.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `profiles` | `[[profile]]` |
 //! | `readers` | `[[card_source]]` and `[[card]]` |
-//! | `guests` | `[xenstore]`, `[[domain]]` and `[[channel]]` |
+//! | `guests` | `[xenstore]`, `[vchan]`, `[[domain]]` and `[[channel]]` |
 //! | `hosts` | `[[hv]]` |
 //! | `bindings` | `[[binding]]` |
 
@@ -49,6 +49,8 @@ pub struct Config {
     pub domains: DomainSource,
     /// Channels to guests.
     pub channels: Vec<UnixChannelConfig>,
+    /// Whether each bound domain that runs has a vchan.
+    pub vchan: bool,
     /// Where tokens are for the domains that xenstore knows.
     pub tokens: TokensConfig,
     /// HV certificates of this host, and the key of the current one.
@@ -122,6 +124,7 @@ impl Check<'_> {
         let domains = self.domain_source(file.domain, file.xenstore.enabled)?;
         let hv = self.hv(file.hv)?;
         let channels = self.channels(file.channel, &domains, &hv)?;
+        let vchan = self.vchan(&file.vchan, &domains, &hv)?;
         let bindings = self.bindings(file.binding, &readers, &domains)?;
         let service = file.service;
         Ok(Config {
@@ -134,6 +137,7 @@ impl Check<'_> {
             readers,
             domains,
             channels,
+            vchan,
             tokens: TokensConfig {
                 folder: file.tokens.folder,
                 renew: file.tokens.renew,
