@@ -213,6 +213,7 @@ mod tests {
     use super::*;
 
     const EXAMPLE: &str = include_str!("../../docs/examples/domu-agent.toml");
+    const ON_XEN: &str = include_str!("../../docs/examples/domu-agent-xen.toml");
 
     #[test]
     fn the_example_is_accepted_and_shows_the_defaults() {
@@ -318,6 +319,7 @@ mod tests {
 
     #[test]
     fn a_vchan_has_no_path_and_always_tls() {
+        Config::parse(ON_XEN).expect("the example is good");
         let good = format!(
             "[dom0]\nkind = \"vchan\"\nkey_file = \"/k\"\ntoken_file = \"/t\"\nhv_pins = [\"{}\"]\n",
             "ab".repeat(32)
