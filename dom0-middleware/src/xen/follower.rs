@@ -236,8 +236,8 @@ impl<C: Connect> Follower<C> {
 
     /// Notes what is wrong, and says it; in the log once, not with each attempt.
     fn lost(&self, error: StoreError, again: bool) {
-        let is_mute = matches!(error, StoreError::Late(_));
         let fault = XenstoreFault::from(error);
+        let is_mute = fault.is_mute();
         let problem = fault.to_string();
         self.health
             .send_modify(|health| health.lost(is_mute, problem, Instant::now()));

@@ -52,6 +52,9 @@ pub enum XenstoreFault {
     /// It takes connections but does not answer.
     #[error("xenstored does not answer within {} ms", .0.as_millis())]
     Silent(Duration),
+    /// It does not even take connections: others wait already, ours of before among them.
+    #[error("xenstored takes no connections: those that wait already are more than it lets wait")]
+    Full,
     /// It answers, but does not know of dom0.
     #[error("xenstored does not know of dom0: it was restarted, or the host is still starting")]
     Empty,
@@ -64,6 +67,11 @@ pub enum XenstoreFault {
 }
 
 impl XenstoreFault {
+    /// Whether xenstored is there and says nothing.
+    pub(super) const fn is_mute(&self) -> bool {
+        matches!(self, Self::Silent(_) | Self::Full)
+    }
+
     /// What the operator can do.
     #[must_use]
     pub fn cure(&self) -> &'static str {
@@ -78,7 +86,7 @@ impl XenstoreFault {
                  shut them down and restart the host"
             }
             Self::Denied(_) => "run it as root, as dom0's tools are",
-            Self::Silent(_) => {
+            Self::Silent(_) | Self::Full => {
                 "see whether it works at all (xenstore-ls /local/domain); on a host with very many \
                  domains, raise limits.domain_read_ms"
             }
@@ -96,6 +104,7 @@ impl From<StoreError> for XenstoreFault {
                 io::ErrorKind::NotFound => Self::Missing(socket_path()),
                 io::ErrorKind::ConnectionRefused => Self::Ended(socket_path()),
                 io::ErrorKind::PermissionDenied => Self::Denied(socket_path()),
+                io::ErrorKind::WouldBlock => Self::Full,
                 _ => Self::Other(error),
             },
             StoreError::Late(time) => Self::Silent(time),
@@ -119,6 +128,7 @@ mod tests {
             connect(io::ErrorKind::NotFound),
             connect(io::ErrorKind::ConnectionRefused),
             connect(io::ErrorKind::PermissionDenied),
+            connect(io::ErrorKind::WouldBlock),
             connect(io::ErrorKind::TimedOut),
             StoreError::Late(Duration::from_millis(250)),
             StoreError::Empty,
@@ -133,6 +143,6 @@ mod tests {
         }
         words.sort();
         words.dedup();
-        assert_eq!(words.len(), 8, "{words:?}");
+        assert_eq!(words.len(), 9, "{words:?}");
     }
 }

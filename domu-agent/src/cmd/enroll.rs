@@ -57,7 +57,8 @@ fn next_step(path: &Path, fingerprint: &str, handed_in: &Result<(), NotHandedIn>
 next, in dom0, after comparing the fingerprint with the one above:
     dom0-middleware vm list --pending
     dom0-middleware vm approve VM --fingerprint {fingerprint}
-then the token comes through xenstore (leave token_file out); {configuration}",
+then the token comes by itself (leave token_file out); {configuration}
+    kind = \"vchan\"",
             node = enrolment_node::NODE,
         ),
         Err(why) => {

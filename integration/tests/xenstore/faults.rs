@@ -23,11 +23,18 @@ fn without_xenstored_nothing_is_opened_what_runs_goes_on_and_it_comes_back() {
         assert_eq!(error.code, "internal", "{error}");
     }
     host.wait_refused(1, "could not be read");
+    let gone = host.wait_xenstore("reconnecting", "nobody listens at");
+    // dom0 and the guest, when it answered last.
+    assert_eq!(gone["domains"], 2);
+    let report = host.chain.admin(&["status"]).stdout;
+    let report = String::from_utf8(report).expect("text");
+    assert!(report.contains("xenstore    RECONNECTING for "), "{report}");
     session.send(&payload(1_000));
     assert_eq!(host.server.receive(1_000), payload(1_000));
     session.close();
 
     host.xenstored.start_again();
+    host.wait_xenstore("answers", "");
     // It has forgotten its domains, so they have ended; then the toolstack writes them again.
     host.xenstored.create(&web01(1));
     host.connect_soon("web01").close();
@@ -57,6 +64,8 @@ fn a_xenstored_that_hangs_costs_the_deadline_and_no_descriptors() {
         assert!(asked.elapsed() < Duration::from_secs(5));
         refused += 1;
     }
+    let mute = host.wait_xenstore("mute", "xenstored");
+    assert!(mute["for_s"].as_u64() >= Some(3), "{mute}");
     let after = descriptors(&mut host);
     println!("{refused} refused in 5 s; descriptors {before}, then {after}");
     assert!(after < before + 8, "{before} descriptors became {after}");

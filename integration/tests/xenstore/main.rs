@@ -95,6 +95,19 @@ impl Host {
         });
     }
 
+    /// Waits until `status` says that xenstore is in this state, and that of what is wrong; with what
+    /// else it says of it.
+    fn wait_xenstore(&self, state: &str, problem: &str) -> serde_json::Value {
+        wait::until("xenstore is in another state", || {
+            let output = self.chain.admin(&["status", "--json"]);
+            let status: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+            let xenstore = &status["xenstore"];
+            let said = xenstore["problem"].as_str().unwrap_or_default();
+            let is_so = xenstore["state"] == state && said.contains(problem);
+            is_so.then(|| xenstore.clone())
+        })
+    }
+
     /// Waits until a refusal with this reason is in the audit.
     fn wait_refused(&self, domid: u16, reason: &str) {
         // Of refusals with one code only the first in ten seconds is recorded at once.
