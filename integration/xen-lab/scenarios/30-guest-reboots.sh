@@ -14,5 +14,6 @@ figure "xl reboot to first session" "$(between "$begin" "$(now)")" s
 expect "the server has seen the card's certificate" 'CN ?= ?web01' "$W/page"
 agent_times 01
 within "agent start to connected, after a reboot" "$agent_seconds" 5
-! xenstore-exists "/local/domain/0/data/tessera/$before" || fail "the old vchan's node is still there"
+node_gone() { ! xenstore-exists "/local/domain/0/data/tessera/$before"; }
+wait_for 20 "the old vchan's node is gone" node_gone
 audit_has domain-ended "\"domid\":$before" || fail "the audit has no end of domain $before"

@@ -7,7 +7,6 @@ at_end+=("kill $!")
 wait_for 20 "the mute server listens" listening 4440
 keys_before=$(audit_count session-established)
 in_guest 01 "setsid domu-agent connect $DOM0_IP:4440 --server-name www.example >/dev/null 2>&1 &"
-card_in_use() { dom0-middleware card list | grep -q '^se-01 .* in handshake\|^se-01 .*web01.* yes'; }
 has_card() { dom0-middleware session list | grep -q "$(uuid 01).*se-01\|se-01.*$(uuid 01)\|web01.*se-01"; }
 wait_for 30 "the handshake has the card" has_card
 dom0-middleware session list
