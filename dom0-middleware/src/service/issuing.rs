@@ -254,16 +254,22 @@ impl Actor {
             exp: UnixTime::from_secs(claims.exp).to_string(),
             because: why,
         };
-        // On record before anybody can have it.
+        let folder = &self.issuing()?.folder;
+        let unwritable = |error: std::io::Error| {
+            let file = folder.file(domain);
+            no(format!("{} cannot be written: {error}", file.display()))
+        };
+        let prepared = folder.prepare(domain, &made.text).map_err(unwritable)?;
+        // On record before anybody can have it, and only if there is something to have.
         durable::append(&mut self.audit, &issued, now).map_err(|error| {
             no(format!(
                 "the audit cannot be written, so no token is issued: {error}"
             ))
         })?;
-        let folder = &self.issuing()?.folder;
-        folder.write(domain, &made.text).map_err(|error| {
-            let file = folder.file(domain);
-            no(format!("{} cannot be written: {error}", file.display()))
+        prepared.publish().map_err(|error| {
+            no(format!(
+                "the token of {domain} cannot take its place: {error}"
+            ))
         })?;
         info!(
             %domain, cti = hex(&claims.cti), exp = %UnixTime::from_secs(claims.exp),

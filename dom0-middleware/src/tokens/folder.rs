@@ -87,19 +87,41 @@ impl TokenFolder {
         self.0.join(format!("{domain}{ENDING}"))
     }
 
-    /// Replaces the file of a domain in one step; it is on disk when this returns. Nobody else
-    /// writes at the same time.
-    pub(crate) fn write(&self, domain: DomainUuid, token: &str) -> io::Result<()> {
-        let file = self.file(domain);
-        // Its name does not end as that of a token.
-        let new = self.0.join(format!("{domain}{ENDING}.new"));
+    /// Writes what is to become the file of a domain, beside it: on disk, and nobody looks at it.
+    /// Nobody else writes at the same time.
+    pub(crate) fn prepare(&self, domain: DomainUuid, token: &str) -> io::Result<Prepared> {
+        let prepared = Prepared {
+            file: self.file(domain),
+            // Its name does not end as that of a token.
+            new: self.0.join(format!("{domain}{ENDING}.new")),
+        };
         // Of an earlier attempt; mostly there is none.
-        let _ = fs::remove_file(&new);
-        let written = write_new(&new, token).and_then(|()| fs::rename(&new, file));
-        if written.is_err() {
-            let _ = fs::remove_file(&new);
-        }
-        written.and_then(|()| File::open(&self.0)?.sync_all())
+        let _ = fs::remove_file(&prepared.new);
+        write_new(&prepared.new, token)?;
+        Ok(prepared)
+    }
+}
+
+/// A file that is written and has not yet taken its place. Dropped, it is removed.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    file: PathBuf,
+    new: PathBuf,
+}
+
+impl Prepared {
+    /// Replaces the file of the domain in one step; on disk when this returns.
+    pub(crate) fn publish(self) -> io::Result<()> {
+        fs::rename(&self.new, &self.file)?;
+        let folder = self.file.parent().unwrap_or_else(|| Path::new("."));
+        File::open(folder)?.sync_all()
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // Nothing is there once it has taken its place.
+        let _ = fs::remove_file(&self.new);
     }
 }
 
@@ -158,7 +180,8 @@ mod tests {
         assert_eq!(mode(folder.path()), 0o700);
         assert_eq!(folder.content(domain(1)).expect("none"), None);
         for token in ["first", "second"] {
-            folder.write(domain(1), token).expect("written");
+            let prepared = folder.prepare(domain(1), token).expect("written");
+            prepared.publish().expect("in its place");
             let content = folder.content(domain(1)).expect("read");
             assert_eq!(content, Some(format!("{token}\n").into_bytes()));
         }
@@ -170,6 +193,11 @@ mod tests {
             content: Ok(b"second\n".to_vec()),
         };
         assert_eq!(entries, [entry]);
+        // What does not take its place leaves nothing behind.
+        drop(folder.prepare(domain(1), "third").expect("written"));
+        assert_eq!(folder.read().expect("read"), entries);
+        let files = fs::read_dir(folder.path()).expect("there");
+        assert_eq!(files.count(), 1);
     }
 
     #[test]

@@ -283,6 +283,13 @@ fn what_cannot_be_approved_says_what_to_do() {
     fs::rename(&hv_key, &aside).expect("there");
     host.refused("web01", &key(1), 77, "the HV key cannot be used");
     fs::rename(&aside, &hv_key).expect("there");
+    // Without a folder there is nothing to write it to, so nothing is issued and nothing recorded.
+    let folder = host.chain.tokens_folder();
+    let moved = folder.with_extension("moved");
+    fs::rename(&folder, &moved).expect("there");
+    host.refused("web01", &key(1), 77, "cannot be written");
+    fs::rename(&moved, &folder).expect("there");
+    assert_eq!(host.chain.audited("token-issued"), [Value::Null; 0]);
     assert_eq!(host.token(), None);
     assert!(
         host.approve("web01", &key(1).fingerprint(), &[])
