@@ -78,7 +78,7 @@ service_kill() { # SIGNAL
     wait_for 30 "the service has ended" process_ended "$(cat "$W/service.pid")"
 }
 
-process_ended() { [ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
+process_ended() { [ ! -d "/proc/$1" ] || has '^State:.Z' "/proc/$1/status"; }
 
 # Puts the card of guest NN into its reader, if it is not there.
 card_in() { # NN
@@ -101,12 +101,12 @@ card_out() { # NN
     wait_for 60 "card se-$1 is gone" card_absent "$1"
 }
 
-card_present() { dom0-middleware card list | grep -q "^se-$1 .*present"; }
+card_present() { dom0-middleware card list | has "^se-$1 .*present"; }
 card_absent() { ! card_present "$1"; }
 
 uuid() { echo "7e55e2a0-0000-4000-8000-0000000000$1"; }
 
-is_bound() { dom0-middleware vm list | grep -q "$(uuid "$1")"; }
+is_bound() { dom0-middleware vm list | has "$(uuid "$1")"; }
 
 bind() { # NN
     is_bound "$1" ||

@@ -42,6 +42,9 @@ wait_for() { # SECONDS TEXT COMMAND..
     done
 }
 
+# `grep -q` in a pipe: but reads it to its end, so that who writes does not fail when it has seen enough.
+has() { grep "$@" >/dev/null; }
+
 now() { echo "$EPOCHREALTIME"; }
 
 # Seconds between two moments, with two decimals.

@@ -30,4 +30,4 @@ server() { # PORT [OPTION OF s_server..]
     wait_for 20 "a TLS server listens at port $port" listening "$port"
 }
 
-listening() { ss -Hltn "sport = :$1" | grep -q .; }
+listening() { ss -Hltn "sport = :$1" | has .; }

@@ -7,7 +7,7 @@ at_end+=("kill $!")
 wait_for 20 "the mute server listens" listening 4440
 keys_before=$(audit_count session-established)
 in_guest 01 "setsid domu-agent connect $DOM0_IP:4440 --server-name www.example >/dev/null 2>&1 &"
-has_card() { dom0-middleware session list | grep -q "$(uuid 01).*se-01\|se-01.*$(uuid 01)\|web01.*se-01"; }
+has_card() { dom0-middleware session list | has "$(uuid 01).*se-01\|se-01.*$(uuid 01)\|web01.*se-01"; }
 wait_for 30 "the handshake has the card" has_card
 dom0-middleware session list
 dom0-middleware card list

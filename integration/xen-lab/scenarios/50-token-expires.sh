@@ -13,7 +13,7 @@ life=45
 ended=$(($(date +%s) + life))
 faketime_lib=$(find /usr/lib -name libfaketimeMT.so.1 | head -n 1)
 LD_PRELOAD=$faketime_lib FAKETIME="-$((86400 - life))" issue 01 --days 1
-shows_it() { in_guest 01 'domu-agent status --json' | grep -Eq "\"token_expires\": ?$((ended - 2))|\"token_expires\": ?$((ended - 1))|\"token_expires\": ?$ended|\"token_expires\": ?$((ended + 1))|\"token_expires\": ?$((ended + 2))"; }
+shows_it() { in_guest 01 'domu-agent status --json' | has -E "\"token_expires\": ?$((ended - 2))|\"token_expires\": ?$((ended - 1))|\"token_expires\": ?$ended|\"token_expires\": ?$((ended + 1))|\"token_expires\": ?$((ended + 2))"; }
 wait_for 30 "the agent has taken the short token" shows_it
 session_open 01 4436
 session_echoes 01 before erofeb

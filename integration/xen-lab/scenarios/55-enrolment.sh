@@ -8,7 +8,7 @@ guest_create 03
 wait_for 120 "guest 03 answers" answers 03
 in_guest 03 'domu-agent enroll' | tee "$W/enrolled"
 fingerprint=$(grep -o 'SHA256:[0-9a-f]*' "$W/enrolled" | head -n 1)
-pending() { dom0-middleware vm list --pending | tee "$W/pending" | grep -q "$fingerprint"; }
+pending() { dom0-middleware vm list --pending | tee "$W/pending" | has "$fingerprint"; }
 wait_for 30 "the key is pending" pending
 cat "$W/pending"
 wrong=SHA256:$(printf '0%.0s' {1..64})

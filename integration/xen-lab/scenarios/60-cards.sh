@@ -27,12 +27,12 @@ soft-card personalise --dir "$W/card-01" --name web02 --key "$W/pki/web02.key" \
     --cert "$W/pki/web02.pem" --ca "$W/pki/ca.pem" --pin-file /etc/dom0-middleware/pin
 setsid soft-card serve --connect 127.0.0.1:35963 --dir "$W/card-01" >>"$W/soft-card.log" 2>&1 </dev/null &
 echo $! >"$W/card-01.pid"
-not_the_one() { dom0-middleware card list | grep -q 'not the card that was adopted'; }
+not_the_one() { dom0-middleware card list | has 'not the card that was adopted'; }
 wait_for 60 "another card is noticed" not_the_one
 fetch 01 4433 --timeout-ms 3000 >"$W/page" && fail "there was a session with another card"
 kill "$(cat "$W/card-01.pid")"
 wait_for 60 "the other card is out" process_ended "$(cat "$W/card-01.pid")"
-reader_empty() { ! dom0-middleware card list | grep -q 'not the card that was adopted'; }
+reader_empty() { ! dom0-middleware card list | has 'not the card that was adopted'; }
 wait_for 60 "the reader is empty" reader_empty
 rm -rf "$W/card-01"
 mv "$W/card-01.away" "$W/card-01"
