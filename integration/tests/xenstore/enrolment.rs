@@ -309,7 +309,10 @@ fn without_the_certificate_of_its_card_nothing_is_approved_until_it_is_given() {
     let pin = host.chain.pin_file("se-00");
     let pin = pin.to_str().expect("UTF-8");
     let adopt = ["card", "adopt", "se-00", "--pin-file", pin];
-    assert!(host.chain.admin(&adopt).status.success());
+    wait::until("the card can be adopted", || {
+        host.chain.admin(&adopt).status.success().then_some(())
+    });
+    host.chain.wait_card("present");
     assert!(
         host.approve("web01", &key(1).fingerprint(), &[])
             .status
