@@ -36,7 +36,7 @@ in_guest 02 "nc $DOM0_IP 7001 >/tmp/stolen
     kill \$(cat /run/agent.pid); while [ -d /proc/\$(cat /run/agent.pid) ]; do usleep 100000; done
     setsid domu-agent serve --config /tmp/stolen.toml >>/var/log/agent.log 2>&1 </dev/null &
     echo \$! >/run/agent.pid"
-is_refused() { in_guest 02 'domu-agent status' | has bad-token; }
+is_refused() { in_guest 02 'domu-agent status; cat /var/log/agent.log' | has bad-token; }
 wait_for 60 "the stolen token is refused" is_refused
 [ "$(audit_count session-refused bad-token)" -gt 0 ] || fail "the audit does not have it"
 echo "refusals before: $refused_before"
