@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-use super::relay;
+use super::{relay, right_ended};
 use crate::app::answer::{Answer, EstablishedAnswer};
 use crate::app::connect::Connected;
 use crate::app::connection::{write, write_with_fd};
@@ -97,9 +97,7 @@ async fn kernel(
     } = connected;
     drop(handover);
     let mut revoked = session.revoked();
-    let ended = *revoked.borrow();
-    if let Some(code) = ended {
-        let error = AppError::refused(code, "the right to the card has ended");
+    if let Some(error) = right_ended(&revoked) {
         return write(&mut app, &Answer::Error(error)).await;
     }
     // Whether calls block goes with a connection, whoever holds it.

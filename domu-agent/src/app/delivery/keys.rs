@@ -6,12 +6,13 @@ use std::os::fd::AsFd;
 
 use tokio::net::UnixStream;
 
+use super::right_ended;
+use crate::app::Answer;
 use crate::app::answer::EstablishedAnswer;
 use crate::app::connect::Connected;
 use crate::app::connection::{write, write_with_fd};
 use crate::app::endings::Standing;
 use crate::app::keys_answer::KeysAnswer;
-use crate::app::{Answer, AppError};
 use crate::dom0::revocation;
 use crate::presence;
 use crate::stream::StreamError;
@@ -32,9 +33,7 @@ pub(in crate::app) async fn keys(
         handover,
     } = connected;
     let mut revoked = session.revoked();
-    let ended = *revoked.borrow();
-    if let Some(code) = ended {
-        let error = AppError::refused(code, "the right to the card has ended");
+    if let Some(error) = right_ended(&revoked) {
         return write(&mut app, &Answer::Error(error)).await;
     }
     let line = KeysAnswer::from(&*handover).to_line(&answer);

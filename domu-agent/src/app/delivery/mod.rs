@@ -10,6 +10,17 @@ mod kernel;
 mod keys;
 mod relay;
 
+use proto::agent::RefusalCode;
+use tokio::sync::watch;
+
+use crate::app::error::AppError;
+
 pub(super) use kernel::socket;
 pub(super) use keys::keys;
 pub(super) use relay::stream;
+
+/// Why nothing is handed over: the right to the card may have ended since the handshake.
+fn right_ended(revoked: &watch::Receiver<Option<RefusalCode>>) -> Option<AppError> {
+    let code = *revoked.borrow();
+    code.map(|code| AppError::refused(code, "the right to the card has ended"))
+}
