@@ -2,7 +2,6 @@
 //! from outside.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -10,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::pki::{self, Credential, Pki};
 use crate::process::Process;
-use crate::wait;
+use crate::{ports, wait};
 
 /// A running `gnutls-serv` on 127.0.0.1. It sends back, line by line, what it gets.
 #[derive(Debug)]
@@ -48,7 +47,7 @@ impl GnutlsServer {
         let files = credential.write(folder.path(), "server");
         let ca = pki::write(folder.path(), "ca.pem", &pki.ca.pem());
         let said = folder.path().join("said.txt");
-        let port = free_port();
+        let port = ports::two_free();
         let mut command = Command::new("gnutls-serv");
         command
             .args(["--echo", "--require-client-cert", "--verify-client-cert"])
@@ -128,12 +127,6 @@ fn parse_one(text: &str) -> Option<GnutlsReport> {
         trusted: report.contains("The certificate is trusted."),
         client: after("Subject: "),
     })
-}
-
-/// A port that nobody has now. Nothing else on this machine should take the next one so soon.
-fn free_port() -> u16 {
-    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    socket.local_addr().expect("bound").port()
 }
 
 const FIRST_LINE: &str = "* Accepted connection from";

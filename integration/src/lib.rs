@@ -73,6 +73,7 @@ pub mod payload;
 pub mod pcscd;
 pub mod pki;
 pub mod plain_vchan;
+pub mod ports;
 pub mod process;
 pub mod rogue_guest;
 pub mod tls_server;

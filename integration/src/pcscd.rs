@@ -4,13 +4,12 @@
 //! wants to speak to it must be in the same namespace. Its reader is `vpcd`, to which a soft card
 //! connects over TCP; the driver takes the port given and the next one.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::process::Process;
-use crate::{pki, wait};
+use crate::{pki, ports, wait};
 
 /// The name of the reader: the driver has two slots, this is the first.
 pub const READER: &str = "Test Reader 00 00";
@@ -40,7 +39,7 @@ impl Pcscd {
     #[must_use]
     pub fn start_named(reader: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let port = two_free_ports();
+        let port = ports::two_free();
         let config = format!(
             "FRIENDLYNAME \"{reader}\"\nDEVICENAME /dev/null:{port:#x}\n\
              LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so\nCHANNELID {port:#x}\n"
@@ -69,8 +68,7 @@ impl Pcscd {
         let port = self.port;
         wait::until("the reader listens; is vsmartcard-vpcd installed?", || {
             self.process.expect_running();
-            let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err();
-            taken.then_some(())
+            ports::is_listened_at(port).then_some(())
         });
     }
 
@@ -153,15 +151,4 @@ pub fn enter(process: u32, program: &str) -> Command {
     }
     command.args(["--", program]);
     command
-}
-
-/// The first of two ports in a row that nobody has.
-fn two_free_ports() -> u16 {
-    let bind = |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
-    wait::until("two free ports in a row", || {
-        let first = bind(0).ok()?;
-        let port = first.local_addr().ok()?.port();
-        bind(port.checked_add(1)?).ok()?;
-        Some(port)
-    })
 }

@@ -3,8 +3,8 @@
 use std::fs;
 
 use integration::hypervisor::{TokenPlan, enroll};
-use integration::wait;
 use integration::xenstored::{Domain, uuid};
+use integration::{pki, wait};
 
 use crate::{Host, web01};
 
@@ -113,12 +113,16 @@ fn a_file_that_is_not_good_is_named_once_and_disturbs_no_other() {
     let mut host = Host::start();
     host.xenstored.create(&Domain::new(2, 2, "other"));
     let folder = host.chain.tokens_folder();
-    fs::write(folder.join(format!("{}.token", uuid(2))), "no token").expect("writable");
-    fs::write(folder.join("web01.token"), "junk").expect("writable");
+    // Whole at once: a file that is being written would be named as well.
+    let put = |name: &str, text: &str| {
+        let beside = pki::write(host.chain.folder(), name, text);
+        fs::rename(beside, folder.join(name)).expect("writable");
+    };
+    put(&format!("{}.token", uuid(2)), "no token");
+    put("web01.token", "junk");
     // One of the first domain under the name of the third.
     let token = host.issue(1);
-    let third = folder.join(format!("{}.token", uuid(3)));
-    fs::write(third, &token).expect("writable");
+    put(&format!("{}.token", uuid(3)), &token);
     host.wait_node(1, Some(&token));
     let next = host.issue(1);
     host.wait_node(1, Some(&next));

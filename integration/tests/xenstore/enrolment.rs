@@ -111,7 +111,11 @@ fn a_guest_is_seen_approved_and_served() {
     assert_eq!(issued[0]["channel_key"], key.fingerprint());
 
     // What the guest reads there is what its agent needs.
-    let text = wait::until("the token is at its node", || host.xenstored.read(&node(1)));
+    // An empty node is one that is about to be written.
+    let text = wait::until("the token is at its node", || {
+        let text = host.xenstored.read(&node(1));
+        text.filter(|text| !text.is_empty())
+    });
     assert_eq!(host.xenstored.permissions(&node(1)), ["n0", "r1"]);
     fs::write(host.chain.token_file("web01"), text).expect("its own file");
     wait::until("the agent shows that token", || {
