@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use dom0_middleware::Limits;
 use dom0_middleware::broker::{Action, Broker, ConnId, Event, Peer, Setup, TokenRule};
-use dom0_middleware::card::{CardFeatures, CardIdentity, Sight, Trust, WorkerReport};
+use dom0_middleware::card::{CardFeatures, CardIdentity, Door, Sight, Trust, WorkerReport};
 use dom0_middleware::mapping::{
     Binding, Certificate, DomainFact, Issuer, ShownToken, Table, Terms, VerifiedToken,
 };
@@ -92,6 +92,7 @@ impl Host {
         let identity = CardIdentity {
             name: name(domid)?,
             certificate: Some(certificate(domid)),
+            schemes: Vec::new(),
         };
         let atr = Atr::decode(&[0x3B, 0x00])?;
         let identities = vec![identity];
@@ -102,6 +103,7 @@ impl Host {
             profile: "eap-tls".to_owned(),
             identities,
             features: CardFeatures {
+                door: Door::EapTls,
                 server_name: true,
                 alpn: true,
                 version_range: true,

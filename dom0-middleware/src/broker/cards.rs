@@ -90,6 +90,8 @@ impl Broker {
             WorkerReport::Established { use_id, session } => {
                 self.on_established(seid, use_id, session);
             }
+            // No session asks for one yet.
+            WorkerReport::Signed { .. } => {}
             WorkerReport::Failed {
                 use_id,
                 error,

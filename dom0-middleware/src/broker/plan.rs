@@ -100,6 +100,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use crate::card::Door;
     use std::collections::HashMap;
 
     use proto::id::{DomId, DomainUuid, SessionId};
@@ -130,6 +131,7 @@ mod tests {
 
     fn features() -> CardFeatures {
         CardFeatures {
+            door: Door::EapTls,
             server_name: true,
             alpn: true,
             version_range: true,
@@ -192,6 +194,7 @@ mod tests {
     #[test]
     fn what_the_card_cannot_carry_is_refused_before_the_card_is_touched() {
         let plain = CardFeatures {
+            door: Door::EapTls,
             server_name: false,
             alpn: false,
             version_range: false,

@@ -185,6 +185,9 @@ pub enum SessionError {
     /// The broker started a second use before the first was over.
     #[error("the card is in use")]
     Busy,
+    /// The broker asked for a handshake of a card that only signs, or the other way round.
+    #[error("the card takes no such part in a handshake")]
+    WrongDoor,
 }
 
 impl SessionError {
@@ -202,7 +205,7 @@ impl SessionError {
             Self::Policy(_) => RefusalCode::Policy,
             Self::TooManyBytes { .. } => RefusalCode::Limit,
             Self::Timeout { .. } | Self::Cancelled => RefusalCode::Timeout,
-            Self::Stopped | Self::Busy => RefusalCode::Internal,
+            Self::Stopped | Self::Busy | Self::WrongDoor => RefusalCode::Internal,
         }
     }
 

@@ -127,7 +127,11 @@ mod tests {
     fn with(sight: Sight, certificate: &[u8]) -> CardFingerprint {
         let name = "web01".parse().expect("a name");
         let certificate = Some(certificate.to_vec());
-        sight.with_identities(&[CardIdentity { name, certificate }])
+        sight.with_identities(&[CardIdentity {
+            name,
+            certificate,
+            schemes: Vec::new(),
+        }])
     }
 
     #[test]

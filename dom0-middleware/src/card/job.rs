@@ -1,10 +1,11 @@
-//! One handshake for one domain, as the broker orders it.
+//! What the broker orders from a card: one handshake, or one signature, for one domain.
 
 use std::fmt;
 use std::sync::Arc;
 
 use proto::id::{DomainUuid, IdentityName};
 use proto::tls::ProtocolVersion;
+use rustls::SignatureScheme;
 
 use super::trust::Trust;
 
@@ -46,4 +47,20 @@ pub struct Job {
     pub client_certificate_sha256: [u8; 32],
     /// The most handshake bytes taken from the server, and from the card, each.
     pub max_handshake_bytes: usize,
+}
+
+/// All a worker needs for one signature of a handshake that the service makes. The broker has judged
+/// it; the worker trusts its fields.
+#[derive(Debug, Clone)]
+pub struct SignJob {
+    /// Names this use in every report about it.
+    pub use_id: UseId,
+    /// Whose key signs.
+    pub identity: IdentityName,
+    /// How: hash, and padding where the key is RSA.
+    pub scheme: SignatureScheme,
+    /// What is signed; not its hash.
+    pub message: Vec<u8>,
+    /// SHA-256 of the DER certificate whose key must have signed.
+    pub client_certificate_sha256: [u8; 32],
 }

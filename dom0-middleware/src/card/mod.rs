@@ -10,6 +10,7 @@
 //! | [`eap_tls`] | the driver of EAP-TLS cards: opening a card, one handshake, its end |
 //! | [`pcsc`] | cards in readers, through PC/SC |
 //! | [`vicc`] | virtual cards that connect over a socket (vpcd protocol) |
+//! | `door` | which part of a handshake a card takes |
 //! | `transport` | the traits a reader implements |
 //! | `trust` | whom a binding believes to be its server |
 //! | `adopted`, `fingerprint` | which card belongs where, and what it is known again by |
@@ -21,6 +22,7 @@ pub mod pcsc;
 pub mod vicc;
 
 mod adopted;
+mod door;
 mod error;
 mod fault;
 mod fingerprint;
@@ -36,11 +38,12 @@ mod trust;
 mod worker;
 
 pub use self::adopted::{AdoptedCard, AdoptedCards, AdoptionError, KeepCard};
+pub use self::door::Door;
 pub use self::error::{CardError, SessionError, server_alert};
 pub use self::fault::{CardFault, CardStep, EapProblem};
 pub use self::fingerprint::{CardFingerprint, Difference, Sight};
 pub use self::handle::{CardHandle, CardRecords, SendError, spawn_worker};
-pub use self::job::{Job, UseId};
+pub use self::job::{Job, SignJob, UseId};
 pub(crate) use self::pin::exposed_mode;
 pub use self::pin::{
     MemoryPinLedger, OfferedPin, PinLedger, PinLedgerError, PinSource, PinSourceError, PinStamp,

@@ -7,20 +7,25 @@ use std::time::Duration;
 use proto::apdu::Atr;
 use proto::id::{IdentityName, Seid};
 use proto::tls::{Established, ProtocolVersion};
+use rustls::SignatureScheme;
 
+use super::door::Door;
 use super::error::{CardError, SessionError};
 use super::fingerprint::CardFingerprint;
-use super::job::{Job, UseId};
+use super::job::{Job, SignJob, UseId};
 use super::transport::SourceTrouble;
 
 /// An order to the worker of one card.
 ///
 /// Each [`Start`](Self::Start) is answered by exactly one [`WorkerReport::Established`] or
-/// [`WorkerReport::Failed`], then by exactly one [`WorkerReport::Free`].
+/// [`WorkerReport::Failed`], then by exactly one [`WorkerReport::Free`]; each [`Sign`](Self::Sign)
+/// likewise, with [`WorkerReport::Signed`].
 #[derive(Debug)]
 pub enum WorkerCommand {
     /// Run a handshake. One at a time: the next only after [`WorkerReport::Free`].
     Start(Box<Job>),
+    /// Sign something, at [`Door::Piv`]. One at a time, as with [`Start`](Self::Start).
+    Sign(Box<SignJob>),
     /// Bytes from the server, whole TLS records, for the handshake that runs.
     ServerRecords {
         /// Which use they belong to; those of another are dropped.
@@ -120,7 +125,16 @@ pub enum WorkerReport {
         /// The keys and what is known of the session.
         session: Box<CardSession>,
     },
-    /// The handshake failed.
+    /// The card signed, and the signature is that of the identity's key.
+    Signed {
+        /// Which use.
+        use_id: UseId,
+        /// As TLS wants it: a block as long as the RSA modulus, or a DER `Ecdsa-Sig-Value`.
+        signature: Vec<u8>,
+        /// Time spent in APDUs for it.
+        card_time: Duration,
+    },
+    /// The handshake, or the signature, failed.
     Failed {
         /// Which use.
         use_id: UseId,
@@ -145,11 +159,15 @@ pub struct CardIdentity {
     pub name: IdentityName,
     /// Its certificate, DER; `None` when the card does not let it be read.
     pub certificate: Option<Vec<u8>>,
+    /// How its key can sign for TLS, best first; empty at [`Door::EapTls`], where the card chooses.
+    pub schemes: Vec<SignatureScheme>,
 }
 
 /// What a card can carry besides a plain handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CardFeatures {
+    /// Which part of a handshake it takes.
+    pub door: Door,
     /// A server name can be given to it, to be sent as SNI.
     pub server_name: bool,
     /// ALPN protocols can be given to it.

@@ -15,8 +15,8 @@ use proto::tls::{CipherSuite, Established, KeyBlock, ProtocolVersion, SessionKey
 use crate::audit::AuditEvent;
 use crate::broker::{Action, Broker, ConnId, Event, Peer, ReadId, Setup, TokenRule};
 use crate::card::{
-    CardFeatures, CardIdentity, CardSession, SessionError, Sight, Trust, UseId, WorkerCommand,
-    WorkerReport,
+    CardFeatures, CardIdentity, CardSession, Door, SessionError, Sight, Trust, UseId,
+    WorkerCommand, WorkerReport,
 };
 use crate::limits::Limits;
 use crate::mapping::{
@@ -174,6 +174,7 @@ impl Bench {
         let identity = |domid: DomId| CardIdentity {
             name: format!("id-{domid}").parse().expect("a name"),
             certificate: Some(certificate(domid)),
+            schemes: Vec::new(),
         };
         let atr = Atr::decode(&[0x3B, 0x00]).expect("an ATR");
         let identities = vec![identity(A), identity(B)];
@@ -184,6 +185,7 @@ impl Bench {
             profile: "eap-tls".to_owned(),
             identities,
             features: CardFeatures {
+                door: Door::EapTls,
                 server_name: true,
                 alpn: true,
                 version_range: true,

@@ -2,6 +2,7 @@
 
 use proto::tls::ProtocolVersion;
 
+use crate::card::door::Door;
 use crate::card::profile::CardProfile;
 use crate::card::report::CardFeatures;
 
@@ -101,6 +102,7 @@ impl Capabilities {
 impl From<Capabilities> for CardFeatures {
     fn from(capabilities: Capabilities) -> Self {
         Self {
+            door: Door::EapTls,
             server_name: capabilities.parameters,
             alpn: capabilities.parameters,
             version_range: capabilities.parameters,

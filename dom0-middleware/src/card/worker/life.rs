@@ -9,7 +9,7 @@ use super::inbox::Inbox;
 use super::link::Link;
 use crate::card::eap_tls::opening::Opened;
 use crate::card::eap_tls::{DriverParameters, OfferedSession};
-use crate::card::error::CardError;
+use crate::card::error::{CardError, SessionError};
 use crate::card::handle::CardRecords;
 use crate::card::report::{Reopen, Reporter, WorkerCommand, WorkerReport};
 use crate::card::settings::CardSettings;
@@ -100,6 +100,9 @@ impl Worker {
                         .reopen
                         .into_iter()
                         .for_each(|order| self.reopen(order));
+                }
+                Some(WorkerCommand::Sign(job)) => {
+                    self.refuse_use(job.use_id, SessionError::WrongDoor)
                 }
                 Some(WorkerCommand::Reopen(order)) => self.reopen(order),
                 Some(WorkerCommand::ForgetSession) => self.session = None,

@@ -42,12 +42,17 @@ impl Worker {
                 SessionError::NoCard
             }
         };
+        self.refuse_use(use_id, error);
+        Orders::default()
+    }
+
+    /// Says no to a use before it has touched the card.
+    pub(super) fn refuse_use(&self, use_id: UseId, error: SessionError) {
         self.tell_failure(use_id, error, None);
         self.tell(WorkerReport::Free {
             use_id,
             card_time: Duration::ZERO,
         });
-        Orders::default()
     }
 
     fn serve_ready(&mut self, mut ready: Ready, job: &Job, inbox: &Inbox) -> Orders {

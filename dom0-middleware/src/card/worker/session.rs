@@ -139,19 +139,22 @@ impl Use<'_> {
             WorkerCommand::Reopen(order) => self.orders.reopen.push(order),
             WorkerCommand::ForgetSession => self.orders.forget_session = true,
             WorkerCommand::Stop => self.orders.stop = true,
-            WorkerCommand::Start(job) => {
-                let use_id = job.use_id;
-                (self.report)(WorkerReport::Failed {
-                    use_id,
-                    error: SessionError::Busy,
-                    alert: None,
-                });
-                (self.report)(WorkerReport::Free {
-                    use_id,
-                    card_time: Duration::ZERO,
-                });
-            }
+            WorkerCommand::Start(job) => self.refuse(job.use_id),
+            WorkerCommand::Sign(job) => self.refuse(job.use_id),
         }
+    }
+
+    /// Another use, while this one runs.
+    fn refuse(&self, use_id: UseId) {
+        (self.report)(WorkerReport::Failed {
+            use_id,
+            error: SessionError::Busy,
+            alert: None,
+        });
+        (self.report)(WorkerReport::Free {
+            use_id,
+            card_time: Duration::ZERO,
+        });
     }
 
     fn interruption(&self) -> Option<SessionError> {

@@ -169,6 +169,7 @@ impl ExpectIdentity {
         context.identities.push(CardIdentity {
             name: self.name,
             certificate,
+            schemes: Vec::new(),
         });
         visit_next(context, self.rest)
     }
