@@ -20,6 +20,7 @@
 //! | [`apdu`] | commands, responses, status words, AID, ATR |
 //! | [`eap`] | EAP and EAP-TLS packets, fragments, segments |
 //! | [`card`] | typed commands of EAP-TLS cards, long answers |
+//! | `piv` | commands, data objects and keys of PIV cards (feature `piv`) |
 //! | [`tls`] | records, hellos, flights, suites, KeyBlock, record layer |
 //! | [`agent`] | frames and messages between agent and dom0 |
 //! | [`token`], [`hv`] | VM-Auth-Tokens; the certificates and keys of the hosts that sign them |
@@ -37,5 +38,7 @@ pub mod hex;
 pub mod hv;
 pub mod id;
 pub mod pem;
+#[cfg(feature = "piv")]
+pub mod piv;
 pub mod tls;
 pub mod token;

@@ -176,7 +176,10 @@ impl Card {
                 self.machine.overwrite_session_id();
                 Ok(())
             }
-            EapCardCommand::Fetch => return self.pending.fetch(command.le()),
+            EapCardCommand::Fetch => {
+                let le = command.le().and_then(|le| u16::try_from(le).ok());
+                return self.pending.fetch(le);
+            }
             _ => Err(status::UNKNOWN_INS),
         };
         Reply::status(done.err().unwrap_or(status::OK))

@@ -23,6 +23,19 @@ impl Aid {
         len: MAX_LEN,
     };
 
+    /// For names known when this is compiled; `N` is 5 to 16.
+    #[cfg(feature = "piv")]
+    pub(crate) const fn from_array<const N: usize>(name: &[u8; N]) -> Self {
+        assert!(N >= MIN_LEN && N <= MAX_LEN, "5 to 16 bytes");
+        let mut bytes = [0; MAX_LEN];
+        let mut at = 0;
+        while at < N {
+            bytes[at] = name[at];
+            at += 1;
+        }
+        Self { bytes, len: N }
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

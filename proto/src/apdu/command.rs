@@ -8,7 +8,10 @@ use super::protocol::Protocol;
 use crate::codec::Reader;
 use crate::error::DecodeError;
 
-/// A short command APDU. Its data may be a PIN: it is wiped on drop and shown by nothing.
+/// A command APDU. Its data may be a PIN: it is wiped on drop and shown by nothing.
+///
+/// It is written in the short form if its lengths fit that, else in the extended form. A card
+/// without extended length gets a long command in pieces: [`CommandApdu::chained`].
 ///
 /// Source: ISO/IEC 7816-4 §5.1.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,12 +25,15 @@ pub struct CommandApdu {
     /// Second parameter.
     pub p2: u8,
     data: Zeroizing<Vec<u8>>,
-    le: Option<u16>,
+    le: Option<u32>,
 }
 
 impl CommandApdu {
-    /// The most data a command carries, in bytes.
+    /// The most data a short command carries, in bytes.
     pub const MAX_DATA: usize = 255;
+
+    /// The most data an extended command carries, in bytes.
+    pub const MAX_LONG_DATA: usize = 65_535;
 
     /// A command with neither data nor expected answer (case 1).
     #[must_use]
@@ -48,20 +54,32 @@ impl CommandApdu {
     ///
     /// # Errors
     /// [`ApduError::DataLength`] for none or more.
-    pub fn with_data(mut self, data: &[u8]) -> Result<Self, ApduError> {
+    pub fn with_data(self, data: &[u8]) -> Result<Self, ApduError> {
+        self.with_data_up_to(Self::MAX_DATA, data)
+    }
+
+    /// Adds data, 1 to 65,535 bytes: more than 255 make an extended command.
+    ///
+    /// # Errors
+    /// [`ApduError::DataLength`] for none or more.
+    pub fn with_long_data(self, data: &[u8]) -> Result<Self, ApduError> {
+        self.with_data_up_to(Self::MAX_LONG_DATA, data)
+    }
+
+    fn with_data_up_to(mut self, max: usize, data: &[u8]) -> Result<Self, ApduError> {
         let got = data.len();
-        if got == 0 || got > Self::MAX_DATA {
-            return Err(ApduError::DataLength { got });
+        if got == 0 || got > max {
+            return Err(ApduError::DataLength { max, got });
         }
         self.data = Zeroizing::new(data.to_vec());
         Ok(self)
     }
 
-    /// Says how many bytes of answer are expected, 1 to 256; others are taken for the nearest of
-    /// these.
+    /// Says how many bytes of answer are expected, 1 to 65,536; others are taken for the nearest
+    /// of these. More than 256 make an extended command.
     #[must_use]
-    pub fn with_le(mut self, le: u16) -> Self {
-        self.le = Some(le.clamp(1, MAX_LE));
+    pub fn with_le(mut self, le: u32) -> Self {
+        self.le = Some(le.clamp(1, MAX_LONG_LE));
         self
     }
 
@@ -71,22 +89,29 @@ impl CommandApdu {
         &self.data
     }
 
-    /// The answer's expected length, 1 to 256 bytes.
+    /// The answer's expected length, 1 to 65,536 bytes.
     #[must_use]
-    pub fn le(&self) -> Option<u16> {
+    pub fn le(&self) -> Option<u32> {
         self.le
+    }
+
+    /// Whether one of its lengths fits the extended form alone.
+    #[must_use]
+    pub fn is_extended(&self) -> bool {
+        self.data.len() > Self::MAX_DATA || self.le.is_some_and(|le| le > MAX_LE)
     }
 
     /// Its bytes, as they go to a card with this protocol.
     ///
     /// With T=0 a command has five bytes of header. One that carries data cannot say how much
-    /// answer it expects: the card says `61xx`, and the answer is fetched with GET RESPONSE.
+    /// answer it expects: the card says `61xx`, and the answer is fetched with GET RESPONSE. T=0 has
+    /// no extended form: long commands are chained before.
     ///
     /// Source: ISO/IEC 7816-3 §12.2.
     #[must_use]
     pub fn encode_for(&self, protocol: Protocol) -> Zeroizing<Vec<u8>> {
         let mut bytes = self.encode();
-        if protocol == Protocol::T0 {
+        if protocol == Protocol::T0 && !self.is_extended() {
             match (self.data.is_empty(), self.le) {
                 (true, None) => bytes.push(0),
                 (false, Some(_)) => bytes.truncate(HEADER_LEN + 1 + self.data.len()),
@@ -99,20 +124,27 @@ impl CommandApdu {
     /// Its bytes.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let extended = self.is_extended();
         // Room for all of it, so that no copy of the data is left behind by growth.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(HEADER_LEN + 2 + self.data.len()));
+        let room = HEADER_LEN + MAX_LENGTH_FIELDS + self.data.len();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         bytes.extend([self.cla, self.ins, self.p1, self.p2]);
+        // A zero says that extended lengths follow.
+        bytes.extend(extended.then_some(0));
         if !self.data.is_empty() {
-            bytes.push(u8::try_from(self.data.len()).expect("checked when the data was set"));
+            let length = u16::try_from(self.data.len()).expect("checked when the data was set");
+            bytes.extend_from_slice(length_field(extended, &length.to_be_bytes()));
             bytes.extend_from_slice(&self.data);
         }
         if let Some(le) = self.le {
-            bytes.push(u8::try_from(le).unwrap_or(LE_256));
+            // The longest of each form is written as zero, which is what the cut leaves of it.
+            let [.., high, low] = le.to_be_bytes();
+            bytes.extend_from_slice(length_field(extended, &[high, low]));
         }
         bytes
     }
 
-    /// Reads a command of any of the four cases.
+    /// Reads a short command of any of the four cases.
     ///
     /// # Errors
     /// [`DecodeError`] for a length that does not fit, and for extended length (Lc of 00).
@@ -143,6 +175,49 @@ impl CommandApdu {
             ..command
         })
     }
+
+    /// Reads a command of any of the four cases, short or extended. An extended one whose lengths
+    /// would have fitted the short form is the same command.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for a length that does not fit.
+    pub fn decode_any(bytes: &[u8]) -> Result<Self, DecodeError> {
+        match bytes {
+            [_, _, _, _, 0, rest @ ..] if !rest.is_empty() => {}
+            _ => return Self::decode(bytes),
+        }
+        let mut reader = Reader::new(bytes);
+        let [cla, ins, p1, p2, _] = reader.array("extended command header")?;
+        let command = Self::new(cla, ins, p1, p2);
+        let read_le = |le: u16| if le == 0 { MAX_LONG_LE } else { le.into() };
+        let length = reader.u16("extended Lc or Le")?;
+        if reader.is_empty() {
+            return Ok(command.with_le(read_le(length)));
+        }
+        if length == 0 {
+            let what = "extended Lc";
+            return Err(DecodeError::Unexpected { what, got: 0 });
+        }
+        let data = Zeroizing::new(reader.take(length.into(), "command data")?.to_vec());
+        let le = match reader.remaining() {
+            0 => None,
+            _ => Some(read_le(reader.u16("extended Le")?)),
+        };
+        reader.finish("command")?;
+        Ok(Self {
+            data,
+            le,
+            ..command
+        })
+    }
+}
+
+/// A length as the form of the command has it: two bytes, or the low one.
+fn length_field(extended: bool, length: &[u8; 2]) -> &[u8] {
+    match (extended, length) {
+        (true, both) => both,
+        (false, [_, low]) => std::slice::from_ref(low),
+    }
 }
 
 /// Shows the header and the lengths.
@@ -165,118 +240,24 @@ impl fmt::Debug for CommandApdu {
 /// Why something is no command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApduError {
-    /// Data of a length that a short APDU has no room for.
-    #[error("command data of {got} bytes, 1 to 255 fit")]
+    /// Data of a length that the command has no room for.
+    #[error("command data of {got} bytes, 1 to {max} fit")]
     DataLength {
+        /// The most that fits.
+        max: usize,
         /// Its bytes.
         got: usize,
     },
 }
 
 const HEADER_LEN: usize = 4;
-const MAX_LE: u16 = 256;
+/// The zero of an extended command, and two bytes each for Lc and Le.
+const MAX_LENGTH_FIELDS: usize = 5;
+const MAX_LE: u32 = 256;
+const MAX_LONG_LE: u32 = 65_536;
 /// How Le of 256 is written.
 const LE_256: u8 = 0;
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn command() -> impl Strategy<Value = CommandApdu> {
-        let data = prop::collection::vec(any::<u8>(), 0..=255);
-        let le = prop::option::of(1..=256u16);
-        (any::<[u8; 4]>(), data, le).prop_map(|([cla, ins, p1, p2], data, le)| CommandApdu {
-            data: Zeroizing::new(data),
-            le,
-            ..CommandApdu::new(cla, ins, p1, p2)
-        })
-    }
-
-    #[test]
-    fn the_four_cases_have_their_bytes() {
-        let header = CommandApdu::new(0xA0, 0x80, 0, 0);
-        let with_data = header.clone().with_data(&[7, 8]).expect("fits");
-        assert_eq!(header.encode()[..], [0xA0, 0x80, 0, 0]);
-        let case2 = header.clone().with_le(256);
-        assert_eq!(case2.encode()[..], [0xA0, 0x80, 0, 0, 0]);
-        assert_eq!(with_data.encode()[..], [0xA0, 0x80, 0, 0, 2, 7, 8]);
-        let case4 = with_data.with_le(5);
-        assert_eq!(case4.encode()[..], [0xA0, 0x80, 0, 0, 2, 7, 8, 5]);
-    }
-
-    #[test]
-    fn with_t0_each_case_has_a_header_of_five_bytes_and_one_direction() {
-        let header = CommandApdu::new(0xA0, 0x80, 0, 0);
-        let with_data = header.clone().with_data(&[7, 8]).expect("fits");
-        let cases = [
-            (header.clone(), &[0xA0, 0x80, 0, 0, 0][..]),
-            (header.with_le(5), &[0xA0, 0x80, 0, 0, 5]),
-            (with_data.clone(), &[0xA0, 0x80, 0, 0, 2, 7, 8]),
-            (with_data.with_le(5), &[0xA0, 0x80, 0, 0, 2, 7, 8]),
-        ];
-        for (command, bytes) in cases {
-            assert_eq!(command.encode_for(Protocol::T0)[..], *bytes);
-            assert_eq!(command.encode_for(Protocol::T1), command.encode());
-        }
-    }
-
-    #[test]
-    fn a_header_and_a_zero_is_case_2_with_256() {
-        let reset_state = CommandApdu::decode(&[0xA0, 0x19, 0x10, 0, 0]).expect("case 2");
-        assert_eq!(reset_state.le(), Some(256));
-        assert!(reset_state.data().is_empty());
-    }
-
-    #[test]
-    fn lengths_that_do_not_fit_are_refused() {
-        let too_long = ApduError::DataLength { got: 256 };
-        let command = || CommandApdu::new(0, 0, 0, 0);
-        assert_eq!(command().with_data(&[0; 256]), Err(too_long));
-        let none = ApduError::DataLength { got: 0 };
-        assert_eq!(command().with_data(&[]), Err(none));
-        for bad in [
-            &[0, 0, 0][..],
-            &[0, 0, 0, 0, 2, 1],
-            &[0, 0, 0, 0, 1, 1, 1, 1],
-            // Extended length.
-            &[0, 0, 0, 0, 0, 0, 1],
-        ] {
-            assert!(CommandApdu::decode(bad).is_err(), "{bad:02X?}");
-        }
-    }
-
-    #[test]
-    fn debug_shows_lengths_and_no_data() {
-        let verify = CommandApdu::new(0xA0, 0x20, 0, 0).with_data(b"9876");
-        let shown = format!("{:?}", verify.expect("fits").with_le(1));
-        assert_eq!(shown, "A0 20 00 00 (4 bytes) Le 1");
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
-
-        #[test]
-        fn what_is_encoded_decodes_to_the_same(command in command()) {
-            prop_assert_eq!(CommandApdu::decode(&command.encode()), Ok(command));
-        }
-
-        /// A shorter command may be a command of another case, but never this one.
-        #[test]
-        fn no_prefix_is_the_same_command(command in command(), cut in any::<prop::sample::Index>()) {
-            let bytes = command.encode();
-            let prefix = &bytes[..cut.index(bytes.len())];
-            prop_assert_ne!(CommandApdu::decode(prefix), Ok(command));
-        }
-
-        #[test]
-        fn any_bytes_decode_to_themselves_or_not_at_all(
-            bytes in prop::collection::vec(any::<u8>(), 0..300),
-        ) {
-            if let Ok(command) = CommandApdu::decode(&bytes) {
-                prop_assert_eq!(&command.encode()[..], &bytes[..]);
-            }
-        }
-    }
-}
+#[path = "command_tests.rs"]
+mod tests;

@@ -247,7 +247,7 @@ const P1_STORE_SESSION_ID: u8 = 0xC2;
 /// Draft 26 writes P2 of method functions so as well.
 const P2_METHOD: u8 = 0x82;
 /// Le of 00: whatever there is.
-const LE_ALL: u16 = 256;
+const LE_ALL: u32 = 256;
 /// The longest session id a card stores, in bytes.
 const MAX_SESSION_ID: usize = 64;
 

@@ -110,7 +110,7 @@ impl Exchange {
             && sw == UNKNOWN_INS
     }
 
-    fn get_response(&self, le: u16) -> CommandApdu {
+    fn get_response(&self, le: u32) -> CommandApdu {
         CommandApdu::new(self.rules.cla, INS_GET_RESPONSE, 0x00, 0x00).with_le(le)
     }
 
@@ -197,7 +197,7 @@ fn next_of(sw: StatusWord) -> Option<Next> {
 }
 
 /// The length in SW2; 00 stands for 256.
-fn le(sw: StatusWord) -> u16 {
+fn le(sw: StatusWord) -> u32 {
     match sw.sw2() {
         0 => LE_ALL,
         length => length.into(),
@@ -206,7 +206,7 @@ fn le(sw: StatusWord) -> u16 {
 
 const INS_GET_RESPONSE: u8 = 0xC0;
 const UNKNOWN_INS: StatusWord = StatusWord(0x6D00);
-const LE_ALL: u16 = 256;
+const LE_ALL: u32 = 256;
 
 #[cfg(test)]
 mod tests {

@@ -43,6 +43,20 @@ impl Pin {
         }
     }
 
+    /// Reads a PIN as a PIV card gets it: eight bytes, filled up with FF.
+    ///
+    /// # Errors
+    /// [`PinError`] for another length, and if the digits are no PIN.
+    ///
+    /// Source: NIST SP 800-73-4 Part 2 §2.4.3.
+    #[cfg(feature = "piv")]
+    pub(crate) fn from_padded(bytes: &[u8]) -> Result<Self, PinError> {
+        match bytes.len() {
+            Self::PADDED_LEN => Self::decode(bytes).map(|(pin, _)| pin),
+            _ => Err(PinError),
+        }
+    }
+
     /// Its digits.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -226,7 +226,7 @@ impl FakeCard {
         status(0x6300 | u16::from(self.tries) | 1)
     }
 
-    fn next_identity(&mut self, le: Option<u16>) -> ResponseApdu {
+    fn next_identity(&mut self, le: Option<u32>) -> ResponseApdu {
         let name = self
             .identities
             .get(self.memory.pointer)
