@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use proto::apdu::{Aid, CommandApdu, ResponseApdu, StatusWord};
+use proto::apdu::{Aid, CommandApdu, Protocol, ResponseApdu, StatusWord};
 use proto::card::EapCardCommand;
 use proto::id::IdentityName;
 use zeroize::Zeroizing;
 
-use crate::cost::Operation;
+use crate::applet::{Answer, Applet};
 use crate::eap_tls::{Machine, Reaction};
 use crate::eeprom::Eeprom;
+use crate::fault::FaultKind;
 use crate::identity::Identity;
 use crate::output::{Pending, Reply};
 use crate::pin::{Holder, PinState, Pins};
@@ -33,14 +34,6 @@ pub struct Card {
     active: Option<usize>,
     /// The identity that Get-Next-Identity names next.
     next: usize,
-}
-
-/// What the card sends back, and what it cost.
-pub struct Answer {
-    /// The response APDU: data, then status word.
-    pub response: Zeroizing<Vec<u8>>,
-    /// What this command had the card do.
-    pub cost: Vec<Operation>,
 }
 
 /// Answer to reset: T=1, historical bytes `TESSERA`.
@@ -84,10 +77,8 @@ impl Card {
             Ok(apdu) => self.dispatch(&apdu),
             Err(_) => Reply::status(status::WRONG_LENGTH),
         };
-        let response = ResponseApdu::new(reply.data, reply.sw).encode();
-        let mut cost = vec![Operation::Bytes(command.len() + response.len())];
-        cost.extend(self.machine.take_work());
-        Answer { response, cost }
+        let response = ResponseApdu::new(reply.data, reply.sw);
+        Answer::new(command, &response, self.machine.take_work())
     }
 
     /// The gate: what may be done before SELECT, and what before a PIN.
@@ -198,7 +189,7 @@ impl Card {
     }
 
     /// Goes on with the identity after the one that was set, without anybody having asked for it.
-    pub(crate) fn take_next_identity(&mut self) {
+    fn take_next_identity(&mut self) {
         let next = self
             .active
             .map(|active| (active + 1) % self.identities.len().max(1));
@@ -253,6 +244,29 @@ impl Card {
 
     fn answer(&mut self, data: Vec<u8>) -> Reply {
         self.pending.answer(Zeroizing::new(data))
+    }
+}
+
+impl Applet for Card {
+    fn transmit(&mut self, command: &[u8]) -> Answer {
+        self.transmit(command)
+    }
+
+    fn reset(&mut self) {
+        self.reset();
+    }
+
+    fn atr(&self, protocol: Protocol) -> &'static [u8] {
+        match protocol {
+            Protocol::T0 => &ATR_T0,
+            Protocol::T1 => &ATR,
+        }
+    }
+
+    fn suffer(&mut self, fault: FaultKind) {
+        if fault == FaultKind::OtherCertificate {
+            self.take_next_identity();
+        }
     }
 }
 

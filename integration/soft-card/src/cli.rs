@@ -1,21 +1,22 @@
 //! The command line.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use proto::apdu::Protocol;
 use proto::id::IdentityName;
+use proto::piv::Slot;
 use proto::tls::ProtocolVersion;
 
 use crate::cmd;
 use crate::exit_code::Exit;
 use crate::fault::Fault;
+use crate::profile::Profile;
 use crate::settings::CardSettings;
 use crate::store::StoreError;
 use crate::timing::Timing;
 
-/// A smart card in software: an EAP-TLS card that connects as a virtual card.
+/// A smart card in software: an EAP-TLS card or a PIV card that connects as a virtual card.
 ///
 /// For tests and demonstrations: its keys lie in files. The card is a directory, made by
 /// `personalise` and put into a reader by `serve`.
@@ -30,7 +31,8 @@ pub struct Cli {
 enum Command {
     /// Put an identity on a card, which is made if it is not there.
     ///
-    /// The first identity brings the user PIN; later ones must come with the same.
+    /// The first identity brings the user PIN; later ones must come with the same. An EAP-TLS card
+    /// takes --name and --ca, a PIV card --slot.
     Personalise(PersonaliseArgs),
     /// Put the card into a virtual reader and answer it.
     ///
@@ -44,24 +46,38 @@ pub struct PersonaliseArgs {
     /// Directory that is the card.
     #[arg(long)]
     pub dir: PathBuf,
+    /// What the card is: what --name or --slot says, without it.
+    #[arg(long, value_enum)]
+    pub profile: Option<Profile>,
     /// Friendly name of the identity, by which a host sets it: 1 to 64 printable ASCII characters.
-    #[arg(long)]
-    pub name: IdentityName,
-    /// Private key, PEM: PKCS#8, PKCS#1 or SEC1; RSA-2048 or P-256 as real cards have.
+    #[arg(long, required_unless_present = "slot")]
+    pub name: Option<IdentityName>,
+    /// Slot of a PIV card for key and certificate: 9a, 9c, 9d, 9e, or 82 to 95.
+    #[arg(long, conflicts_with_all = ["name", "ca", "operator_pin_file", "eap_id"])]
+    pub slot: Option<Slot>,
+    /// Private key, PEM: PKCS#8, PKCS#1 or SEC1; RSA-2048 or P-256 as real cards have. On a PIV
+    /// card RSA-3072, RSA-4096 and P-384 as well.
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
-    /// Certificate of that key, PEM, with any intermediates to send behind it.
+    /// Certificate of that key, PEM, with any intermediates to send behind it; on a PIV card
+    /// without.
     #[arg(long, value_name = "FILE")]
     pub cert: PathBuf,
     /// CA certificates that issue the servers this identity trusts, PEM.
-    #[arg(long, value_name = "FILE")]
-    pub ca: PathBuf,
-    /// File with the user PIN, 4 to 8 digits.
+    #[arg(long, value_name = "FILE", required_unless_present = "slot")]
+    pub ca: Option<PathBuf>,
+    /// File with the user PIN, 4 to 8 digits; of a PIV card 6 to 8.
     #[arg(long, value_name = "FILE")]
     pub pin_file: PathBuf,
     /// File with the operator PIN, 4 to 8 digits; eight zeros without it.
     #[arg(long, value_name = "FILE")]
     pub operator_pin_file: Option<PathBuf>,
+    /// File with the PUK of a PIV card, 6 to 8 digits; 12345678 without it.
+    #[arg(long, value_name = "FILE", requires = "slot")]
+    pub puk_file: Option<PathBuf>,
+    /// Compress the certificate on a PIV card.
+    #[arg(long, requires = "slot")]
+    pub gzip: bool,
     /// Text of EAP-Response/Identity; the name without it.
     #[arg(long, value_name = "TEXT")]
     pub eap_id: Option<String>,
@@ -76,9 +92,9 @@ pub struct ServeArgs {
     /// Directory that is the card.
     #[arg(long)]
     pub dir: PathBuf,
-    /// What the card is.
-    #[arg(long, value_enum, default_value_t = Profile::EapTls)]
-    pub profile: Profile,
+    /// What the card must be; without it, it is what it was personalised for.
+    #[arg(long, value_enum)]
+    pub profile: Option<Profile>,
     /// How commands reach it.
     #[arg(long, value_enum, default_value_t = Transmission::T1)]
     pub protocol: Transmission,
@@ -87,8 +103,8 @@ pub struct ServeArgs {
     pub timing: Timing,
     /// Fault at the Nth command, or the next one that it can befall: KIND@N, KIND being mute,
     /// slow, garbage, truncated, reset, removed, wrong-sw, wrong-eap-id, wrong-eap-length,
-    /// wrong-eap-type, nak, empty-9000, endless-9f, loop-61, short-key-block, other-suite or
-    /// other-certificate. May be given several times.
+    /// wrong-eap-type, nak, empty-9000, endless-9f, loop-61, short-key-block, other-suite,
+    /// other-certificate, pin-forgotten or wrong-signature. May be given several times.
     #[arg(long = "fault", value_name = "KIND@N")]
     pub faults: Vec<Fault>,
     /// Largest EAP packet that the card sends, bytes.
@@ -101,13 +117,6 @@ pub struct ServeArgs {
     /// End when the reader goes away, instead of connecting again.
     #[arg(long)]
     pub once: bool,
-}
-
-/// What a card can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Profile {
-    /// TLS client on the card, driven by EAP-TLS packets.
-    EapTls,
 }
 
 /// Transmission protocols a card can speak.
@@ -143,10 +152,12 @@ pub enum Failure {
         source: std::io::Error,
     },
     /// A PIN file holds no PIN.
-    #[error("{}: not a PIN of 4 to 8 digits", path.display())]
+    #[error("{}: not a PIN of {shortest} to 8 digits", path.display())]
     NoPin {
-        /// The file, or both where either may be meant.
+        /// The file.
         path: PathBuf,
+        /// The fewest digits.
+        shortest: usize,
     },
     /// The card directory.
     #[error(transparent)]
@@ -172,9 +183,11 @@ impl Failure {
             Self::Input { .. } | Self::NoPin { .. } => Exit::Configuration,
             Self::Store(StoreError::InUse { .. }) | Self::Reader { .. } => Exit::Missing,
             Self::Store(StoreError::NameTaken { .. } | StoreError::OtherPin) => Exit::NotSo,
-            Self::Store(StoreError::Identity { .. } | StoreError::Damaged { .. }) => {
-                Exit::Configuration
-            }
+            Self::Store(
+                StoreError::Identity { .. }
+                | StoreError::Damaged { .. }
+                | StoreError::OtherProfile { .. },
+            ) => Exit::Configuration,
             Self::Store(StoreError::File { source, .. })
                 if source.kind() == std::io::ErrorKind::NotFound =>
             {
@@ -217,12 +230,4 @@ fn tls_version(text: &str) -> Result<ProtocolVersion, String> {
         .ok()
         .filter(|version| [ProtocolVersion::TLS1_2, ProtocolVersion::TLS1_3].contains(version))
         .ok_or_else(|| "1.2 or 1.3".to_owned())
-}
-
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::EapTls => f.write_str("eap-tls"),
-        }
-    }
 }

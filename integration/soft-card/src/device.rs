@@ -5,7 +5,7 @@ use std::time::Duration;
 use proto::apdu::Protocol;
 use zeroize::Zeroizing;
 
-use crate::card::{ATR, ATR_T0, Card};
+use crate::applet::Applet;
 use crate::fault::{Exchange, Fault, FaultKind, distort};
 use crate::t0::T0;
 use crate::timing::Timing;
@@ -13,7 +13,7 @@ use crate::vpcd::Request;
 
 /// A card with its timing model and faults. It knows no clock: the shell waits.
 pub struct Device {
-    card: Card,
+    card: Box<dyn Applet>,
     /// What it keeps between commands when it speaks T=0.
     t0: Option<T0>,
     timing: Timing,
@@ -48,7 +48,7 @@ pub enum Then {
 
 impl Device {
     /// Puts a card into the socket.
-    pub fn new(card: Card, timing: Timing, faults: Vec<Fault>) -> Self {
+    pub fn new(card: Box<dyn Applet>, timing: Timing, faults: Vec<Fault>) -> Self {
         Self {
             card,
             t0: None,
@@ -103,16 +103,18 @@ impl Device {
     }
 
     fn atr(&self) -> &'static [u8] {
-        match self.t0 {
-            Some(_) => &ATR_T0,
-            None => &ATR,
-        }
+        self.card.atr(match self.t0 {
+            Some(_) => Protocol::T0,
+            None => Protocol::T1,
+        })
     }
 
     fn on_command(&mut self, command: &[u8]) -> Reaction {
         self.commands += 1;
         match self.take_due(|kind| kind.comes_before(command)) {
-            Some(FaultKind::OtherCertificate) => self.card.take_next_identity(),
+            Some(kind @ (FaultKind::OtherCertificate | FaultKind::PinForgotten)) => {
+                self.card.suffer(kind);
+            }
             Some(FaultKind::Removed) => {
                 self.reset();
                 return Reaction {
@@ -124,7 +126,7 @@ impl Device {
             None => {}
         }
         let answer = match &mut self.t0 {
-            Some(t0) => t0.transmit(&mut self.card, command),
+            Some(t0) => t0.transmit(&mut *self.card, command),
             None => self.card.transmit(command),
         };
         let delay = self.timing.price(&answer.cost);

@@ -10,6 +10,8 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem};
 
+use crate::piv::{KeyError, TooLong};
+
 /// The five parts of an identity, loaded and checked against each other.
 pub struct Identity {
     name: IdentityName,
@@ -54,6 +56,18 @@ pub enum IdentityError {
         /// The TLS library's reason.
         source: rustls::Error,
     },
+    /// The key is none that a slot of a PIV card can hold.
+    #[error("private key: {0}")]
+    Key(#[from] KeyError),
+    /// More than one certificate for a slot of a PIV card.
+    #[error("certificate: {got} of them, a slot holds one")]
+    Chain {
+        /// How many.
+        got: usize,
+    },
+    /// A certificate that a slot of a PIV card has no room for.
+    #[error("certificate: {0}")]
+    TooLong(#[from] TooLong),
     /// The EAP-ID does not fit into an EAP-Response/Identity of one block.
     #[error("EAP-ID of {got} bytes, longer than {max}")]
     EapId {
@@ -140,7 +154,8 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn certificates(
+/// All certificates of a PEM text, one at least.
+pub(crate) fn certificates(
     what: &'static str,
     pem: &[u8],
 ) -> Result<Vec<CertificateDer<'static>>, IdentityError> {

@@ -1,4 +1,4 @@
-//! A smart card in software: an EAP-TLS card that connects as a virtual card.
+//! A smart card in software: an EAP-TLS card or a PIV card that connects as a virtual card.
 //!
 //! # Primer
 //!
@@ -17,12 +17,16 @@
 //! The TLS inside is rustls: versions 1.2 and 1.3, so neither the suites nor the randomness of the
 //! cards of the papers. It is a partner for tests and demonstrations, not a place for keys.
 //!
+//! A PIV card signs and does nothing else: see [`piv`].
+//!
 //! # Map
 //!
 //! | Module | Holds |
 //! |---|---|
-//! | [`card`] | commands in, answers out; who may do what when |
+//! | [`applet`], [`profile`] | what every card is, and which there are |
+//! | [`card`] | the EAP-TLS card: commands in, answers out; who may do what when |
 //! | `eap_tls` | segments, fragments, handshakes, exported parameters |
+//! | [`piv`] | the PIV card |
 //! | [`pin`], [`eeprom`] | PINs, their counters, the memory that keeps them |
 //! | [`identity`], [`store`] | what personalisation puts on a card, and the directory that is one |
 //! | [`cost`], [`timing`], [`fault`] | how long it takes, and what goes wrong |
@@ -31,6 +35,7 @@
 //!
 //! The card and the device know no clock and no socket; `cmd::serve` is their shell.
 
+pub mod applet;
 pub mod card;
 pub mod cli;
 pub mod cmd;
@@ -43,6 +48,8 @@ pub mod fault;
 pub mod identity;
 mod output;
 pub mod pin;
+pub mod piv;
+pub mod profile;
 pub mod settings;
 mod status;
 pub mod store;
@@ -50,7 +57,10 @@ mod t0;
 pub mod timing;
 pub mod vpcd;
 
-pub use card::{ATR, ATR_T0, Answer, Card};
+pub use applet::{Answer, Applet};
+pub use card::{ATR, ATR_T0, Card};
 pub use identity::{Identity, IdentityPem};
+pub use piv::{ATR_PIV, ATR_PIV_T0, PivCard};
+pub use profile::Profile;
 pub use settings::CardSettings;
 pub use store::CardDirectory;

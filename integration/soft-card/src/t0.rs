@@ -3,7 +3,7 @@
 use proto::apdu::ResponseApdu;
 use zeroize::Zeroizing;
 
-use crate::card::{Answer, Card};
+use crate::applet::{Answer, Applet};
 use crate::cost::Operation;
 
 /// What a card with T=0 keeps between two commands.
@@ -37,7 +37,7 @@ impl T0 {
     }
 
     /// Carries out one command.
-    pub(crate) fn transmit(&mut self, card: &mut Card, command: &[u8]) -> Answer {
+    pub(crate) fn transmit(&mut self, card: &mut dyn Applet, command: &[u8]) -> Answer {
         let (header, p3, data) = match command {
             [cla, ins, p1, p2, p3, data @ ..] => ([*cla, *ins, *p1, *p2], *p3, data),
             _ => return answer(status(WRONG_LENGTH), Vec::new()),

@@ -1,35 +1,92 @@
 //! `soft-card personalise`: puts an identity on a card.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use proto::id::IdentityName;
+use proto::piv::Slot;
 use zeroize::Zeroizing;
 
-use crate::cli::{Failure, PersonaliseArgs};
+use crate::cli::{Cli, Failure, PersonaliseArgs};
 use crate::identity::IdentityPem;
-use crate::store::{CardDirectory, fresh_pins};
+use crate::pin::{PinState, StoredPin};
+use crate::piv::SlotPem;
+use crate::profile::Profile;
+use crate::store::CardDirectory;
 
 /// Reads the files named in `args` and writes the card.
 ///
 /// # Errors
 /// A file cannot be read, or the card refuses the identity; the card is then as it was.
 pub fn run(args: &PersonaliseArgs) -> Result<(), Failure> {
-    let pin = read(&args.pin_file)?;
-    let operator_pin = args.operator_pin_file.as_deref().map(read).transpose()?;
-    let pins =
-        fresh_pins(&pin, operator_pin.as_ref().map(|pin| pin.as_slice())).ok_or_else(|| {
-            Failure::NoPin {
-                path: args.pin_file.clone(),
-            }
-        })?;
-    let (key, certificates, ca) = (read(&args.key)?, read(&args.cert)?, read(&args.ca)?);
+    match (&args.name, &args.ca, args.slot, args.profile) {
+        (Some(name), Some(ca), None, None | Some(Profile::EapTls)) => eap_tls(args, name, ca),
+        (None, None, Some(slot), None | Some(Profile::Piv)) => piv(args, slot),
+        _ => {
+            let text = "a card of profile eap-tls takes --name and --ca, one of profile piv --slot";
+            Err(Cli::command()
+                .error(ErrorKind::ArgumentConflict, text)
+                .into())
+        }
+    }
+}
+
+fn eap_tls(args: &PersonaliseArgs, name: &IdentityName, ca: &Path) -> Result<(), Failure> {
+    let pins = PinState::new(
+        pin(&args.pin_file, EAP_TLS_PIN)?,
+        pin_or_factory(
+            args.operator_pin_file.as_ref(),
+            EAP_TLS_PIN,
+            FACTORY_OPERATOR_PIN,
+        )?,
+    );
+    let (key, certificates, ca) = (read(&args.key)?, read(&args.cert)?, read(ca)?);
     let parts = IdentityPem {
         key: &key,
         certificates: &certificates,
         ca: &ca,
     };
-    let eap_id = args.eap_id.as_deref().unwrap_or(args.name.as_str());
-    CardDirectory::create(&args.dir)?.personalise(&args.name, eap_id, parts, &pins)?;
+    let eap_id = args.eap_id.as_deref().unwrap_or(name.as_str());
+    CardDirectory::create(&args.dir)?.personalise(name, eap_id, parts, &pins)?;
     Ok(())
+}
+
+fn piv(args: &PersonaliseArgs, slot: Slot) -> Result<(), Failure> {
+    let pins = PinState::new(
+        pin(&args.pin_file, PIV_PIN)?,
+        pin_or_factory(args.puk_file.as_ref(), PIV_PIN, FACTORY_PUK)?,
+    );
+    let (key, certificate) = (read(&args.key)?, read(&args.cert)?);
+    let parts = SlotPem {
+        key: &key,
+        certificate: &certificate,
+    };
+    CardDirectory::create(&args.dir)?.personalise_piv(slot, parts, args.gzip, &pins)?;
+    Ok(())
+}
+
+fn pin_or_factory(
+    path: Option<&PathBuf>,
+    shortest: usize,
+    factory: &[u8],
+) -> Result<StoredPin, Failure> {
+    match path {
+        Some(path) => pin(path, shortest),
+        None => Ok(StoredPin::padded(factory).expect("eight digits")),
+    }
+}
+
+/// The PIN in a file; its line end does not count.
+fn pin(path: &Path, shortest: usize) -> Result<StoredPin, Failure> {
+    let text = read(path)?;
+    let digits = text.trim_ascii_end();
+    let fits = digits.len() >= shortest && digits.iter().all(u8::is_ascii_digit);
+    let pin = StoredPin::padded(digits).filter(|_| fits);
+    pin.ok_or_else(|| Failure::NoPin {
+        path: path.to_owned(),
+        shortest,
+    })
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -40,3 +97,9 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
             source,
         })
 }
+
+/// The fewest digits.
+const EAP_TLS_PIN: usize = 4;
+const PIV_PIN: usize = 6;
+const FACTORY_OPERATOR_PIN: &[u8] = b"00000000";
+const FACTORY_PUK: &[u8] = b"12345678";

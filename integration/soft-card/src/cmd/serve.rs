@@ -4,8 +4,10 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::link::{Address, Link};
-use crate::cli::{Failure, Profile, ServeArgs};
+use crate::applet::Applet;
+use crate::cli::{Failure, ServeArgs};
 use crate::device::{Device, Then};
+use crate::profile::Profile;
 use crate::settings::CardSettings;
 use crate::store::CardDirectory;
 use crate::vpcd::{Request, read_frame, write_frame};
@@ -19,13 +21,15 @@ use crate::vpcd::{Request, read_frame, write_frame};
 pub fn run(args: &ServeArgs, out: &mut impl Write) -> Result<(), Failure> {
     let address =
         Address::parse(&args.connect).ok_or_else(|| Failure::Address(args.connect.clone()))?;
-    let Profile::EapTls = args.profile;
     let directory = CardDirectory::open(&args.dir)?;
-    let settings = CardSettings {
-        max_eap_packet: args.eap_packet,
-        highest_version: args.max_version,
+    let profile = args.profile.map_or_else(|| directory.profile(), Ok)?;
+    let card: Box<dyn Applet> = match profile {
+        Profile::EapTls => Box::new(directory.card(CardSettings {
+            max_eap_packet: args.eap_packet,
+            highest_version: args.max_version,
+        })?),
+        Profile::Piv => Box::new(directory.piv_card()?),
     };
-    let card = directory.card(settings)?;
     let device = Device::new(card, args.timing, args.faults.clone());
     let mut device = device.speaking(args.protocol.into());
     say(out, format_args!("timing {}", args.timing));

@@ -39,11 +39,15 @@ pub enum FaultKind {
     OtherSuite,
     /// The next identity takes the place of the one that was set, before a handshake is prepared.
     OtherCertificate,
+    /// The card takes the PIN for not verified, before a signature that needs it.
+    PinForgotten,
+    /// One byte of a signature is another.
+    WrongSignature,
 }
 
 impl FaultKind {
     /// Each kind with its name on the command line.
-    pub(super) const NAMES: [(Self, &'static str); 17] = [
+    pub(super) const NAMES: [(Self, &'static str); 19] = [
         (Self::Mute, "mute"),
         (Self::Slow, "slow"),
         (Self::Garbage, "garbage"),
@@ -61,6 +65,8 @@ impl FaultKind {
         (Self::ShortKeyBlock, "short-key-block"),
         (Self::OtherSuite, "other-suite"),
         (Self::OtherCertificate, "other-certificate"),
+        (Self::PinForgotten, "pin-forgotten"),
+        (Self::WrongSignature, "wrong-signature"),
     ];
 
     /// Whether it happens before the card gets this command.
@@ -68,6 +74,7 @@ impl FaultKind {
         match self {
             Self::Reset | Self::Removed => true,
             Self::OtherCertificate => command.get(1) == Some(&INS_NEXT_HANDSHAKE),
+            Self::PinForgotten => command.get(1) == Some(&INS_GENERAL_AUTHENTICATE),
             _ => false,
         }
     }
@@ -86,7 +93,10 @@ impl FaultKind {
             Self::Empty9000 => exchange.has_data(),
             Self::ShortKeyBlock => exchange.exports(ExportIndex::KeyBlock),
             Self::OtherSuite => exchange.exports(ExportIndex::CipherSuite),
-            Self::Reset | Self::Removed | Self::OtherCertificate => false,
+            Self::WrongSignature => {
+                exchange.ins() == Some(INS_GENERAL_AUTHENTICATE) && exchange.has_data()
+            }
+            Self::Reset | Self::Removed | Self::OtherCertificate | Self::PinForgotten => false,
             _ => true,
         }
     }
@@ -136,4 +146,5 @@ impl Exchange<'_> {
 const INS_FETCH: u8 = 0x12;
 const INS_PROCESS_EAP: u8 = 0x80;
 const INS_EXPORT: u8 = 0x86;
+const INS_GENERAL_AUTHENTICATE: u8 = 0x87;
 const INS_NEXT_HANDSHAKE: u8 = 0x8A;

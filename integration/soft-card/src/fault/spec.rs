@@ -83,7 +83,7 @@ mod tests {
         assert!(
             unknown
                 .to_string()
-                .ends_with("short-key-block, other-suite, other-certificate")
+                .ends_with("other-certificate, pin-forgotten, wrong-signature")
         );
         assert_eq!("mute@0".parse::<Fault>(), Err(FaultError::Number));
     }

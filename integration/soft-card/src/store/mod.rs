@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! DIR/                  0700
-//!   card.toml           the identities, in the order they were added
+//!   card.toml           the profile; the identities, in the order they were added
 //!   pins.toml           both PINs and their counters: written by every VERIFY, like EEPROM
-//!   identity-0/         key.pem, cert.pem, ca.pem
+//!   identity-0/         of an EAP-TLS card: key.pem, cert.pem, ca.pem
+//!   keys/9a.pem         of a PIV card: the key of a slot
+//!   objects/5fc105      of a PIV card: what is in a data object
 //!   lock                held by the process that has the card
 //! ```
 //!
@@ -13,6 +15,6 @@
 mod files;
 mod open;
 mod pins;
+mod piv;
 
-pub(crate) use open::fresh_pins;
 pub use open::{CardDirectory, StoreError};

@@ -13,7 +13,8 @@ use super::pins::PinFile;
 use crate::card::Card;
 use crate::eeprom::Eeprom;
 use crate::identity::{Identity, IdentityError, IdentityPem};
-use crate::pin::{PinState, StoredPin};
+use crate::pin::PinState;
+use crate::profile::Profile;
 use crate::settings::CardSettings;
 
 /// A card directory that this process has for itself.
@@ -59,6 +60,14 @@ pub enum StoreError {
     /// The card has a user PIN, and it is another one.
     #[error("the user PIN differs from the one the card has")]
     OtherPin,
+    /// The card is of another profile.
+    #[error("{}: a card of profile {is}", path.display())]
+    OtherProfile {
+        /// The directory.
+        path: PathBuf,
+        /// What the card is.
+        is: Profile,
+    },
     /// The identity itself cannot be used.
     #[error("identity {name:?}: {source}")]
     Identity {
@@ -112,7 +121,8 @@ impl CardDirectory {
         pins: &PinState,
     ) -> Result<(), StoreError> {
         load(name, eap_id, parts)?;
-        let mut index = self.read_index()?;
+        let index = self.read_index(Profile::EapTls)?;
+        let mut index = index.unwrap_or_default();
         if index.identity.iter().any(|entry| entry.name == *name) {
             return Err(StoreError::NameTaken {
                 name: name.to_string(),
@@ -122,10 +132,7 @@ impl CardDirectory {
         if index.identity.is_empty() {
             pin_file.write_pins(pins).map_err(at(pin_file.path()))?;
         } else {
-            let present = pin_file.read().map_err(at(pin_file.path()))?;
-            if !present.user.pin.matches(&pins.user.pin) {
-                return Err(StoreError::OtherPin);
-            }
+            self.expect_pin(pins)?;
         }
         let folder = self.path.join(folder_name(index.identity.len()));
         files::make_directory(&folder).map_err(at(&folder))?;
@@ -141,9 +148,16 @@ impl CardDirectory {
             name: name.clone(),
             eap_id: eap_id.to_owned(),
         });
-        let text = toml::to_string(&index).expect("names and texts are TOML strings");
-        let path = self.index_path();
-        files::replace(&path, text.as_bytes()).map_err(at(&path))
+        self.write_index(&index)
+    }
+
+    /// What the card is; an EAP-TLS card unless it says otherwise.
+    ///
+    /// # Errors
+    /// A file is damaged or cannot be read.
+    pub fn profile(&self) -> Result<Profile, StoreError> {
+        let index = self.read_any_index()?;
+        Ok(index.map(|index| index.profile).unwrap_or_default())
     }
 
     /// The card that this directory holds, just powered on.
@@ -151,7 +165,7 @@ impl CardDirectory {
     /// # Errors
     /// A file is missing or damaged.
     pub fn card(&self, settings: CardSettings) -> Result<Card, StoreError> {
-        let index = self.read_index()?;
+        let index = self.read_index(Profile::EapTls)?.unwrap_or_default();
         let identities = index.identity.iter().enumerate().map(|(place, entry)| {
             let folder = self.path.join(folder_name(place));
             let read = |file: &str| {
@@ -176,14 +190,46 @@ impl CardDirectory {
         self.path.join("card.toml")
     }
 
-    fn read_index(&self) -> Result<Index, StoreError> {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Fails unless the card's user PIN is the one of `pins`.
+    pub(super) fn expect_pin(&self, pins: &PinState) -> Result<(), StoreError> {
+        let file = PinFile::of(&self.path);
+        let present = file.read().map_err(at(file.path()))?;
+        let is_the_same = present.user.pin.matches(&pins.user.pin);
+        is_the_same.then_some(()).ok_or(StoreError::OtherPin)
+    }
+
+    pub(super) fn write_index(&self, index: &Index) -> Result<(), StoreError> {
+        let text = toml::to_string(index).expect("names and texts are TOML strings");
+        let path = self.index_path();
+        files::replace(&path, text.as_bytes()).map_err(at(&path))
+    }
+
+    /// What is on a card of this profile; `None` if nothing was personalised yet.
+    pub(super) fn read_index(&self, profile: Profile) -> Result<Option<Index>, StoreError> {
+        let index = self.read_any_index()?;
+        match &index {
+            Some(other) if other.profile != profile => Err(StoreError::OtherProfile {
+                path: self.path.clone(),
+                is: other.profile,
+            }),
+            _ => Ok(index),
+        }
+    }
+
+    fn read_any_index(&self) -> Result<Option<Index>, StoreError> {
         let path = self.index_path();
         match std::fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text).map_err(|err| StoreError::Damaged {
-                path,
-                reason: err.message().to_owned(),
-            }),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Index::default()),
+            Ok(text) => toml::from_str(&text)
+                .map(Some)
+                .map_err(|err| StoreError::Damaged {
+                    path,
+                    reason: err.message().to_owned(),
+                }),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StoreError::File { path, source }),
         }
     }
@@ -192,9 +238,20 @@ impl CardDirectory {
 /// `card.toml`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Index {
+pub(super) struct Index {
     #[serde(default)]
+    profile: Profile,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     identity: Vec<Entry>,
+}
+
+impl From<Profile> for Index {
+    fn from(profile: Profile) -> Self {
+        Self {
+            profile,
+            identity: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -213,27 +270,11 @@ fn load(name: &IdentityName, eap_id: &str, parts: IdentityPem<'_>) -> Result<Ide
     })
 }
 
-/// The fresh PINs of a card from the text of a PIN file; its line end does not count.
-///
-/// `None` unless it is a user PIN of 4 to 8 digits. The operator's PIN is the factory's, eight
-/// zeros, if none is given.
-pub(crate) fn fresh_pins(user: &[u8], operator: Option<&[u8]>) -> Option<PinState> {
-    let pin = |text: &[u8]| {
-        let digits = text.trim_ascii_end();
-        let fits = (4..=StoredPin::LEN).contains(&digits.len());
-        (fits && digits.iter().all(u8::is_ascii_digit)).then(|| StoredPin::padded(digits))?
-    };
-    Some(PinState::new(
-        pin(user)?,
-        pin(operator.unwrap_or(FACTORY_OPERATOR_PIN))?,
-    ))
-}
-
 fn folder_name(place: usize) -> String {
     format!("identity-{place}")
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::File { path, source }
 }
@@ -241,4 +282,3 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
 const KEY: &str = "key.pem";
 const CERTIFICATE: &str = "cert.pem";
 const CA: &str = "ca.pem";
-const FACTORY_OPERATOR_PIN: &[u8] = b"00000000";

@@ -21,7 +21,7 @@ fn device(faults: &[&str]) -> Device {
         .map(|fault| fault.parse().expect("a known fault"))
         .collect();
     Device::new(
-        Ca::new().card(CardSettings::default()),
+        Box::new(Ca::new().card(CardSettings::default())),
         Timing::None,
         faults,
     )
@@ -158,7 +158,7 @@ fn a_removed_card_leaves_and_comes_back_without_power() {
 #[test]
 fn the_paper_model_delays_the_answer() {
     let card = Ca::new().card(CardSettings::default());
-    let mut device = Device::new(card, Timing::Paper, Vec::new());
+    let mut device = Device::new(Box::new(card), Timing::Paper, Vec::new());
     let (delay, _) = command(&mut device, SELECT);
     assert_eq!(delay, Duration::from_micros(170) * 23, "21 bytes in, 2 out");
 }

@@ -4,6 +4,7 @@ mod exports;
 mod faults;
 mod handshake;
 mod host;
+mod piv;
 mod pki;
 mod properties;
 mod resumption;

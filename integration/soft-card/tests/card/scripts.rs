@@ -7,27 +7,31 @@
 //! | `!! power` | the card is powered off and on |
 //! | `# text` | a note |
 
-use soft_card::CardSettings;
+use soft_card::{Applet, CardSettings};
 
 use crate::pki::Ca;
 
 #[test]
 fn pins_behave_as_on_the_cards_of_the_traces() {
-    run("pin", include_str!("scripts/pin.apdu"));
+    run(&mut eap_tls(), "pin", include_str!("scripts/pin.apdu"));
 }
 
 #[test]
 fn identities_behave_as_on_the_cards_of_the_traces() {
-    run("identities", include_str!("scripts/identities.apdu"));
+    let script = include_str!("scripts/identities.apdu");
+    run(&mut eap_tls(), "identities", script);
 }
 
 #[test]
 fn start_packets_chains_and_parameters_behave_as_specified() {
-    run("start", include_str!("scripts/start.apdu"));
+    run(&mut eap_tls(), "start", include_str!("scripts/start.apdu"));
 }
 
-fn run(name: &str, script: &str) {
-    let mut card = Ca::new().card(CardSettings::default());
+fn eap_tls() -> impl Applet {
+    Ca::new().card(CardSettings::default())
+}
+
+pub(crate) fn run(card: &mut dyn Applet, name: &str, script: &str) {
     let mut response = None;
     for (line, text) in script.lines().enumerate() {
         let place = format!("{name}.apdu:{}", line + 1);
@@ -64,7 +68,7 @@ fn matches(expected: &str, response: &[u8]) -> bool {
     }
 }
 
-fn hex(text: &str) -> Vec<u8> {
+pub(crate) fn hex(text: &str) -> Vec<u8> {
     text.split_whitespace()
         .map(|byte| u8::from_str_radix(byte, 16).expect("hex"))
         .collect()

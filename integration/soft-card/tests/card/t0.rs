@@ -11,7 +11,7 @@ use crate::pki::Ca;
 
 fn device() -> Device {
     let card = Ca::new().card(CardSettings::default());
-    Device::new(card, Timing::None, Vec::new()).speaking(Protocol::T0)
+    Device::new(Box::new(card), Timing::None, Vec::new()).speaking(Protocol::T0)
 }
 
 fn response(device: &mut Device, bytes: &[u8]) -> Vec<u8> {

@@ -1,0 +1,9 @@
+//! The PIV card.
+
+mod chains;
+mod faults;
+mod host;
+mod manage;
+mod scripts;
+mod sign;
+mod store;
