@@ -53,7 +53,7 @@ ramdisk = "$W/guest-$nn.cpio"
 cmdline = "console=hvc0 quiet loglevel=4 lab_address=10.77.0.$((10#$nn + 10))"
 memory = 192
 vcpus = 1
-vif = [ "bridge=xenbr0,script=vif-bridge" ]
+vif = [ "bridge=xenbr0,script=/lab/inside/vif-lab" ]
 on_crash = "destroy"
 CFG
     xl create "$W/web$nn.cfg" "$@"
