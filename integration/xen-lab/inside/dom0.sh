@@ -11,7 +11,8 @@ dom0_up() {
     if [ ! -e "$HV/hv.key.pem" ]; then
         install -d -m 700 /etc/dom0-middleware /run/dom0-middleware /var/log/dom0-middleware \
             /var/lib/dom0-middleware "$TOKENS"
-        token-tool keygen --name lab --alg p256 --out "$HV"
+        # Of the day before yesterday, so that yesterday's tokens can be issued.
+        ago 172800 token-tool keygen --name lab --alg p256 --out "$HV"
         configure
     fi
     [ -S /run/pcscd/pcscd.comm ] || pcscd_start
@@ -19,6 +20,14 @@ dom0_up() {
     card_in 01
     card_in 02
     card_in 03
+}
+
+# Runs a program with a clock that is slow by so many seconds.
+ago() { # SECONDS COMMAND..
+    local seconds=$1 library
+    shift
+    library=$(find /usr/lib -name libfaketimeMT.so.1 | head -n 1)
+    LD_PRELOAD=$library FAKETIME="-$seconds" "$@"
 }
 
 configure() {
@@ -53,14 +62,27 @@ TOML
 domain_read_ms = 3000
 hello_ms = 20000
 peer_wait_ms = 8000
+peer_wait_alone_ms = 40000
 handshake_ms = 60000
 TOML
 }
 
 pcscd_start() {
-    rm -f /run/pcscd/*
-    setsid pcscd --foreground >>"$W/pcscd.log" 2>&1 </dev/null &
+    pcscd_alone
     wait_for 20 "pcscd has its virtual reader" listening 35963
+}
+
+pcscd_alone() { # [OPTION OF pcscd..]
+    rm -f /run/pcscd/*
+    setsid pcscd --foreground "$@" >>"$W/pcscd.log" 2>&1 </dev/null &
+    wait_for 20 "pcscd listens" test -S /run/pcscd/pcscd.comm
+}
+
+pcscd_kill() {
+    local process
+    process=$(pgrep -x pcscd)
+    kill -KILL "$process"
+    wait_for 20 "pcscd is gone" process_ended "$process"
 }
 
 service_runs() { dom0-middleware status; }
@@ -85,8 +107,9 @@ card_in() { # NN
     local dir=$W/card-$1 reader=/run/dom0-middleware/se-$1.sock
     [ "$1" != 01 ] || reader=127.0.0.1:35963
     if [ ! -e "$dir" ]; then
-        soft-card personalise --dir "$dir" --name "web$1" --key "$W/pki/web$1.key" \
-            --cert "$W/pki/web$1.pem" --ca "$W/pki/ca.pem" --pin-file /etc/dom0-middleware/pin
+        identity_on "$dir" "web$1"
+        # Guest 03 can share this one.
+        [ "$1" != 02 ] || identity_on "$dir" web03
     fi
     if [ ! -e "$dir.pid" ] || process_ended "$(cat "$dir.pid")"; then
         setsid soft-card serve --connect "$reader" --dir "$dir" ${CARD_OPTIONS:-} \
@@ -94,6 +117,11 @@ card_in() { # NN
         echo $! >"$dir.pid"
     fi
     wait_for 60 "card se-$1 is present" card_present "$1"
+}
+
+identity_on() { # FOLDER_OF_CARD NAME
+    soft-card personalise --dir "$1" --name "$2" --key "$W/pki/$2.key" --cert "$W/pki/$2.pem" \
+        --ca "$W/pki/ca.pem" --pin-file /etc/dom0-middleware/pin
 }
 
 card_out() { # NN
@@ -109,8 +137,15 @@ uuid() { echo "7e55e2a0-0000-4000-8000-0000000000$1"; }
 is_bound() { dom0-middleware vm list | has "$(uuid "$1")"; }
 
 bind() { # NN
-    is_bound "$1" ||
-        dom0-middleware vm bind "$(uuid "$1")" --card "se-$1" --identity "web$1" --trust "$W/pki/ca.pem"
+    is_bound "$1" || bind_to "$1" "se-$1"
+}
+
+# Guest 02 lets others have other identities of its card.
+bind_to() { # NN SEID
+    local shared=()
+    [ "$2" != se-02 ] || shared=(--shared)
+    dom0-middleware vm bind "$(uuid "$1")" --card "$2" --identity "web$1" --trust "$W/pki/ca.pem" \
+        "${shared[@]}"
 }
 
 # A token for the key of guest NN, where the service looks for it.
