@@ -22,6 +22,7 @@
 //! | [`broker`] | the deciding core: no socket, no thread, no clock |
 //! | [`mapping`] | who has which card, and whether they may use it now |
 //! | [`card`] | cards: reached, driven through a handshake, kept apart |
+//! | [`engine`] | the TLS engine for cards that only sign |
 //! | [`audit`] | the record of what happened, each line chained to the one before |
 //! | [`channel`] | connections of guests |
 //! | [`xen`] | who the guests are: domids, UUIDs and names, as xenstore has them |
@@ -44,6 +45,7 @@ mod cli;
 mod cmd;
 pub mod config;
 mod doctor;
+pub mod engine;
 mod error;
 mod exit_code;
 #[cfg(feature = "fuzzing")]

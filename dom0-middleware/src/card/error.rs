@@ -188,6 +188,12 @@ pub enum SessionError {
     /// The broker asked for a handshake of a card that only signs, or the other way round.
     #[error("the card takes no such part in a handshake")]
     WrongDoor,
+    /// A mistake of this service, or something the machine should give and does not.
+    #[error("internal: {reason}")]
+    Internal {
+        /// What it is.
+        reason: String,
+    },
 }
 
 impl SessionError {
@@ -205,7 +211,9 @@ impl SessionError {
             Self::Policy(_) => RefusalCode::Policy,
             Self::TooManyBytes { .. } => RefusalCode::Limit,
             Self::Timeout { .. } | Self::Cancelled => RefusalCode::Timeout,
-            Self::Stopped | Self::Busy | Self::WrongDoor => RefusalCode::Internal,
+            Self::Stopped | Self::Busy | Self::WrongDoor | Self::Internal { .. } => {
+                RefusalCode::Internal
+            }
         }
     }
 

@@ -22,6 +22,7 @@ pub mod pcsc;
 pub mod vicc;
 
 mod adopted;
+mod alert;
 mod door;
 mod error;
 mod fault;
@@ -38,6 +39,7 @@ mod trust;
 mod worker;
 
 pub use self::adopted::{AdoptedCard, AdoptedCards, AdoptionError, KeepCard};
+pub(crate) use self::alert::description as alert_for;
 pub use self::door::Door;
 pub use self::error::{CardError, SessionError, server_alert};
 pub use self::fault::{CardFault, CardStep, EapProblem};

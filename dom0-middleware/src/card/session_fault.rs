@@ -41,6 +41,15 @@ pub enum HandshakeFault {
     /// ServerHello selects an ALPN protocol that was not offered.
     #[error("the server chose an application protocol that was not offered")]
     Alpn,
+    /// The server takes no signature that the card can make.
+    #[error("the server takes no signature that the card's key can make")]
+    NoSignatureScheme,
+    /// The TLS engine of this service gives the handshake up.
+    #[error("{reason}")]
+    Engine {
+        /// Why, in its words.
+        reason: String,
+    },
     /// The server resumes a session that may not be resumed.
     #[error("the server resumes a session that {0}")]
     Resumption(ResumptionFault),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proto::apdu::CommandApdu;
 use proto::tls::{Alert, ProtocolVersion};
 
-use super::alert;
+use crate::card::alert;
 use crate::card::eap_tls::command::Counter;
 use crate::card::eap_tls::parameters::{Capabilities, DriverParameters, MAX_COMMANDS};
 use crate::card::eap_tls::request::HandshakeRequest;

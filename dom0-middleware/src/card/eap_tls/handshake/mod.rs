@@ -15,7 +15,6 @@
 //! Each state is a struct named for what it awaits and consumes itself: after an error there is no
 //! half-advanced handshake to misuse. Whatever the end, [`closing`](super::closing) follows.
 
-mod alert;
 mod client_flight;
 mod client_hello;
 mod context;

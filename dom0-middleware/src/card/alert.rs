@@ -2,12 +2,12 @@
 
 use proto::tls::{AlertDescription, FlightError};
 
-use crate::card::error::SessionError;
-use crate::card::session_fault::HandshakeFault;
-use crate::card::trust::TrustError;
+use super::error::SessionError;
+use super::session_fault::HandshakeFault;
+use super::trust::TrustError;
 
 /// What a fatal alert for the server should say about `error`; nothing when the server needs none.
-pub(super) fn description(error: &SessionError) -> Option<AlertDescription> {
+pub(crate) fn description(error: &SessionError) -> Option<AlertDescription> {
     Some(match error {
         SessionError::PeerUntrusted(TrustError::Expired { .. }) => {
             AlertDescription::CERTIFICATE_EXPIRED
@@ -24,9 +24,10 @@ pub(super) fn description(error: &SessionError) -> Option<AlertDescription> {
             HandshakeFault::SuiteNotOffered { .. }
             | HandshakeFault::Alpn
             | HandshakeFault::Resumption(_) => AlertDescription::ILLEGAL_PARAMETER,
-            HandshakeFault::SuiteUnknown { .. } | HandshakeFault::RefusedByCard { .. } => {
-                AlertDescription::HANDSHAKE_FAILURE
-            }
+            HandshakeFault::SuiteUnknown { .. }
+            | HandshakeFault::RefusedByCard { .. }
+            | HandshakeFault::NoSignatureScheme
+            | HandshakeFault::Engine { .. } => AlertDescription::HANDSHAKE_FAILURE,
         },
         SessionError::Cancelled | SessionError::Stopped | SessionError::Timeout { .. } => {
             return None;
