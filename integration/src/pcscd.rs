@@ -115,17 +115,28 @@ impl Pcscd {
     /// When it does not notice.
     pub fn wait_empty(&self) {
         wait::until("the reader is empty", || {
-            let output = enter(self.id(), "opensc-tool")
-                .arg("--list-readers")
-                .output();
-            let listed = String::from_utf8_lossy(&output.ok()?.stdout).into_owned();
-            let line = listed
-                .lines()
-                .find(|line| line.contains(READER))?
-                .to_owned();
-            // `Nr.  Card  Features  Name`
-            (line.split_whitespace().nth(1) == Some("No")).then_some(())
+            (self.says_of_card()? == "No").then_some(())
         });
+    }
+
+    /// Waits until the daemon has seen the card.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_card(&self) {
+        wait::until("there is a card in the reader", || {
+            (self.says_of_card()? == "Yes").then_some(())
+        });
+    }
+
+    fn says_of_card(&self) -> Option<String> {
+        let output = enter(self.id(), "opensc-tool")
+            .arg("--list-readers")
+            .output();
+        let listed = String::from_utf8_lossy(&output.ok()?.stdout).into_owned();
+        let line = listed.lines().find(|line| line.contains(READER))?;
+        // `Nr.  Card  Features  Name`
+        line.split_whitespace().nth(1).map(str::to_owned)
     }
 
     /// The process to enter the namespace of.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, PKCS_RSA_SHA256,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256,
 };
 use rsa::RsaPrivateKey;
 use rsa::pkcs8::{EncodePrivateKey, LineEnding};
@@ -18,8 +18,14 @@ pub enum KeyKind {
     Rsa2048,
     /// RSA with 2,048 bits, made anew, which takes a while.
     NewRsa2048,
+    /// RSA with 3,072 bits, from a file in `keys/`: one for cards.
+    Rsa3072,
+    /// The same with 4,096 bits.
+    Rsa4096,
     /// ECDSA on P-256, made anew.
     P256,
+    /// ECDSA on P-384, made anew.
+    P384,
 }
 
 /// The CA that everybody in a test trusts, and one that nobody does.
@@ -150,6 +156,7 @@ impl Authority {
         params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
         params.distinguished_name.push(DnType::CommonName, subject);
         params.extended_key_usages.push(usage);
+        params.key_usages.push(KeyUsagePurpose::DigitalSignature);
         let certificate = params.signed_by(&key, &self.0).expect("fixed parameters");
         Credential {
             certificate: certificate.der().clone(),
@@ -210,7 +217,12 @@ pub fn write_secret(folder: &Path, name: &str, text: &str) -> PathBuf {
 fn key_pair(kind: KeyKind, rsa: &str) -> KeyPair {
     match kind {
         KeyKind::P256 => KeyPair::generate().expect("P-256 is always there"),
+        KeyKind::P384 => {
+            KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).expect("P-384 is always there")
+        }
         KeyKind::Rsa2048 => rsa_key_pair(rsa),
+        KeyKind::Rsa3072 => rsa_key_pair(RSA_3072),
+        KeyKind::Rsa4096 => rsa_key_pair(RSA_4096),
         KeyKind::NewRsa2048 => {
             let key = RsaPrivateKey::new(&mut rand::rngs::OsRng, 2_048).expect("enough bits");
             rsa_key_pair(&key.to_pkcs8_pem(LineEnding::LF).expect("a sound key"))
@@ -231,4 +243,6 @@ pub const VALID: Years = (2020, 2100);
 pub const EXPIRED: Years = (2020, 2021);
 
 const RSA_CARD: &str = include_str!("../keys/rsa2048-card.key.pem");
+const RSA_3072: &str = include_str!("../keys/rsa3072-card.key.pem");
+const RSA_4096: &str = include_str!("../keys/rsa4096-card.key.pem");
 const RSA_SERVER: &str = include_str!("../keys/rsa2048-server.key.pem");

@@ -52,7 +52,8 @@ pub(super) fn text(plan: &ChainPlan, hv: Option<&Hypervisor>, folder: &Path) -> 
         if card.described {
             let _ = write!(
                 text,
-                "[[card]]\nseid = \"{seid}\"\nprofile = \"eap-tls\"\npin_file = {pin}\n"
+                "[[card]]\nseid = \"{seid}\"\nprofile = \"{}\"\npin_file = {pin}\n",
+                card.profile.name()
             );
         }
     }

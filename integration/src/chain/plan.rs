@@ -52,8 +52,28 @@ pub struct CardPlan {
     pub(super) seid: String,
     pub(super) identities: Vec<(String, KeyKind)>,
     pub(super) options: Vec<String>,
+    /// More arguments for `soft-card personalise`.
+    pub(super) personalised_with: Vec<String>,
+    pub(super) profile: CardProfile,
     /// Whether the configuration has a `[[card]]` for it.
     pub(super) described: bool,
+}
+
+/// What a card is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CardProfile {
+    EapTls,
+    Piv,
+}
+
+impl CardProfile {
+    /// As in the middleware's configuration.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::EapTls => "eap-tls",
+            Self::Piv => "piv",
+        }
+    }
 }
 
 /// One guest.
@@ -167,7 +187,18 @@ impl CardPlan {
             seid: seid.to_owned(),
             identities: Vec::new(),
             options: Vec::new(),
+            personalised_with: Vec::new(),
+            profile: CardProfile::EapTls,
             described: true,
+        }
+    }
+
+    /// A PIV card: its identities are named by their slots, `9a`.
+    #[must_use]
+    pub fn piv(seid: &str) -> Self {
+        Self {
+            profile: CardProfile::Piv,
+            ..Self::new(seid)
         }
     }
 
@@ -183,6 +214,14 @@ impl CardPlan {
     #[must_use]
     pub fn identity(mut self, name: &str, key: KeyKind) -> Self {
         self.identities.push((name.to_owned(), key));
+        self
+    }
+
+    /// More arguments for `soft-card personalise`: `--gzip`.
+    #[must_use]
+    pub fn personalised_with(mut self, options: &[&str]) -> Self {
+        self.personalised_with
+            .extend(options.iter().map(|option| (*option).to_owned()));
         self
     }
 

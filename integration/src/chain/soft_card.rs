@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::plan::{CardPlan, Place};
+use super::plan::{CardPlan, CardProfile, Place};
 use crate::binaries;
 use crate::pcscd::Pcscd;
 use crate::pki::{self, Pki};
@@ -19,7 +19,7 @@ pub(super) fn pin_file(seid: &str) -> String {
 }
 
 /// The file with the certificate of an identity.
-pub(super) fn certificate_file(seid: &str, identity: &str) -> String {
+pub fn certificate_file(seid: &str, identity: &str) -> String {
     format!("{seid}.{identity}.cert.pem")
 }
 
@@ -55,7 +55,11 @@ fn personalise(pki: &Pki, plan: &CardPlan, folder: &Path) {
     let seid = &plan.seid;
     let card = folder.join(format!("{seid}.card"));
     let ca = folder.join(CA_FILE);
-    let pin = pki::write_secret(folder, &pin_file(seid), PIN);
+    let digits = match plan.profile {
+        CardProfile::EapTls => PIN,
+        CardProfile::Piv => PIV_PIN,
+    };
+    let pin = pki::write_secret(folder, &pin_file(seid), digits);
     for (name, key) in &plan.identities {
         let files = pki
             .identity(name, *key)
@@ -65,13 +69,18 @@ fn personalise(pki: &Pki, plan: &CardPlan, folder: &Path) {
             .arg("personalise")
             .arg("--dir")
             .arg(&card)
-            .args(["--name", name]);
+            .args(&plan.personalised_with);
+        match plan.profile {
+            CardProfile::EapTls => command.args(["--name", name]).arg("--ca").arg(&ca),
+            CardProfile::Piv => command.args(["--slot", name]),
+        };
         command
             .arg("--key")
             .arg(&files.key)
             .arg("--cert")
-            .arg(&files.certificate);
-        command.arg("--ca").arg(&ca).arg("--pin-file").arg(&pin);
+            .arg(&files.certificate)
+            .arg("--pin-file")
+            .arg(&pin);
         let output = command.output().expect("it is there");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "soft-card personalise: {said}");
@@ -107,3 +116,4 @@ fn connect(plan: &CardPlan, reader: &str, folder: &Path) -> Process {
 /// The CA that cards and bindings trust.
 pub(super) const CA_FILE: &str = "ca.pem";
 const PIN: &str = "1234\n";
+const PIV_PIN: &str = "123456\n";
