@@ -47,6 +47,7 @@ impl Fixture {
             ("ca.pem", ca.pem()),
             ("pin", "1234\n".to_owned()),
             ("no-pin", "12\n".to_owned()),
+            ("piv-pin", "123456\n".to_owned()),
         ] {
             std::fs::write(folder.path().join(name), text).expect("a writable folder");
         }
@@ -65,6 +66,21 @@ impl Fixture {
             ("--key", "key.pem"),
             ("--cert", "cert.pem"),
             ("--ca", "ca.pem"),
+            ("--pin-file", pin_file),
+        ] {
+            command.arg(option).arg(self.path(file));
+        }
+        command.output().expect("the program starts")
+    }
+
+    /// Puts the key in a slot of a PIV card.
+    fn personalise_piv(&self, slot: &str, pin_file: &str, more: &[&str]) -> Output {
+        let mut command = program();
+        command.args(["personalise", "--slot", slot]).args(more);
+        for (option, file) in [
+            ("--dir", "card"),
+            ("--key", "key.pem"),
+            ("--cert", "cert.pem"),
             ("--pin-file", pin_file),
         ] {
             command.arg(option).arg(self.path(file));
@@ -129,6 +145,56 @@ fn a_personalised_card_answers_over_a_unix_socket() {
         card.0.wait().expect("ended").success(),
         "--once ends with the reader"
     );
+}
+
+#[test]
+fn a_piv_card_is_served_as_what_it_was_personalised_for() {
+    let fixture = Fixture::new();
+    let options = ["--profile", "piv", "--gzip"];
+    let personalised = fixture.personalise_piv("9E", "piv-pin", &options);
+    assert!(personalised.status.success(), "{personalised:?}");
+    let socket = fixture.path("vicc.sock");
+    let listener = UnixListener::bind(&socket).expect("a fresh path");
+    let _card = fixture.serve(&format!("unix:{}", socket.display()), &["--once"]);
+
+    let (mut link, _) = listener.accept().expect("the card connects");
+    assert_eq!(transmit(&mut link, &[0x04]), soft_card::ATR_PIV);
+    let select = b"\x00\xA4\x04\x00\x09\xA0\x00\x00\x03\x08\x00\x00\x10\x00\x00";
+    assert!(transmit(&mut link, select).ends_with(&[0x90, 0]));
+    let get_certificate = b"\x00\xCB\x3F\xFF\x05\x5C\x03\x5F\xC1\x01\x00";
+    let object = transmit(&mut link, get_certificate);
+    assert_eq!(object[..2], [0x53, 0x82], "{object:02X?}");
+}
+
+#[test]
+fn a_profile_that_does_not_fit_is_refused() {
+    let fixture = Fixture::new();
+    let code = |output: Output| output.status.code();
+    let piv = |slot, pin, more: &[&str]| code(fixture.personalise_piv(slot, pin, more));
+    assert_eq!(piv("9f", "piv-pin", &[]), Some(64), "no slot");
+    assert_eq!(piv("9a", "piv-pin", &["--profile", "eap-tls"]), Some(64));
+    assert_eq!(piv("9a", "piv-pin", &["--name", "web01"]), Some(64));
+    assert_eq!(piv("9a", "pin", &[]), Some(78), "four digits");
+    assert_eq!(piv("9a", "piv-pin", &["--puk-file", "nowhere"]), Some(78));
+    assert!(!fixture.path("card").exists(), "nothing was made");
+    assert_eq!(piv("9a", "piv-pin", &[]), Some(0));
+    assert_eq!(piv("9a", "piv-pin", &[]), Some(1), "the slot is taken");
+    assert_eq!(code(fixture.personalise("web01", "pin")), Some(78));
+    let mut serve = program();
+    serve.args([
+        "serve",
+        "--once",
+        "--profile",
+        "eap-tls",
+        "--connect",
+        "unix:/nowhere/s",
+        "--dir",
+    ]);
+    let output = serve.arg(fixture.path("card")).output();
+    let output = output.expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("a card of profile piv"), "{said}");
+    assert_eq!(output.status.code(), Some(78));
 }
 
 #[test]
