@@ -72,7 +72,7 @@ guest_destroy() { # NN
 in_guest() { # NN COMMAND
     local answer status
     answer=$(printf '( %s\n) </dev/null 2>&1; printf "\\n=%%s=" $?; exit\n' "$2" |
-        socat -t 200 - "TCP:10.77.0.$((10#$1 + 10)):7000,connect-timeout=5") || return 99
+        socat -t 900 - "TCP:10.77.0.$((10#$1 + 10)):7000,connect-timeout=5") || return 99
     status=${answer##*$'\n='}
     status=${status%=}
     printf '%s\n' "${answer%$'\n='*}"
