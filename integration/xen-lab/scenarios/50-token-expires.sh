@@ -8,6 +8,15 @@ service_kill TERM
 service_start
 wait_for 60 "the card is present" card_present 01
 
+# For the next scenario, whatever happens in this one.
+as_before() {
+    sed -i '/^\[tokens\]/,+1d' /etc/dom0-middleware/dom0-middleware.toml
+    issue 01
+    service_kill TERM
+    service_start
+}
+at_end+=(as_before)
+
 # As if issued a day ago, for a day: but for these seconds, in which the session must come about.
 life=$((25 * slowness))
 ago $((86400 - life)) issue 01 --days 1 | tee "$W/short-token"
@@ -24,6 +33,3 @@ not_connected 01 || fail "the agent still says that it is connected"
 
 issue 01
 wait_for 60 "with a new token the guest is let in" connected 01
-sed -i '/^\[tokens\]/,+1d' /etc/dom0-middleware/dom0-middleware.toml
-service_kill TERM
-service_start
