@@ -112,9 +112,7 @@ impl Device {
     fn on_command(&mut self, command: &[u8]) -> Reaction {
         self.commands += 1;
         match self.take_due(|kind| kind.comes_before(command)) {
-            Some(kind @ (FaultKind::OtherCertificate | FaultKind::PinForgotten)) => {
-                self.card.suffer(kind);
-            }
+            Some(kind) if kind.happens_inside() => self.card.suffer(kind),
             Some(FaultKind::Removed) => {
                 self.reset();
                 return Reaction {

@@ -33,13 +33,13 @@ pub(crate) fn distort(kind: FaultKind, response: &[u8]) -> Vec<u8> {
         FaultKind::Loop61 => vec![0x61, 0x10],
         FaultKind::ShortKeyBlock => [data.get(..data.len() / 2).unwrap_or_default(), sw].concat(),
         FaultKind::OtherSuite => changed(response, 1, |low| low ^ 1),
-        FaultKind::WrongSignature => changed(response, IN_SIGNATURE, |byte| byte ^ 1),
         FaultKind::Mute
         | FaultKind::Slow
         | FaultKind::Reset
         | FaultKind::Removed
         | FaultKind::OtherCertificate
-        | FaultKind::PinForgotten => response.to_vec(),
+        | FaultKind::PinForgotten
+        | FaultKind::WrongSignature => response.to_vec(),
     }
 }
 
@@ -51,8 +51,6 @@ fn changed(response: &[u8], place: usize, change: impl FnOnce(u8) -> u8) -> Vec<
     response
 }
 
-/// A place behind the tags and lengths in front of a signature, whatever its kind.
-const IN_SIGNATURE: usize = 20;
 /// Data in an answer that has none.
 const GARBAGE: [u8; 16] = [0xA5; 16];
 const CODE_RESPONSE: u8 = 2;

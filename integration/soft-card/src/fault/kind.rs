@@ -39,9 +39,9 @@ pub enum FaultKind {
     OtherSuite,
     /// The next identity takes the place of the one that was set, before a handshake is prepared.
     OtherCertificate,
-    /// The card takes the PIN for not verified, before a signature that needs it.
+    /// A PIV card takes the PIN for not verified when it is to sign.
     PinForgotten,
-    /// One byte of a signature is another.
+    /// One byte of the next signature of a PIV card is another.
     WrongSignature,
 }
 
@@ -74,9 +74,19 @@ impl FaultKind {
         match self {
             Self::Reset | Self::Removed => true,
             Self::OtherCertificate => command.get(1) == Some(&INS_NEXT_HANDSHAKE),
-            Self::PinForgotten => command.get(1) == Some(&INS_GENERAL_AUTHENTICATE),
+            Self::PinForgotten | Self::WrongSignature => {
+                command.get(1) == Some(&INS_GENERAL_AUTHENTICATE)
+            }
             _ => false,
         }
+    }
+
+    /// Whether it is the card itself that does another thing than it should.
+    pub(crate) fn happens_inside(self) -> bool {
+        matches!(
+            self,
+            Self::OtherCertificate | Self::PinForgotten | Self::WrongSignature
+        )
     }
 
     /// Whether it goes on until the card loses power.
@@ -93,10 +103,8 @@ impl FaultKind {
             Self::Empty9000 => exchange.has_data(),
             Self::ShortKeyBlock => exchange.exports(ExportIndex::KeyBlock),
             Self::OtherSuite => exchange.exports(ExportIndex::CipherSuite),
-            Self::WrongSignature => {
-                exchange.ins() == Some(INS_GENERAL_AUTHENTICATE) && exchange.has_data()
-            }
-            Self::Reset | Self::Removed | Self::OtherCertificate | Self::PinForgotten => false,
+            Self::Reset | Self::Removed => false,
+            inside if inside.happens_inside() => false,
             _ => true,
         }
     }

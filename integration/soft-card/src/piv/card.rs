@@ -36,6 +36,8 @@ pub struct PivCard {
     pub(super) memory: Box<dyn Memory>,
     /// What the command in hand has had the card do.
     pub(super) work: Vec<Operation>,
+    /// The next signature will be a wrong one.
+    pub(super) is_about_to_fail: bool,
     chain: CommandChain,
     outbox: Outbox,
     selected: bool,
@@ -63,6 +65,7 @@ impl PivCard {
             manager: Manager::default(),
             memory,
             work: Vec::new(),
+            is_about_to_fail: false,
             chain: CommandChain::new(MAX_COMMAND),
             outbox: Outbox::default(),
             selected: false,
@@ -203,8 +206,10 @@ impl Applet for PivCard {
     }
 
     fn suffer(&mut self, fault: FaultKind) {
-        if fault == FaultKind::PinForgotten {
-            self.pins.forget();
+        match fault {
+            FaultKind::PinForgotten => self.pins.forget(),
+            FaultKind::WrongSignature => self.is_about_to_fail = true,
+            _ => {}
         }
     }
 }
