@@ -117,7 +117,10 @@ pub enum AuditEvent {
         domain: DomainUuid,
         /// The card.
         seid: Seid,
-        /// The identities; none for the only one the card holds.
+        /// Further cards, on the same terms.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pool: Vec<Seid>,
+        /// The identities, of each card; none for the only one the card holds.
         identities: Vec<IdentityName>,
         /// Whether other domains may use other identities of the card.
         shared: bool,

@@ -155,9 +155,19 @@ impl Broker {
     /// A session without keys was given up. One that never had its card is not worth a record: a
     /// guest could make any number of them.
     pub(super) fn note_given_up(&mut self, key: SessionKey, session: &Session) {
+        let took_card = match (&session.engine, &session.stage) {
+            (Some(engine), _) => engine.took_card,
+            (None, stage) => !matches!(stage, Stage::ExpectCard { .. }),
+        };
+        if !took_card {
+            return;
+        }
         let plan = match &session.stage {
-            Stage::ExpectJudgement(_) | Stage::ExpectCard { .. } => return,
-            Stage::ExpectKeys { plan } | Stage::ExpectRelease { plan, .. } => Arc::clone(plan),
+            Stage::ExpectJudgement(_) => return,
+            Stage::ExpectEngine { plan }
+            | Stage::ExpectCard { plan, .. }
+            | Stage::ExpectKeys { plan }
+            | Stage::ExpectRelease { plan, .. } => Arc::clone(plan),
         };
         let by = match self.connections.contains_key(&key.conn) {
             true => ClosedBy::Guest,

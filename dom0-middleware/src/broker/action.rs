@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use proto::agent::{Dom0Message, EstablishedMessage};
-use proto::id::{DomId, Seid};
+use proto::id::{DomId, Seid, SessionId};
 
+use super::engine::{EngineCommand, Unresumable};
 use super::event::{ConnId, ReadId};
 use crate::audit::AuditEvent;
 use crate::card::WorkerCommand;
@@ -46,6 +47,17 @@ pub enum Action {
         /// What.
         command: WorkerCommand,
     },
+    /// Order something from the engine of a session.
+    Engine {
+        /// The connection of the session.
+        conn: ConnId,
+        /// The session.
+        session: SessionId,
+        /// What.
+        command: EngineCommand,
+    },
+    /// Drop what could be resumed.
+    ForgetResumption(Unresumable),
     /// Remember the token of a guest that was let in.
     TokenSeen {
         /// The guest.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proto::agent::{Dom0Message, Door, IdentityInfo, MAX_FRAME, Welcome, WelcomeLimits};
+use proto::agent::{Dom0Message, IdentityInfo, MAX_FRAME, Welcome, WelcomeLimits};
 use proto::agent::{PROTOCOL_VERSION, RefusalCode};
 use proto::id::DomainUuid;
 use proto::tls::ProtocolVersion;
@@ -226,7 +226,7 @@ impl Broker {
                 Some(IdentityInfo {
                     name,
                     certificates,
-                    door: Door::EapTls,
+                    door: features.door,
                     versions: versions(binding, features.max_version),
                     server_name: features.server_name,
                     alpn: features.alpn,

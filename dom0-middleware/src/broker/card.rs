@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::apdu::Atr;
-use proto::id::DomainUuid;
+use proto::id::{DomainUuid, IdentityName};
 
+use super::engine::SignWish;
 use super::pace::Pace;
-use super::plan::Plan;
+use super::plan::{Plan, Signer};
 use super::queue::{Place, Queue};
 use super::refusal::Refusal;
 use super::session::SessionKey;
@@ -28,6 +29,8 @@ pub(super) struct Card {
     pub(super) pace: Pace,
     /// The last handshake that left a session on it.
     last: Option<Arc<Plan>>,
+    /// When it was used last.
+    pub(super) idle_since: Option<Instant>,
 }
 
 /// Whether a card can be used.
@@ -51,6 +54,8 @@ pub(super) struct Use {
     pub(super) id: UseId,
     pub(super) domain: DomainUuid,
     pub(super) plan: Arc<Plan>,
+    /// What it signs; `None` when the card makes the whole handshake.
+    pub(super) wish: Option<SignWish>,
     /// The session it is for; `None` once that is over.
     pub(super) key: Option<SessionKey>,
     pub(super) step: UseStep,
@@ -89,6 +94,7 @@ impl Card {
             running: None,
             pace: Pace::default(),
             last: None,
+            idle_since: None,
         }
     }
 
@@ -102,6 +108,18 @@ impl Card {
             Presence::Absent => Err(absent()),
             Presence::Unusable(why) => Err(Refusal::of_card(why)),
         }
+    }
+
+    /// The key of an identity, if it signs for handshakes of the service.
+    pub(super) fn signer(&self, identity: &IdentityName) -> Option<Signer> {
+        let held = self.holdings.as_deref()?;
+        let held = held.iter().find(|held| held.name == *identity)?;
+        let certificate = held.certificate.as_ref()?.der().to_vec();
+        let schemes = held.schemes.clone();
+        (!schemes.is_empty()).then_some(Signer {
+            certificate,
+            schemes,
+        })
     }
 
     /// Whether the next in the queue can have it.
@@ -119,6 +137,7 @@ impl Card {
         let Some(ended) = self.running.take_if(|running| running.id == id) else {
             return;
         };
+        self.idle_since = Some(now);
         let held = now.saturating_duration_since(ended.since);
         self.queue.charge(ended.domain, held);
         if let Some(resumed) = ended.resumed {
@@ -175,6 +194,31 @@ impl Card {
             }
             None => Duration::ZERO,
         })
+    }
+
+    /// In how much time a handshake would be over that came now.
+    pub(super) fn expected_end<'p>(
+        &self,
+        now: Instant,
+        plan: &'p Plan,
+        plan_of: impl Fn(SessionKey) -> Option<&'p Arc<Plan>>,
+    ) -> Duration {
+        let mut before = self.last.as_ref();
+        let mut end = Duration::ZERO;
+        if let Some(running) = &self.running {
+            let whole = self.expected(&running.plan, before);
+            before = Some(&running.plan);
+            if running.key.is_some() {
+                end = whole.saturating_sub(now.saturating_duration_since(running.since));
+            }
+        }
+        for waiting in self.forecast(now, &plan_of) {
+            if let Some(plan) = plan_of(waiting.key) {
+                end = waiting.expected + self.expected(plan, before);
+                before = Some(plan);
+            }
+        }
+        end.saturating_add(self.expected(plan, before))
     }
 
     /// How long a handshake is expected to take after another one.

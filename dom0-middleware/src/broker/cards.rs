@@ -6,6 +6,7 @@ use tracing::warn;
 
 use super::card::{Presence, UseStep, absent, stuck};
 use super::core::Broker;
+use super::engine::Unresumable;
 use super::refusal::Refusal;
 use crate::audit::{AuditEvent, PinOutcome};
 use crate::card::{CardError, CardIdentity, SessionError, UseId, WorkerReport};
@@ -90,8 +91,11 @@ impl Broker {
             WorkerReport::Established { use_id, session } => {
                 self.on_established(seid, use_id, session);
             }
-            // No session asks for one yet.
-            WorkerReport::Signed { .. } => {}
+            WorkerReport::Signed {
+                use_id,
+                signature,
+                card_time,
+            } => self.on_signed(seid, use_id, signature, card_time),
             WorkerReport::Failed {
                 use_id,
                 error,
@@ -140,6 +144,8 @@ impl Broker {
         card.presence = presence;
         self.empty_queue(seid, refusal);
         self.give_up_unstarted(seid, refusal);
+        self.end_engines_of(seid, refusal);
+        self.forget_resumption(Unresumable::Card(seid.clone()));
     }
 
     /// A use its worker has not heard of yet need not be started.
@@ -158,7 +164,7 @@ impl Broker {
             return;
         };
         for key in card.queue.drain() {
-            self.refuse(key, refusal.clone());
+            self.move_on(key, refusal.clone());
         }
     }
 
@@ -216,5 +222,6 @@ fn holding(found: CardIdentity) -> Holding {
     Holding {
         name: found.name,
         certificate: found.certificate.map(Certificate::new),
+        schemes: found.schemes,
     }
 }

@@ -199,6 +199,11 @@ impl Past {
         self.known.get_mut(&session)?.take()
     }
 
+    /// What an established session is of which the guest has not said that it ended.
+    pub(super) fn standing(&self, session: SessionId) -> Option<&Standing> {
+        self.known.get(&session)?.as_ref()
+    }
+
     /// The established sessions of which the guest has not said that they ended.
     pub(super) fn established(&self) -> impl Iterator<Item = (SessionId, &Standing)> {
         let known = self.known.iter();

@@ -61,6 +61,8 @@ pub struct Broker {
     pub(super) last_refusals: LastRefusals,
     pub(super) counters: Counters,
     pub(super) next_use: u64,
+    /// When engines have taken too long.
+    pub(super) engine_deadlines: BTreeSet<(Instant, SessionKey)>,
     pub(super) stopping: bool,
     /// The time of what is being handled.
     pub(super) now: Now,
@@ -87,6 +89,7 @@ impl Broker {
             last_refusals: LastRefusals::default(),
             counters: Counters::default(),
             next_use: 0,
+            engine_deadlines: BTreeSet::new(),
             stopping: false,
             now,
             actions: Vec::new(),
@@ -124,6 +127,11 @@ impl Broker {
             Event::Kill { conn, session } => self.on_kill(SessionKey { conn, session }),
             Event::DomainRead { read, domain } => self.on_domain_read(read, &domain),
             Event::Card { seid, report } => self.on_report(&seid, report),
+            Event::Engine {
+                conn,
+                session,
+                report,
+            } => self.on_engine_report(SessionKey { conn, session }, report),
             Event::AuditFailed { conn, session } => {
                 self.on_audit_failed(SessionKey { conn, session });
             }
@@ -145,6 +153,7 @@ impl Broker {
             .map(|connection| connection.next_timeout(&self.limits))
             .chain(self.right_timeout())
             .chain(cards.filter_map(|card| card.use_timeout(&self.limits)))
+            .chain(self.engine_deadlines.first().map(|(until, _)| *until))
             .chain(self.reads.next_timeout())
             .chain(self.account.next_timeout())
             .min()
@@ -160,6 +169,7 @@ impl Broker {
         self.check_connections();
         self.check_rights();
         self.check_cards();
+        self.check_engines();
         for record in self.account.due(now.monotonic) {
             self.audit(record);
         }

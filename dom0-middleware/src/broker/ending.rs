@@ -10,6 +10,7 @@ use tracing::debug;
 use super::card::UseStep;
 use super::connection::Standing;
 use super::core::Broker;
+use super::engine::EngineCommand;
 use super::plan::Plan;
 use super::refusal::Refusal;
 use super::session::{Session, SessionKey, Stage};
@@ -36,6 +37,9 @@ impl Broker {
         let connection = self.connections.get_mut(&key.conn);
         let established = connection.and_then(|c| c.past.take_established(key.session));
         if let Some(standing) = established {
+            if standing.plan.keeps_sessions() {
+                self.tell_engine(key, EngineCommand::Forget);
+            }
             self.note_closed(key, &standing, alert.map(|alert| alert.to_string()));
         }
         self.drop_session(key);
@@ -62,12 +66,19 @@ impl Broker {
     }
 
     fn end_session_as(&mut self, key: SessionKey, standing: Option<Standing>) -> Option<Session> {
+        let is_established = standing.is_some();
         if let Some(connection) = self.connections.get_mut(&key.conn) {
             connection.past.insert(key.session, standing);
         }
+        self.leave_engine(key);
         let session = self.sessions.remove(&key)?;
+        if session.engine.is_some() && !is_established {
+            self.tell_engine(key, EngineCommand::Forget);
+        }
         match &session.stage {
-            Stage::ExpectJudgement(_) | Stage::ExpectRelease { .. } => {}
+            Stage::ExpectJudgement(_)
+            | Stage::ExpectEngine { .. }
+            | Stage::ExpectRelease { .. } => {}
             Stage::ExpectCard { plan, .. } => {
                 if let Some(card) = self.cards.get_mut(&plan.grant.seid) {
                     card.queue.remove(key);

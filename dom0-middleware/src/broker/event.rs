@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proto::agent::{AgentMessage, FrameError, Hello, MessageError};
 use proto::id::{DomId, DomainUuid, Seid, SessionId};
 
+use super::engine::EngineReport;
 use crate::card::{Trust, WorkerReport};
 use crate::mapping::{Binding, BindingId, DomainFact, Reason, ShownToken};
 use crate::time::UnixTime;
@@ -113,6 +114,15 @@ pub enum Event {
         seid: Seid,
         /// What.
         report: WorkerReport,
+    },
+    /// The engine of a session has something to say.
+    Engine {
+        /// The connection of the session.
+        conn: ConnId,
+        /// The session.
+        session: SessionId,
+        /// What.
+        report: EngineReport,
     },
     /// The record of a session could not be written, so its keys did not leave.
     AuditFailed {

@@ -69,7 +69,9 @@ impl Broker {
             AgentMessage::ServerRecords(data) => {
                 self.on_server_records(key(data.session), data.data);
             }
-            AgentMessage::PostHandshake(data) => self.on_post_handshake(key(data.session)),
+            AgentMessage::PostHandshake(data) => {
+                self.on_post_handshake(key(data.session), data.data);
+            }
             AgentMessage::Close(close) => self.on_close(key(close.session), close.alert),
             AgentMessage::Ping => self.send(conn, Dom0Message::Pong),
             // A hello is looked at before.

@@ -16,6 +16,9 @@
 //!  established <-              ExpectRelease   <- Established  (until Free)
 //! ```
 //!
+//! Where the service makes the handshake itself, a session goes from its judgement to `ExpectEngine`,
+//! and from there to its card and back for one signature, if it needs one.
+//!
 //! A session is judged when it is opened, when it takes its card, and when its keys are about to
 //! leave. Each judgement waits for one fact that is read fresh ([`Action::ReadDomain`]).
 //!
@@ -26,6 +29,8 @@
 //! | `guests`, `admission` | connections, `hello`, `identities`, the judgements |
 //! | `domains` | guests that nobody can identify, and domains that end |
 //! | `opening`, `starting`, `records`, `releasing`, `ending` | the life of a session, in that order |
+//! | `pool` | which card, where several are as good |
+//! | `engine`, `engines` | handshakes that the service makes itself |
 //! | `cards` | what workers report; whose turn it is |
 //! | `rights` | bindings and tokens that begin and end |
 //! | `connection`, `session`, `card`, `plan`, `reads` | the state of each |
@@ -45,6 +50,8 @@ mod connection;
 mod core;
 mod domains;
 mod ending;
+mod engine;
+mod engines;
 mod event;
 mod guests;
 mod killing;
@@ -52,6 +59,7 @@ mod last_refusals;
 mod opening;
 mod pace;
 mod plan;
+mod pool;
 mod queue;
 mod reads;
 mod records;
@@ -68,6 +76,7 @@ mod tests;
 
 pub use self::action::Action;
 pub use self::core::{Broker, Setup};
+pub use self::engine::{EngineCommand, EngineReport, SignWish, Unresumable};
 pub use self::event::{BadInput, ConnId, Event, Peer, ReadId, TokenRule};
 pub use self::session_views::{
     DebtView, NotASession, QueueView, SessionName, SessionState, SessionView, WaitingView,

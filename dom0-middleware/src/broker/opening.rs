@@ -9,12 +9,14 @@ use proto::id::IdentityName;
 use super::admission::without_trust;
 use super::card::Card;
 use super::core::Broker;
+use super::engine::SignWish;
 use super::event::{ConnId, Peer};
 use super::plan::Plan;
 use super::queue::Pushed;
 use super::reads::Question;
 use super::refusal::Refusal;
 use super::session::{Session, SessionKey, Stage};
+use crate::card::Door;
 use crate::mapping::{DomainFact, Reason, Wish};
 
 /// When a guest that has too many handshakes in progress may try again.
@@ -38,6 +40,7 @@ impl Broker {
             server_name: open.server_name.clone(),
             since: self.now,
             stage: Stage::ExpectJudgement(Box::new(open)),
+            engine: None,
         };
         self.sessions.insert(key, session);
         if in_progress >= self.limits.handshakes_per_domain {
@@ -62,14 +65,15 @@ impl Broker {
             return Ok(());
         };
         match self.plan(key.conn, open, peer, domain) {
-            Ok(Ok(plan)) => self.enqueue(key, Arc::new(plan)),
+            Ok(Ok(plan)) if plan.needs_card_at_once() => self.enqueue(key, Arc::new(plan), None),
+            Ok(Ok(plan)) => self.begin_engine(key, Arc::new(plan)),
             Ok(Err(refusal)) => self.refuse(key, refusal),
             Err(reason) => self.refuse(key, Self::refusal(reason)?),
         }
         Ok(())
     }
 
-    /// First the four facts, then the card, then what it can carry.
+    /// Which card it will be, if there are several that are as good, and how it is used.
     fn plan(
         &self,
         conn: ConnId,
@@ -82,7 +86,23 @@ impl Broker {
             Some(Ok(name)) => Some(name),
             Some(Err(_)) => return Ok(Err(Refusal::protocol("not the name of an identity"))),
         };
-        let grant = match self.judgement(conn, peer, domain, Wish::Identity(identity.as_ref())) {
+        let pool = self.pool(peer.made_for, identity.as_ref());
+        match pool.is_empty() {
+            true => self.plan_with(conn, open, peer, domain, Wish::Identity(identity.as_ref())),
+            false => self.plan_in_pool(conn, open, peer, domain, &pool),
+        }
+    }
+
+    /// First the four facts, then the card, then what it can carry.
+    pub(super) fn plan_with(
+        &self,
+        conn: ConnId,
+        open: &Open,
+        peer: Peer,
+        domain: &DomainFact,
+        wish: Wish<'_>,
+    ) -> Result<Result<Plan, Refusal>, Reason> {
+        let grant = match self.judgement(conn, peer, domain, wish) {
             Ok(grant) => grant,
             Err(Reason::CardNotRead { seid }) => {
                 // What stands against the card stands against the wish.
@@ -106,10 +126,21 @@ impl Broker {
             return Ok(Err(without_trust()));
         };
         let trust = Arc::clone(trust);
-        Ok(Plan::new(open, grant, &binding.terms, features, trust))
+        let signer = match features.door {
+            Door::EapTls => None,
+            Door::Piv => match card.signer(&grant.identity) {
+                Some(signer) => Some(signer),
+                None => {
+                    let reason = "the identity has no certificate whose key can sign for TLS";
+                    return Ok(Err(Refusal::new(RefusalCode::CardFailed, reason)));
+                }
+            },
+        };
+        let plan = Plan::new(open, grant, &binding.terms, features, trust);
+        Ok(plan.map(|plan| plan.with_signer(signer)))
     }
 
-    fn enqueue(&mut self, key: SessionKey, plan: Arc<Plan>) {
+    pub(super) fn enqueue(&mut self, key: SessionKey, plan: Arc<Plan>, wish: Option<SignWish>) {
         let Some(card) = self.cards.get_mut(&plan.grant.seid) else {
             return;
         };
@@ -117,6 +148,7 @@ impl Broker {
         if let Some(session) = self.sessions.get_mut(&key) {
             session.stage = Stage::ExpectCard {
                 plan,
+                wish,
                 since: self.now.monotonic,
                 told: None,
             };

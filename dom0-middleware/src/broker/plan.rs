@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use proto::agent::{Open, RefusalCode};
 use proto::tls::ProtocolVersion;
+use rustls::SignatureScheme;
 
+use super::pool::Pool;
 use super::refusal::Refusal;
 use crate::card::{CardFeatures, Job, Trust, UseId};
+use crate::engine::EngineRequest;
 use crate::mapping::{Grant, Terms};
 
 /// A handshake that may be run once its turn comes.
@@ -20,6 +23,19 @@ pub(super) struct Plan {
     version_wish: bool,
     pub(super) resume: bool,
     trust: Arc<Trust>,
+    /// Whose key signs, where the service makes the handshake.
+    signer: Option<Signer>,
+    /// The cards that are as good, if there are others.
+    pub(super) pool: Option<Pool>,
+}
+
+/// A key in a card.
+#[derive(Debug, Clone)]
+pub(super) struct Signer {
+    /// Its certificate, DER.
+    pub(super) certificate: Vec<u8>,
+    /// How it can sign, best first.
+    pub(super) schemes: Vec<SignatureScheme>,
 }
 
 impl Plan {
@@ -67,6 +83,48 @@ impl Plan {
             version_wish,
             resume,
             trust,
+            signer: None,
+            pool: None,
+        })
+    }
+
+    /// The same, made by the service with this key.
+    pub(super) fn with_signer(self, signer: Option<Signer>) -> Self {
+        Self { signer, ..self }
+    }
+
+    /// The same, made in this pool.
+    pub(super) fn in_pool(self, pool: Pool) -> Self {
+        let pool = Some(pool);
+        Self { pool, ..self }
+    }
+
+    /// Whether the card makes the whole handshake.
+    pub(super) fn needs_card_at_once(&self) -> bool {
+        self.signer.is_none()
+    }
+
+    /// Whether tickets of its session are of use to the service.
+    pub(super) fn keeps_sessions(&self) -> bool {
+        self.signer.is_some() && self.resume
+    }
+
+    /// What the service's own handshake shall be; `None` where the card makes it.
+    pub(super) fn engine_request(&self, max_bytes: usize) -> Option<EngineRequest> {
+        let signer = self.signer.as_ref()?;
+        Some(EngineRequest {
+            domain: self.grant.admission.domain,
+            seid: self.grant.seid.clone(),
+            identity: self.grant.identity.clone(),
+            certificates: vec![signer.certificate.clone()],
+            schemes: signer.schemes.clone(),
+            server_name: self.server_name.clone(),
+            alpn: self.alpn.clone(),
+            min_version: self.min_version,
+            max_version: self.max_version,
+            resume: self.resume,
+            trust: Arc::clone(&self.trust),
+            max_bytes,
         })
     }
 
@@ -91,7 +149,8 @@ impl Plan {
     /// Whether a session that `before` left on the card may be resumed: same domain, identity and
     /// server. A guess, for expectations only; the worker decides by its own record.
     pub(super) fn may_resume(&self, before: &Self) -> bool {
-        self.resume
+        self.needs_card_at_once()
+            && self.resume
             && self.server_name == before.server_name
             && self.grant.identity == before.grant.identity
             && self.grant.admission.domain == before.grant.admission.domain

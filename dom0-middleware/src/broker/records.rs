@@ -21,9 +21,13 @@ impl Broker {
             return;
         };
         let plan = match &session.stage {
-            Stage::ExpectKeys { plan } => plan,
             // What comes after the handshake belongs to the guest's record layer.
             Stage::ExpectRelease { .. } => return,
+            _ if session.engine.is_some() => {
+                self.on_engine_records(key, data);
+                return;
+            }
+            Stage::ExpectKeys { plan } | Stage::ExpectEngine { plan } => plan,
             Stage::ExpectJudgement(_) | Stage::ExpectCard { .. } => {
                 self.refuse(key, spoke_first());
                 return;
@@ -48,9 +52,10 @@ impl Broker {
         self.order(&seid, WorkerCommand::ServerRecords { use_id, data });
     }
 
-    /// Tickets are of use at another door; here they are dropped.
-    pub(super) fn on_post_handshake(&mut self, key: SessionKey) {
+    /// Tickets are of use where the service makes the handshake; else they are dropped.
+    pub(super) fn on_post_handshake(&mut self, key: SessionKey, data: Vec<u8>) {
         if !self.sessions.contains_key(&key) {
+            self.on_ticket(key, data);
             self.on_late_data(key);
         }
     }
@@ -79,6 +84,10 @@ impl Broker {
             self.refuse(key, too_many_bytes(limit));
             return;
         }
+        self.send_client_records(key, data);
+    }
+
+    pub(super) fn send_client_records(&mut self, key: SessionKey, data: &[u8]) {
         for records in whole_records(data) {
             let data = SessionData {
                 session: key.session,
@@ -95,12 +104,12 @@ impl Broker {
     }
 }
 
-fn spoke_first() -> Refusal {
+pub(super) fn spoke_first() -> Refusal {
     let reason = "the server spoke before the client did";
     Refusal::of_wish(RefusalCode::HandshakeFailed, reason)
 }
 
-fn too_many_bytes(limit: usize) -> Refusal {
+pub(super) fn too_many_bytes(limit: usize) -> Refusal {
     let reason = format_args!("more than {limit} handshake bytes");
     Refusal::of_wish(RefusalCode::Limit, reason)
 }

@@ -12,7 +12,6 @@ use super::account::{facts, millis};
 use super::action::Action;
 use super::core::Broker;
 use super::event::Peer;
-use super::reads::Question;
 use super::refusal::Refusal;
 use super::session::{Session, SessionKey, Stage};
 use crate::audit::{self, AuditEvent, SessionFacts};
@@ -35,15 +34,8 @@ impl Broker {
         let Some(key) = running.key.take() else {
             return;
         };
-        let stage = Stage::ExpectRelease {
-            plan: Arc::clone(&running.plan),
-            waited: running.waited,
-        };
-        if let Some(session) = self.sessions.get_mut(&key) {
-            session.stage = stage;
-            let question = Question::Release { key, session: keys };
-            self.ask(key.conn, question);
-        }
+        let (plan, waited) = (Arc::clone(&running.plan), running.waited);
+        self.await_release(key, plan, waited, keys);
     }
 
     /// The domain of a session whose keys are here is known. `Err` ends the channel.

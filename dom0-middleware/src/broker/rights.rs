@@ -13,6 +13,7 @@ use tracing::{error, info};
 use super::action::Action;
 use super::connection::Phase;
 use super::core::Broker;
+use super::engine::Unresumable;
 use super::event::ConnId;
 use super::plan::Plan;
 use super::refusal::Refusal;
@@ -31,6 +32,7 @@ impl Broker {
                 self.trust.insert(id, trust);
                 // What the card remembers was made for whoever had it before.
                 self.order(&seid, WorkerCommand::ForgetSession);
+                self.forget_resumption(Unresumable::Domain(domain));
             }
             // Whoever makes bindings looks at the table first.
             Err(why) => error!(%domain, %seid, %why, "the binding cannot be made"),
@@ -49,6 +51,7 @@ impl Broker {
             self.end_sessions_under(conn, id, is_last);
         }
         self.order(&binding.seid, WorkerCommand::ForgetSession);
+        self.forget_resumption(Unresumable::Domain(binding.domain));
     }
 
     /// Ends what one connection has under a binding, or everything when it `is_last`.
@@ -163,6 +166,7 @@ impl Broker {
         info!(%conn, domid = %peer.domid, domain = %peer.made_for, %reason, "right ended");
         self.act(Action::WithdrawKeys { conn });
         self.send(conn, Dom0Message::Revoked { code });
+        self.forget_resumption_of(conn);
         let in_progress = self.sessions_of(conn);
         self.note_right_end(conn, reason, &established, in_progress.len());
         for key in in_progress {

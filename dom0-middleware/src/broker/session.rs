@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use proto::agent::Open;
 use proto::id::{Seid, SessionId};
 
+use super::engine::SignWish;
+use super::engines::EngineState;
 use super::event::{ConnId, Peer};
 use super::plan::Plan;
 use crate::time::Now;
@@ -33,6 +35,8 @@ pub(super) struct Session {
     /// When it was asked for.
     pub(super) since: Now,
     pub(super) stage: Stage,
+    /// Where the service makes the handshake itself, once it has begun.
+    pub(super) engine: Option<EngineState>,
 }
 
 /// What a session waits for.
@@ -41,14 +45,18 @@ pub(super) struct Session {
 pub(super) enum Stage {
     /// The judgement over its wish.
     ExpectJudgement(Box<Open>),
+    /// The engine: the service makes the handshake, and needs no card now.
+    ExpectEngine { plan: Arc<Plan> },
     /// Its turn.
     ExpectCard {
         plan: Arc<Plan>,
+        /// What the card is wanted for; `None` for the whole handshake.
+        wish: Option<SignWish>,
         since: Instant,
         /// The place the guest was told last.
         told: Option<u32>,
     },
-    /// The keys: it has the card.
+    /// The keys, or a signature: it has the card.
     ExpectKeys { plan: Arc<Plan> },
     /// The last judgement: the keys exist, the card is no longer needed.
     ExpectRelease {
@@ -68,7 +76,8 @@ impl Session {
     pub(super) fn plan(&self) -> Option<&Arc<Plan>> {
         match &self.stage {
             Stage::ExpectJudgement(_) => None,
-            Stage::ExpectCard { plan, .. }
+            Stage::ExpectEngine { plan }
+            | Stage::ExpectCard { plan, .. }
             | Stage::ExpectKeys { plan }
             | Stage::ExpectRelease { plan, .. } => Some(plan),
         }

@@ -103,7 +103,7 @@ pub enum SessionState {
     Judged,
     /// It waits for its card.
     Waiting,
-    /// It has its card.
+    /// It has its card, or makes the handshake without it.
     Handshake,
     /// Its keys are about to leave.
     Releasing,
@@ -158,6 +158,9 @@ pub struct WaitingView {
     pub identity: IdentityName,
     /// With which server.
     pub server_name: String,
+    /// Other cards that were as good, when this one was expected to be done first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub pool: Vec<Seid>,
     /// Handshakes served before it, the running one included.
     pub place: u32,
     /// How long they are expected to take, in milliseconds.
@@ -209,7 +212,7 @@ impl Broker {
         let state = match &session.stage {
             Stage::ExpectJudgement(_) => SessionState::Judged,
             Stage::ExpectCard { .. } => SessionState::Waiting,
-            Stage::ExpectKeys { .. } => SessionState::Handshake,
+            Stage::ExpectEngine { .. } | Stage::ExpectKeys { .. } => SessionState::Handshake,
             Stage::ExpectRelease { .. } => SessionState::Releasing,
         };
         let grant = session.plan().map(|plan| &plan.grant);
@@ -273,6 +276,7 @@ impl Broker {
                 name: grant.admission.name.clone(),
                 identity: grant.identity.clone(),
                 server_name: session.server_name.clone(),
+                pool: others(session),
                 place: place.place,
                 expected_ms: millis(place.expected),
                 waited_ms: millis(now.saturating_duration_since(session.since.monotonic)),
@@ -291,6 +295,12 @@ impl Broker {
             resumed_ms: millis(card.pace.expected(true)),
         }
     }
+}
+
+/// The other cards of the pool in which a session got its card.
+fn others(session: &Session) -> Vec<Seid> {
+    let pool = session.plan().and_then(|plan| plan.pool.as_ref());
+    pool.map(|pool| pool.others.clone()).unwrap_or_default()
 }
 
 #[cfg(test)]

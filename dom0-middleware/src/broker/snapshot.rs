@@ -20,7 +20,7 @@ pub struct Snapshot {
     pub connections: Vec<ConnectionView>,
     /// Sessions that wait for a card.
     pub waiting: usize,
-    /// Sessions that have a card.
+    /// Sessions that have a card, or make their handshake without it.
     pub running: usize,
     /// The last no to each domain.
     pub refusals: Vec<RefusalView>,
@@ -158,7 +158,8 @@ impl Broker {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let is_waiting = |stage: &Stage| matches!(stage, Stage::ExpectCard { .. });
-        let is_running = |stage: &Stage| matches!(stage, Stage::ExpectKeys { .. });
+        let is_running =
+            |stage: &Stage| matches!(stage, Stage::ExpectEngine { .. } | Stage::ExpectKeys { .. });
         let stages = || self.sessions.values().map(|session| &session.stage);
         Snapshot {
             cards: self

@@ -36,26 +36,35 @@ impl Broker {
             let Some(session) = self.sessions.get_mut(&key) else {
                 continue;
             };
-            let Stage::ExpectCard { plan, since, .. } = &session.stage else {
+            let Stage::ExpectCard {
+                plan, since, wish, ..
+            } = &mut session.stage
+            else {
                 continue;
             };
             let use_id = UseId(self.next_use);
             self.next_use += 1;
             let plan = Arc::clone(plan);
+            let waited = now.saturating_duration_since(*since);
+            let wish = wish.take();
             card.running = Some(Use {
                 id: use_id,
                 domain,
                 plan: Arc::clone(&plan),
+                wish,
                 key: Some(key),
                 step: UseStep::ExpectJudgement,
                 since: now,
-                waited: now.saturating_duration_since(*since),
+                waited,
                 server_bytes: 0,
                 client_bytes: 0,
                 resumed: None,
                 stuck: false,
             });
             session.stage = Stage::ExpectKeys { plan };
+            if let Some(engine) = &mut session.engine {
+                engine.took_card = true;
+            }
             let seid = seid.clone();
             self.ask(key.conn, Question::Start { seid, use_id });
             return;
@@ -83,13 +92,21 @@ impl Broker {
             self.refuse(key, refusal);
             return Ok(());
         }
+        let mut wish = None;
         if let Some(running) = self.cards.get_mut(seid).and_then(|c| c.running(use_id)) {
             running.step = UseStep::ExpectWorker;
             running.since = self.now.monotonic;
+            wish = running.wish.take();
         }
         self.note_opened(key, &plan);
-        let job = plan.job(use_id, self.limits.handshake_bytes);
-        self.order(seid, WorkerCommand::Start(Box::new(job)));
+        let command = match wish {
+            Some(wish) => WorkerCommand::Sign(Box::new(wish.job(use_id, &plan))),
+            None => {
+                let job = plan.job(use_id, self.limits.handshake_bytes);
+                WorkerCommand::Start(Box::new(job))
+            }
+        };
+        self.order(seid, command);
         Ok(())
     }
 }

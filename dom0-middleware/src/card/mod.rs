@@ -10,7 +10,6 @@
 //! | [`eap_tls`] | the driver of EAP-TLS cards: opening a card, one handshake, its end |
 //! | [`pcsc`] | cards in readers, through PC/SC |
 //! | [`vicc`] | virtual cards that connect over a socket (vpcd protocol) |
-//! | `door` | which part of a handshake a card takes |
 //! | `transport` | the traits a reader implements |
 //! | `trust` | whom a binding believes to be its server |
 //! | `adopted`, `fingerprint` | which card belongs where, and what it is known again by |
@@ -23,7 +22,6 @@ pub mod vicc;
 
 mod adopted;
 mod alert;
-mod door;
 mod error;
 mod fault;
 mod fingerprint;
@@ -38,9 +36,11 @@ mod transport;
 mod trust;
 mod worker;
 
+/// Which part of a handshake a card takes (design §2).
+pub use proto::agent::Door;
+
 pub use self::adopted::{AdoptedCard, AdoptedCards, AdoptionError, KeepCard};
 pub(crate) use self::alert::description as alert_for;
-pub use self::door::Door;
 pub use self::error::{CardError, SessionError, server_alert};
 pub use self::fault::{CardFault, CardStep, EapProblem};
 pub use self::fingerprint::{CardFingerprint, Difference, Sight};

@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use proto::agent::Door;
 use proto::apdu::Atr;
 use proto::id::{IdentityName, Seid};
 use proto::tls::{Established, ProtocolVersion};
 use rustls::SignatureScheme;
 
-use super::door::Door;
 use super::error::{CardError, SessionError};
 use super::fingerprint::CardFingerprint;
 use super::job::{Job, SignJob, UseId};

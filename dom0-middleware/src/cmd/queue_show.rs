@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use proto::id::Seid;
+
 use super::table;
 use crate::admin::{AdminAnswer, AdminError, AdminRequest, ask};
 use crate::broker::QueueView;
@@ -70,6 +72,16 @@ fn print(queue: &QueueView, out: &mut impl Write) -> io::Result<()> {
             "place", "id", "domain", "identity", "server", "waited", "expected",
         ];
         table::print(out, headings, &rows)?;
+    }
+    for waiting in queue.waiting.iter().filter(|w| !w.pool.is_empty()) {
+        let others: Vec<&str> = waiting.pool.iter().map(Seid::as_str).collect();
+        writeln!(
+            out,
+            "  {} could also have had {}: {} was expected to be done first",
+            waiting.session,
+            others.join(", "),
+            queue.seid
+        )?;
     }
     for debt in &queue.debts {
         writeln!(out, "  {} owes {} ms", debt.domain, debt.owes_ms)?;

@@ -38,6 +38,7 @@ fn holding(identity: &str, der: Option<&[u8]>) -> Holding {
     Holding {
         name: name(identity),
         certificate: der.map(|der| Certificate::new(der.to_vec())),
+        schemes: Vec::new(),
     }
 }
 

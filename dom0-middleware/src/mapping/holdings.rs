@@ -1,6 +1,7 @@
 //! What a card turned out to hold.
 
 use proto::id::IdentityName;
+use rustls::SignatureScheme;
 use sha2::{Digest, Sha256};
 
 /// One identity found on a card.
@@ -10,6 +11,8 @@ pub struct Holding {
     pub name: IdentityName,
     /// Its certificate; `None` when the card does not let it be read.
     pub certificate: Option<Certificate>,
+    /// How its key can sign for a handshake that the service makes, best first.
+    pub schemes: Vec<SignatureScheme>,
 }
 
 /// A certificate with its hash.

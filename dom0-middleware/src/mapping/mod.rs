@@ -36,7 +36,7 @@ pub use self::domains::{StaticDomain, StaticDomains, StaticDomainsError, is_doma
 pub use self::facts::{ChannelFact, DomainFact, Facts, HostFact, Issuer, ReadFault, TokenFact};
 pub use self::holdings::{Certificate, Holding};
 pub use self::name_pattern::{NamePattern, ParsePatternError};
-pub use self::policy::{Admission, Decision, Grant, Wish, admit, judge, made_for};
+pub use self::policy::{Admission, Decision, Grant, Wish, admit, judge, made_for, pool};
 pub use self::reason::Reason;
 pub use self::table::{Table, TableError};
 pub use self::token::{ShownToken, VerifiedToken};

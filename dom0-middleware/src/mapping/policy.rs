@@ -1,5 +1,7 @@
 //! The judgement: four facts, a wish and a time in; yes with its terms, or no with its reason, out.
 
+use std::collections::BTreeSet;
+
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 
 use super::binding::{BindingFact, BindingId, CertificateFact, IdentityFact};
@@ -51,6 +53,8 @@ pub struct Grant {
 pub enum Wish<'a> {
     /// This identity, or the only one it is bound to.
     Identity(Option<&'a IdentityName>),
+    /// What this one of its bindings means.
+    Binding(BindingId),
     /// What it was granted before: nothing about it may have changed.
     Same(&'a Grant),
 }
@@ -77,6 +81,10 @@ pub fn judge(facts: &Facts<'_>, wish: Wish<'_>, now: UnixTime) -> Decision {
     decide(admission(facts, now).and_then(|admission| {
         let binding = match wish {
             Wish::Identity(name) => choose(facts.bindings, name)?,
+            Wish::Binding(id) => {
+                let meant = facts.bindings.iter().find(|fact| fact.id == id);
+                meant.ok_or(Reason::BindingRemoved)?
+            }
             Wish::Same(grant) => {
                 let same = facts.bindings.iter().find(|fact| fact.id == grant.binding);
                 same.ok_or(Reason::BindingRemoved)?
@@ -245,6 +253,23 @@ fn choose<'f>(
             identity: wanted.clone(),
         },
     })
+}
+
+/// The bindings that are as good for a wish, each with a card of its own: a pool. Fewer than two are
+/// none, and then [`Wish::Identity`] says what is meant.
+#[must_use]
+pub fn pool(bindings: &[BindingFact], wanted: Option<&IdentityName>) -> Vec<BindingId> {
+    let means = |fact: &&BindingFact| match (&fact.identity, wanted) {
+        (_, None) => true,
+        (IdentityFact::Named(name) | IdentityFact::NotOnCard(name), Some(wanted)) => name == wanted,
+        (IdentityFact::CardNotRead | IdentityFact::NotTheOnlyOne, Some(_)) => false,
+    };
+    let meant: Vec<&BindingFact> = bindings.iter().filter(means).collect();
+    let cards: BTreeSet<&Seid> = meant.iter().map(|fact| &fact.seid).collect();
+    match meant.len() > 1 && cards.len() == meant.len() {
+        true => meant.iter().map(|fact| fact.id).collect(),
+        false => Vec::new(),
+    }
 }
 
 /// The fourth fact, and what ties it to the third.

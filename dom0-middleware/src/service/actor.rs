@@ -11,6 +11,7 @@ use tracing::{error, warn};
 use super::bindings::Bindings;
 use super::bound::TellBound;
 use super::cards::Cards;
+use super::engines::EngineTasks;
 use super::error::ServiceError;
 use super::inbox::{AdminQuery, Inbox, Outlet, Told};
 use super::issuing::Issuing;
@@ -46,6 +47,8 @@ pub(super) struct Actor {
     /// The names of the configuration's domains, if it has any.
     pub(super) names: Option<StaticDomains>,
     pub(super) cards: Cards,
+    /// Handshakes that the service makes itself.
+    pub(super) engines: EngineTasks,
     /// Who is behind each domid; the answers come through the inbox.
     pub(super) domains: Arc<dyn Domains>,
     pub(super) inbox: Inbox,
@@ -120,6 +123,7 @@ impl Actor {
             Told::Guest(event) => {
                 if let Event::Disconnected { conn } = event {
                     self.links.remove(&conn);
+                    self.engines.forget_connection(conn);
                 }
                 self.tell_broker(event)
             }
@@ -141,6 +145,11 @@ impl Actor {
                 live,
                 answer,
             } => self.on_live(request, &live, answer),
+            Told::Engine(event) => self.tell_broker(event),
+            Told::EngineEnded { conn, session } => {
+                self.engines.ended(conn, session);
+                Ok(())
+            }
             Told::TokenDue(token) => {
                 self.on_token_due(token);
                 Ok(())
@@ -178,6 +187,7 @@ impl Actor {
                 if let Some(link) = self.links.remove(&conn) {
                     link.close();
                 }
+                self.engines.forget_connection(conn);
                 None
             }
             Action::WithdrawKeys { conn } => {
@@ -195,6 +205,18 @@ impl Actor {
             }
             Action::Card { seid, command } => {
                 self.cards.order(&seid, command)?;
+                None
+            }
+            Action::Engine {
+                conn,
+                session,
+                command,
+            } => {
+                self.engines.order(conn, session, command);
+                None
+            }
+            Action::ForgetResumption(which) => {
+                self.engines.forget(&which);
                 None
             }
             Action::TokenSeen { token, .. } => {
@@ -242,6 +264,7 @@ impl Actor {
     fn cut(&mut self, conn: ConnId, why: impl std::fmt::Display) -> Option<Event> {
         warn!(%conn, %why, "guest cut off");
         self.links.remove(&conn)?.cut();
+        self.engines.forget_connection(conn);
         Some(Event::Disconnected { conn })
     }
 }

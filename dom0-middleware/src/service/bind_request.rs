@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::sync::Arc;
 
-use proto::id::{DomainUuid, IdentityName};
+use proto::id::{DomainUuid, IdentityName, Seid};
 use proto::tls::ProtocolVersion;
 use x509_parser::parse_x509_certificate;
 
@@ -15,14 +15,15 @@ use crate::mapping::{NamePattern, Terms};
 use crate::state::StoredBinding;
 use crate::time::UnixTime;
 
-/// The most identities and the most server names of one request.
+/// The most cards, identities and server names of one request.
+const MAX_CARDS: usize = 16;
 const MAX_IDENTITIES: usize = 16;
 const MAX_SERVER_NAMES: usize = 64;
 
-/// Bindings that are wanted, of one domain to one card.
+/// Bindings that are wanted, of one domain to a card or a pool of cards.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// One for each identity.
+    /// One for each card and identity.
     pub(super) bindings: Vec<StoredBinding>,
     /// Whom all of them believe.
     pub(super) trust: Arc<Trust>,
@@ -37,35 +38,52 @@ pub(super) fn read(
     if domain.as_bytes() == &[0; 16] {
         return Err(no("this UUID is dom0's, which is no guest"));
     }
-    let seid = match request.cards.as_slice() {
-        [seid] => seid.clone(),
-        [] => return Err(no("name a card: --card SEID")),
-        _ => {
-            let message = "several cards for one domain are a pool, which is not there yet: \
-                           name one card";
-            return Err(no(message));
-        }
-    };
+    let cards = cards(request.cards)?;
+    if cards.len() > 1 && request.certificate.is_some() {
+        return Err(no(
+            "--cert is the certificate of one card's identity: bind one card after the other",
+        ));
+    }
     let trust = trust(&request.trust)?;
     let terms = Terms {
         server_names: server_names(&request.server_names)?,
         min_version: min_version(request.min_version.as_deref())?,
         resume: request.resume,
     };
-    let binding = StoredBinding {
+    let certificate = request.certificate.map(certificate).transpose()?;
+    let binding = |seid| StoredBinding {
         domain,
         seid,
         identity: None,
-        trust: request.trust,
-        certificate: request.certificate.map(certificate).transpose()?,
-        terms,
+        trust: request.trust.clone(),
+        certificate: certificate.clone(),
+        terms: terms.clone(),
         shared: request.shared,
         bound_at: UnixTime::from_secs(now.as_secs()),
     };
+    let mut bindings = Vec::new();
+    for seid in cards {
+        bindings.extend(one_for_each(request.identities.clone(), binding(seid))?);
+    }
     Ok(Wanted {
-        bindings: one_for_each(request.identities, binding)?,
+        bindings,
         trust: Arc::new(trust),
     })
+}
+
+/// The cards of a pool; mostly one.
+fn cards(cards: Vec<Seid>) -> Result<Vec<Seid>, Problem> {
+    let distinct: BTreeSet<&Seid> = cards.iter().collect();
+    if cards.is_empty() {
+        return Err(no("name a card: --card SEID"));
+    }
+    if distinct.len() < cards.len() {
+        return Err(no("a card is named twice"));
+    }
+    if cards.len() > MAX_CARDS {
+        return Err(no(format!("at most {MAX_CARDS} cards at once")));
+    }
+    Ok(cards)
 }
 
 fn one_for_each(
@@ -227,6 +245,25 @@ mod tests {
     }
 
     #[test]
+    fn a_pool_has_each_identity_on_each_card() {
+        let mut request = request();
+        request.cards.push("se-01".parse().expect("a SEID"));
+        request.identities.push("b".parse().expect("a name"));
+        let wanted = read_request(request).expect("good");
+        let bound = wanted.bindings.iter();
+        let bound: Vec<String> = bound
+            .map(|b| {
+                format!(
+                    "{} {}",
+                    b.seid,
+                    b.identity.as_ref().expect("named").as_str()
+                )
+            })
+            .collect();
+        assert_eq!(bound, ["se-00 web01", "se-00 b", "se-01 web01", "se-01 b"]);
+    }
+
+    #[test]
     fn what_is_not_good_is_refused_with_the_reason() {
         let same = |request: &mut BindRequest| {
             let twice = request.identities[0].clone();
@@ -234,8 +271,13 @@ mod tests {
         };
         assert!(refused(same).contains("twice"));
         assert!(refused(|r| r.cards.clear()).contains("--card"));
-        let pool = |r: &mut BindRequest| r.cards.push("se-01".parse().expect("a SEID"));
-        assert!(refused(pool).contains("pool"));
+        let twice = |r: &mut BindRequest| r.cards.push("se-00".parse().expect("a SEID"));
+        assert!(refused(twice).contains("a card is named twice"));
+        let cert = |r: &mut BindRequest| {
+            r.cards.push("se-01".parse().expect("a SEID"));
+            r.certificate = Some(pem());
+        };
+        assert!(refused(cert).contains("one card after the other"));
         for trust in [
             String::new(),
             "no PEM".to_owned(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use proto::id::Seid;
+use proto::id::{Seid, SessionId};
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{mpsc, oneshot};
 
@@ -47,6 +47,10 @@ pub(super) enum Told {
         card: AdoptedCard,
         answer: SyncSender<Result<(), AdoptionError>>,
     },
+    /// The engine of a session has something to say.
+    Engine(Event),
+    /// The task of an engine has ended.
+    EngineEnded { conn: ConnId, session: SessionId },
     /// A token ends soon.
     TokenDue(Arc<TokenFile>),
     /// A token was signed, or not.
@@ -115,6 +119,17 @@ impl Inbox {
     /// Tells the actor who is behind a domid, or is no more; never waits.
     pub(super) fn tell_of_domain(&self, event: Event) {
         let _ = self.domains.send(Told::Domain(event));
+    }
+
+    /// Tells the actor what an engine says; never waits. How much that is is bounded by what the
+    /// broker lets a handshake have.
+    pub(super) fn tell_of_engine(&self, event: Event) {
+        let _ = self.workers.send(Told::Engine(event));
+    }
+
+    /// Tells the actor that the task of an engine has ended; never waits.
+    pub(super) fn tell_of_engine_end(&self, (conn, session): (ConnId, SessionId)) {
+        let _ = self.workers.send(Told::EngineEnded { conn, session });
     }
 
     /// Tells the actor who is running, for an operator's request; never waits.

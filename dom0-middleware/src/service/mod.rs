@@ -41,6 +41,7 @@ mod cards;
 mod changes;
 mod doorstep;
 mod durable;
+mod engines;
 mod error;
 mod examiner;
 mod guest;

@@ -14,6 +14,7 @@ use super::bindings::Bindings;
 use super::bound::TellBound;
 use super::cards::Cards;
 use super::durable;
+use super::engines::EngineTasks;
 use super::error::ServiceError;
 use super::guests::{self, ConnIds, Door};
 use super::host_side::HostSide;
@@ -159,6 +160,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         names: config.domains.named().cloned(),
         state,
         cards,
+        engines: EngineTasks::new(inbox.clone()),
         domains,
         inbox,
         service,

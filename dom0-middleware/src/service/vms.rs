@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proto::id::{DomainUuid, IdentityName};
+use proto::id::{DomainUuid, IdentityName, Seid};
 
 use super::actor::Actor;
 use super::bind_request::{self, Wanted, no};
@@ -76,8 +76,6 @@ impl Actor {
         for (id, binding) in made.zip(&wanted.bindings) {
             self.bindings.add(id, binding, Some(digest.clone()));
         }
-        let identities = wanted.bindings.iter();
-        let identities: Vec<_> = identities.map(|binding| &binding.identity).collect();
         let cards = self.broker.snapshot().cards;
         let notes = wanted.bindings.iter().filter_map(|wanted| {
             let card = cards.iter().find(|card| card.seid == wanted.seid)?;
@@ -85,7 +83,10 @@ impl Actor {
         });
         let notes = notes.collect();
         let mut bindings = self.bindings_of(domain, live);
-        bindings.retain(|view| identities.contains(&&view.identity));
+        bindings.retain(|view| {
+            let mut wanted = wanted.bindings.iter();
+            wanted.any(|b| (&b.seid, &b.identity) == (&view.seid, &view.identity))
+        });
         Ok(AdminAnswer::VmBound(Box::new(VmChanged {
             vm: live.view(domain),
             change,
@@ -154,14 +155,18 @@ impl Actor {
 }
 
 fn added(change: u64, wanted: &Wanted) -> AuditEvent {
-    // There is at least one, and they differ in their identity alone.
+    // There is at least one, and they differ in card and identity alone.
     let first = &wanted.bindings[0];
-    let identities = wanted.bindings.iter();
+    let of_first = wanted.bindings.iter().filter(|b| b.seid == first.seid);
+    let mut pool: Vec<Seid> = wanted.bindings.iter().map(|b| b.seid.clone()).collect();
+    pool.dedup();
+    pool.remove(0);
     AuditEvent::BindingAdded {
         change,
         domain: first.domain,
         seid: first.seid.clone(),
-        identities: identities
+        pool,
+        identities: of_first
             .filter_map(|binding| binding.identity.clone())
             .collect(),
         shared: first.shared,

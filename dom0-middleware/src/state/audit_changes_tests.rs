@@ -19,6 +19,7 @@ fn events() -> Vec<AuditEvent> {
             change: 1,
             domain,
             seid: seid.clone(),
+            pool: Vec::new(),
             identities: vec!["web01".parse().expect("a name")],
             shared: false,
             server_names: Vec::new(),

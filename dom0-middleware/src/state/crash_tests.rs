@@ -92,6 +92,7 @@ impl Host {
             change,
             domain: binding.domain,
             seid: binding.seid.clone(),
+            pool: Vec::new(),
             identities: Vec::new(),
             shared: false,
             server_names: Vec::new(),

@@ -11,11 +11,15 @@ use proto::apdu::Atr;
 use proto::hv::HvId;
 use proto::id::{DomId, DomainUuid, Seid, SessionId};
 use proto::tls::{CipherSuite, Established, KeyBlock, ProtocolVersion, SessionKeys};
+use rustls::SignatureScheme;
 
 use crate::audit::AuditEvent;
-use crate::broker::{Action, Broker, ConnId, Event, Peer, ReadId, Setup, TokenRule};
+use crate::broker::{
+    Action, Broker, ConnId, EngineCommand, EngineReport, Event, Peer, ReadId, Setup, SignWish,
+    TokenRule, Unresumable,
+};
 use crate::card::{
-    CardFeatures, CardIdentity, CardSession, Door, SessionError, Sight, Trust, UseId,
+    CardFeatures, CardIdentity, CardSession, Door, SessionError, Sight, SignJob, Trust, UseId,
     WorkerCommand, WorkerReport,
 };
 use crate::limits::Limits;
@@ -37,6 +41,8 @@ pub(super) enum Seen {
     Audited(AuditEvent),
     Delivered(ConnId, SessionId),
     Withdrawn(ConnId),
+    Engine(SessionId, EngineCommand),
+    Unresumable(Unresumable),
 }
 
 /// A broker and everything around it.
@@ -56,6 +62,8 @@ pub(super) struct Bench {
     next_conn: u64,
     /// How many bytes of the server each use was given.
     given: HashMap<UseId, usize>,
+    /// On which card each use was started.
+    pub(super) placed: HashMap<UseId, Seid>,
 }
 
 pub(super) fn uuid(domid: DomId) -> DomainUuid {
@@ -70,6 +78,11 @@ pub(super) fn known(domid: DomId) -> DomainFact {
 
 pub(super) fn card() -> Seid {
     "se-00".parse().expect("a SEID")
+}
+
+/// A second card, which is in no binding at first.
+pub(super) fn other_card() -> Seid {
+    "se-01".parse().expect("a SEID")
 }
 
 /// The HV certificate of this host.
@@ -135,7 +148,7 @@ impl Bench {
             let nobody = Trust::load(&[], HashMap::new()).expect("no CA to refuse");
             trust.insert(id, Arc::new(nobody));
         }
-        let cards = vec![card()];
+        let cards = vec![card(), other_card()];
         let setup = Setup {
             limits,
             table,
@@ -159,6 +172,7 @@ impl Bench {
             owners: BTreeMap::new(),
             next_conn: 0,
             given: HashMap::new(),
+            placed: HashMap::new(),
         }
     }
 
@@ -171,28 +185,63 @@ impl Bench {
     }
 
     pub(super) fn plug_in(&mut self) {
+        self.plug_in_as(Door::EapTls);
+    }
+
+    /// The same with a card that signs, and takes no other part in a handshake.
+    pub(super) fn with_signing_card() -> Self {
+        let mut bench = Self::new();
+        bench.plug_in_as(Door::Piv);
+        bench.seen.clear();
+        bench
+    }
+
+    pub(super) fn plug_in_as(&mut self, door: Door) {
+        self.plug_card_in(&card(), door);
+    }
+
+    fn plug_card_in(&mut self, seid: &Seid, door: Door) {
+        let schemes = match door {
+            Door::EapTls => Vec::new(),
+            Door::Piv => vec![SignatureScheme::ECDSA_NISTP256_SHA256],
+        };
         let identity = |domid: DomId| CardIdentity {
             name: format!("id-{domid}").parse().expect("a name"),
             certificate: Some(certificate(domid)),
-            schemes: Vec::new(),
+            schemes: schemes.clone(),
         };
         let atr = Atr::decode(&[0x3B, 0x00]).expect("an ATR");
         let identities = vec![identity(A), identity(B)];
-        self.report(WorkerReport::Present {
-            fingerprint: Sight::new(&atr, &[0; 32]).with_identities(&identities),
-            adopted: false,
-            atr,
-            profile: "eap-tls".to_owned(),
-            identities,
-            features: CardFeatures {
-                door: Door::EapTls,
-                server_name: true,
-                alpn: true,
-                version_range: true,
-                forget: true,
-                max_version: ProtocolVersion::TLS1_2,
+        self.report_of(
+            seid,
+            WorkerReport::Present {
+                fingerprint: Sight::new(&atr, &[0; 32]).with_identities(&identities),
+                adopted: false,
+                atr,
+                profile: door.as_str().to_owned(),
+                identities,
+                features: CardFeatures {
+                    door,
+                    server_name: true,
+                    alpn: true,
+                    version_range: true,
+                    forget: true,
+                    max_version: ProtocolVersion::TLS1_2,
+                },
             },
-        });
+        );
+    }
+
+    /// Binds a guest to the same identity on another card, on the same terms, and puts that card in.
+    pub(super) fn add_to_pool(&mut self, domid: DomId, seid: &Seid, door: Door) {
+        let binding = Binding {
+            seid: seid.clone(),
+            ..binding(domid)
+        };
+        let trust = Trust::load(&[], HashMap::new()).expect("no CA to refuse");
+        let trust = Arc::new(trust);
+        self.handle(Event::Bound { binding, trust });
+        self.plug_card_in(seid, door);
     }
 
     pub(super) fn handle(&mut self, event: Event) {
@@ -205,13 +254,20 @@ impl Bench {
             let seen = match action {
                 Action::Send { conn, message } => Seen::Told(conn, message),
                 Action::Close { conn } => Seen::Closed(conn),
-                Action::Card { command, .. } => {
+                Action::Card { seid, command } => {
+                    if let WorkerCommand::Start(job) = &command {
+                        self.placed.insert(job.use_id, seid);
+                    }
                     if let WorkerCommand::ServerRecords { use_id, data } = &command {
                         *self.given.entry(*use_id).or_default() += data.len();
                     }
                     Seen::Ordered(command)
                 }
                 Action::Audit(record) => Seen::Audited(record),
+                Action::Engine {
+                    session, command, ..
+                } => Seen::Engine(session, command),
+                Action::ForgetResumption(which) => Seen::Unresumable(which),
                 Action::TokenSeen { .. } => continue,
                 Action::WithdrawKeys { conn } => Seen::Withdrawn(conn),
                 Action::Deliver { conn, message, .. } => Seen::Delivered(conn, message.session),
@@ -338,10 +394,23 @@ impl Bench {
         self.say(conn, AgentMessage::Close(SessionId(session).into()));
     }
 
+    /// A ticket as the guest's record layer decrypts it.
+    pub(super) fn ticket(&mut self, conn: ConnId, session: u32) {
+        let data = SessionData {
+            session: SessionId(session),
+            data: vec![4, 0, 0, 1, 0],
+        };
+        self.say(conn, AgentMessage::PostHandshake(data));
+    }
+
     // Workers
 
     pub(super) fn report(&mut self, report: WorkerReport) {
-        let seid = card();
+        self.report_of(&card(), report);
+    }
+
+    pub(super) fn report_of(&mut self, seid: &Seid, report: WorkerReport) {
+        let seid = seid.clone();
         self.handle(Event::Card { seid, report });
     }
 
@@ -385,6 +454,66 @@ impl Bench {
         self.report(WorkerReport::Free { use_id, card_time });
     }
 
+    // Engines
+
+    pub(super) fn engine(&mut self, conn: ConnId, session: u32, report: EngineReport) {
+        self.handle(Event::Engine {
+            conn,
+            session: SessionId(session),
+            report,
+        });
+    }
+
+    /// Sends the ClientHello of an engine.
+    pub(super) fn engine_says_client_hello(&mut self, conn: ConnId, session: u32) {
+        let hello = vec![22, 3, 3, 0, 1, 1];
+        self.engine(conn, session, EngineReport::ClientRecords(hello));
+    }
+
+    /// Has an engine want a signature of `message`.
+    pub(super) fn engine_wants_signature(&mut self, conn: ConnId, session: u32, message: u8) {
+        let wish = SignWish {
+            scheme: SignatureScheme::ECDSA_NISTP256_SHA256,
+            message: vec![message],
+        };
+        self.engine(conn, session, EngineReport::WantsSignature(wish));
+    }
+
+    pub(super) fn engine_establishes(&mut self, conn: ConnId, session: u32) {
+        let keys = Box::new(session_with(1));
+        self.engine(conn, session, EngineReport::Established(keys));
+    }
+
+    pub(super) fn sign(&mut self, use_id: UseId) {
+        self.report(WorkerReport::Signed {
+            use_id,
+            signature: vec![9; 64],
+            card_time: Duration::from_millis(5),
+        });
+    }
+
+    /// What was ordered of engines since this was last asked; everything seen is forgotten.
+    pub(super) fn engine_orders(&mut self) -> Vec<(u32, EngineCommand)> {
+        let order = |seen| match seen {
+            Seen::Engine(session, command) => Some((session.0, command)),
+            _ => None,
+        };
+        self.seen.drain(..).filter_map(order).collect()
+    }
+
+    /// The signature that was ordered since this was last asked; everything seen is forgotten.
+    #[track_caller]
+    pub(super) fn signing(&mut self) -> SignJob {
+        let seen = std::mem::take(&mut self.seen);
+        let job = |seen: &Seen| match seen {
+            Seen::Ordered(WorkerCommand::Sign(job)) => Some((**job).clone()),
+            _ => None,
+        };
+        let mut jobs: Vec<SignJob> = seen.iter().filter_map(job).collect();
+        assert_eq!(jobs.len(), 1, "not one signature: {seen:?}");
+        jobs.remove(0)
+    }
+
     /// The use that was ordered since this was last asked; everything seen is forgotten.
     #[track_caller]
     pub(super) fn started(&mut self) -> UseId {
@@ -416,7 +545,7 @@ impl Bench {
     /// Whether nothing was ordered, told or delivered.
     #[track_caller]
     pub(super) fn expect_nothing(&mut self) {
-        let audits = |seen: &Seen| matches!(seen, Seen::Audited(_));
+        let audits = |seen: &Seen| matches!(seen, Seen::Audited(_) | Seen::Unresumable(_));
         self.seen.retain(|seen| !audits(seen));
         assert!(self.seen.is_empty(), "{:?}", self.seen);
     }

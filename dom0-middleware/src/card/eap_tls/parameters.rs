@@ -1,8 +1,8 @@
 //! What a run of the driver is given besides the card.
 
+use proto::agent::Door;
 use proto::tls::ProtocolVersion;
 
-use crate::card::door::Door;
 use crate::card::profile::CardProfile;
 use crate::card::report::CardFeatures;
 

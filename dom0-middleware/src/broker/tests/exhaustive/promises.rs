@@ -32,7 +32,8 @@ impl World {
                 }
                 Seen::Ordered(command) => self.on_ordered(&command),
                 Seen::Withdrawn(conn) => withdrawn = Some(conn),
-                Seen::Audited(_) => {}
+                Seen::Engine(..) => panic!("the card makes the handshake at this door"),
+                Seen::Audited(_) | Seen::Unresumable(_) => {}
             }
         }
         self.check_state();
