@@ -228,3 +228,40 @@ fn terms(request: &EngineRequest) -> [u8; 32] {
 
 /// For how many (card, identity, domain) sessions are kept at the same time.
 const MAX_KEPT: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::tests::bench::{Key as CardKey, request};
+    use crate::engine::{Engine, EngineStep, TicketTaker};
+
+    #[test]
+    fn who_was_served_longest_ago_is_forgotten_first() {
+        let engines = Engines::new();
+        let mut wish = request(CardKey::P256);
+        let mut serve = |number: u32| {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&number.to_be_bytes());
+            wish.domain = DomainUuid::from_bytes(bytes);
+            Arc::downgrade(&engines.parts(&wish).2)
+        };
+        let (first, second) = (serve(0), serve(1));
+        for number in 2..u32::try_from(MAX_KEPT).expect("small") {
+            serve(number);
+        }
+        serve(0);
+        serve(u32::MAX);
+        assert_eq!(engines.kept().parts.len(), MAX_KEPT);
+        assert!(first.upgrade().is_some() && second.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_handshake_may_go_on_in_another_thread() {
+        fn moves<T: Send>() {}
+        fn shared<T: Send + Sync>() {}
+        moves::<Engine>();
+        moves::<EngineStep>();
+        moves::<TicketTaker>();
+        shared::<Engines>();
+    }
+}

@@ -1,15 +1,16 @@
 //! One handshake, record by record.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use proto::tls::{Alert, FlightError, FlightItem, ProtocolVersion, Record, RecordReader};
-use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use proto::tls::{Alert, ProtocolVersion, Record, RecordReader};
 use rustls::time_provider::TimeProvider;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
 use rustls::{ClientConfig, HandshakeKind};
 use rustls_pki_types::ServerName;
 
 use super::callbacks::{self, SignDoor};
+use super::drive::{Driver, Progress};
 use super::error::{Fault, internal};
 use super::keys;
 use super::secrets::ApplicationSecrets;
@@ -19,12 +20,8 @@ use super::wire::Wire;
 use crate::card::{self, CardSession, HandshakeFault, SessionError, Trust};
 
 /// One handshake that waits for the server.
-///
-/// rustls is given one record at a time, so that what follows the handshake stays as it came. What
-/// it has read and not yet done with stays in `inbox`: it panics on a buffer that lacks that.
 pub struct Engine {
-    connection: Box<UnbufferedClientConnection>,
-    inbox: Vec<u8>,
+    driver: Driver,
     wire: Box<Wire>,
     terms: Box<Terms>,
 }
@@ -42,6 +39,7 @@ pub(super) struct Terms {
 }
 
 /// What follows the server's records.
+#[derive(Debug)]
 pub enum EngineStep {
     /// The server must say more.
     AwaitServer {
@@ -68,31 +66,22 @@ pub enum EngineStep {
     },
 }
 
-enum Progress {
-    AwaitServer,
-    Done,
-}
-
 impl Engine {
     /// Begins; the ClientHello comes with it.
     pub(super) fn begin(
         config: Arc<ClientConfig>,
         terms: Terms,
     ) -> Result<(Self, Vec<u8>), SessionError> {
-        let connection = UnbufferedClientConnection::new(config, terms.name.clone())
-            .map_err(|error| Fault::Tls(error).into_error(None))?;
         let mut engine = Self {
-            connection: Box::new(connection),
-            inbox: Vec::new(),
+            driver: Driver::new(config, terms.name.clone())?,
             wire: Box::new(Wire::new(terms.max_bytes)),
             terms: Box::new(terms),
         };
         let mut out = Vec::new();
-        match engine.advance(&mut out) {
-            Ok(Progress::AwaitServer) => Ok((engine, out)),
-            Ok(Progress::Done) => Err(internal("over before the server spoke")),
-            Err(fault) => Err(fault.into_error(None)),
-        }
+        let begun = engine.driver.advance(&mut out);
+        begun.map_err(|fault| fault.into_error(None))?;
+        engine.wire.on_client_records(&out)?;
+        Ok((engine, out))
     }
 
     /// The server has sent `records`, all of them whole. What lies behind the end of the handshake
@@ -129,9 +118,12 @@ impl Engine {
             .map_err(HandshakeFault::ServerRecords)?
         {
             self.wire.on_server_record(&record)?;
-            self.inbox.extend_from_slice(record.bytes());
-            if let Progress::Done = self.advance(out)? {
-                return Ok(Progress::Done);
+            let start = out.len();
+            let progress = self.driver.take(&record, out)?;
+            let said = out.get(start..).unwrap_or_default();
+            self.wire.on_client_records(said)?;
+            if let Progress::Done = progress {
+                return Ok(progress);
             }
         }
         if !reader.buffered().is_empty() {
@@ -140,45 +132,23 @@ impl Engine {
         Ok(Progress::AwaitServer)
     }
 
-    /// Lets rustls go on as far as it can with what is in `inbox`.
-    fn advance(&mut self, out: &mut Vec<u8>) -> Result<Progress, Fault> {
-        let start = out.len();
-        let progress = loop {
-            let UnbufferedStatus { discard, state, .. } =
-                self.connection.process_tls_records(&mut self.inbox);
-            let turn = match (callbacks::take_failure(), state) {
-                (Some(error), _) => Err(Fault::Own(error)),
-                (None, Err(error)) => Err(Fault::Tls(error)),
-                (None, Ok(state)) => on_state(state, out),
-            };
-            self.inbox.drain(..discard.min(self.inbox.len()));
-            if let Some(progress) = turn? {
-                break progress;
-            }
-        };
-        self.wire
-            .on_client_records(out.get(start..).unwrap_or_default())?;
-        match (&progress, self.inbox.len()) {
-            (Progress::Done, 1..) => Err(grammar(FlightItem::Surplus(self.inbox.len())).into()),
-            _ => Ok(progress),
-        }
-    }
-
     /// Takes the keys, once everything is as it must be.
     fn conclude(self) -> Result<(Box<CardSession>, Option<TicketTaker>), SessionError> {
-        let resumed = self.connection.handshake_kind() == Some(HandshakeKind::Resumed);
-        let certificates = self.connection.peer_certificates().unwrap_or_default();
+        let connection = self.driver.connection();
+        let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+        let certificates = connection.peer_certificates().unwrap_or_default();
         let peer_certificates: Vec<Vec<u8>> = certificates.iter().map(|der| der.to_vec()).collect();
         if resumed {
             self.check_again(&peer_certificates)?;
         }
-        let alpn = self.connection.alpn_protocol().map(<[u8]>::to_vec);
+        let alpn = connection.alpn_protocol().map(<[u8]>::to_vec);
         let hello = self.wire.server_hello();
         let extended_master_secret = hello.is_some_and(|hello| hello.extended_master_secret);
 
         let taken = self.wire.taken();
         let last_sent = self.wire.last_sent();
-        let (keys, connection) = keys::take(*self.connection, &self.terms.secrets, last_sent)?;
+        let connection = self.driver.into_connection();
+        let (keys, rest) = keys::take(connection, &self.terms.secrets, last_sent)?;
         let Terms { store, name, .. } = *self.terms;
         let keeps = store.filter(|store| {
             // The session keeps the server's certificates, and in TLS 1.2 a ticket.
@@ -189,7 +159,7 @@ impl Engine {
             small
         });
         let is_tls13 = keys.version == ProtocolVersion::TLS1_3;
-        let tickets = (keeps.is_some() && is_tls13).then(|| TicketTaker::new(connection));
+        let tickets = (keeps.is_some() && is_tls13).then(|| TicketTaker::new(rest));
         let session = CardSession {
             keys,
             abbreviated: resumed,
@@ -198,7 +168,7 @@ impl Engine {
             consumed: u64::try_from(taken).unwrap_or(u64::MAX),
             alpn,
             peer_certificates,
-            card_time: std::time::Duration::ZERO,
+            card_time: Duration::ZERO,
         };
         Ok((Box::new(session), tickets))
     }
@@ -236,21 +206,9 @@ impl Engine {
     /// The alert that rustls has made, if any. Whatever else it had ready is not sent: a flight
     /// without its end.
     fn alert_of_rustls(&mut self) -> Option<Vec<u8>> {
-        let mut made = Vec::new();
-        // As long as it wants to write, rustls does not look at what came; it must not after an
-        // error.
-        while self.connection.wants_write() {
-            let UnbufferedStatus { discard, state, .. } =
-                self.connection.process_tls_records(&mut self.inbox);
-            let Ok(ConnectionState::EncodeTlsData(chunk)) = state else {
-                break;
-            };
-            encode(chunk, &mut made).ok()?;
-            self.inbox.drain(..discard.min(self.inbox.len()));
-        }
-        Record::decode_all(&made)
-            .ok()?
-            .into_iter()
+        let words = Record::decode_all(&self.driver.last_words()).ok()?;
+        let mut words = words.into_iter();
+        words
             .rfind(|record| self.wire.may_be_alert(record.content_type()))
             .map(Record::into_bytes)
     }
@@ -264,47 +222,12 @@ impl Engine {
     }
 }
 
-/// What one state of rustls means; nothing if it goes on.
-fn on_state(
-    state: ConnectionState<'_, '_, ClientConnectionData>,
-    out: &mut Vec<u8>,
-) -> Result<Option<Progress>, Fault> {
-    match state {
-        ConnectionState::EncodeTlsData(chunk) => encode(chunk, out).map(|()| None),
-        ConnectionState::TransmitTlsData(sent) => {
-            sent.done();
-            Ok(None)
-        }
-        ConnectionState::BlockedHandshake => Ok(Some(Progress::AwaitServer)),
-        ConnectionState::WriteTraffic(_) => Ok(Some(Progress::Done)),
-        ConnectionState::PeerClosed | ConnectionState::Closed => {
-            Err(HandshakeFault::ServerFlight(FlightError::Alert(Alert::CLOSE_NOTIFY)).into())
-        }
-        _ => Err(internal("data within the handshake").into()),
+/// Shows how far it is; no secret.
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, taken) = (&self.terms.server_name, self.wire.taken());
+        write!(f, "Engine({name}, {taken} bytes taken)")
     }
-}
-
-/// Appends what rustls wants to send, which says itself how much room it needs.
-fn encode(
-    mut chunk: EncodeTlsData<'_, ClientConnectionData>,
-    out: &mut Vec<u8>,
-) -> Result<(), Fault> {
-    let start = out.len();
-    let Err(EncodeError::InsufficientSize(need)) = chunk.encode(&mut []) else {
-        return Err(internal("rustls has nothing to send and says it has").into());
-    };
-    out.resize(start + need.required_size, 0);
-    let room = out.get_mut(start..).unwrap_or_default();
-    let written = chunk
-        .encode(room)
-        .map_err(|error| internal(error.to_string()))?;
-    out.truncate(start + written);
-    Ok(())
-}
-
-fn grammar(got: FlightItem) -> SessionError {
-    let expected = "the end of the handshake";
-    HandshakeFault::ServerFlight(FlightError::Grammar { expected, got }).into()
 }
 
 /// Bytes of a server's handshake whose session is kept; one that is longer is not resumed.

@@ -14,6 +14,7 @@
 //! | `engines` | what is kept for each (card, identity, domain), and how a handshake begins |
 //! | `request` | what one handshake shall be |
 //! | `handshake` | one handshake, record by record |
+//! | `drive` | rustls, fed with one record at a time |
 //! | `wire` | what of it can be seen in clear, and how much there is of it |
 //! | `callbacks` | how rustls's callbacks reach the card of the handshake that runs |
 //! | `signer`, `verifier`, `store` | what rustls calls: the key, the trust, the sessions |
@@ -26,6 +27,7 @@
 //! [`CardSession`]: crate::card::CardSession
 
 mod callbacks;
+mod drive;
 mod engines;
 mod error;
 mod handshake;

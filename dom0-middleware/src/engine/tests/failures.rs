@@ -167,7 +167,7 @@ fn what_rustls_cannot_be_asked_for_is_refused_before_it_is_asked() {
     let refused = |change: fn(&mut EngineRequest)| {
         let mut wish = request(Key::P256);
         change(&mut wish);
-        Engines::new().begin(wish).err().expect("a refusal")
+        Engines::new().begin(wish).expect_err("a refusal")
     };
     let long = SessionError::from(PolicyFault::ParametersTooLong);
     assert_eq!(refused(|wish| wish.alpn = vec![Vec::new()]), long);

@@ -1,6 +1,6 @@
 //! The engine against servers in this process.
 
-mod bench;
+pub(super) mod bench;
 mod borders;
 mod failures;
 mod full;

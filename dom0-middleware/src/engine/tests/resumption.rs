@@ -10,7 +10,7 @@ use rustls::time_provider::TimeProvider;
 use rustls_pki_types::UnixTime;
 
 use super::bench::{
-    Failure, Key, Pki, SERVER_NAME, Server, SoftCard, VERSIONS, handshake, request,
+    Failure, Key, LAST_YEAR, Pki, SERVER_NAME, Server, SoftCard, VERSIONS, handshake, request,
 };
 use crate::card::{SessionError, TrustError};
 use crate::engine::{EngineRequest, Engines};
@@ -215,24 +215,58 @@ impl TimeProvider for SetClock {
     }
 }
 
-/// The certificates of these tests are valid from 1975 to 4096.
-const LONG_AFTER_ALL_CERTIFICATES: u64 = 80_000_000_000;
-
 #[test]
 fn a_session_does_not_outlive_the_certificate_it_stands_on() {
+    let end: crate::time::UnixTime = format!("{LAST_YEAR}-01-01T00:00:00Z")
+        .parse()
+        .expect("a time");
     for version in VERSIONS {
         let clock = Arc::new(SetClock::default());
-        clock
-            .0
-            .store(LONG_AFTER_ALL_CERTIFICATES, Ordering::Relaxed);
+        clock.0.store(end.as_secs() - 60, Ordering::Relaxed);
         let world = World {
             engines: Engines::with_clock(Arc::clone(&clock) as Arc<_>),
             ..World::new(version)
         };
-        let failure = world.try_resume(request(Key::P256)).expect_err("too late");
-        assert!(matches!(
-            failure.error,
-            SessionError::PeerUntrusted(TrustError::Expired { .. })
-        ));
+        let resumed: Vec<bool> = (0..2).map(|_| world.resumes(request(Key::P256))).collect();
+        assert_eq!(resumed, [false, true], "{version}");
+        clock.0.store(end.as_secs() + 60, Ordering::Relaxed);
+        let late = || {
+            world
+                .try_resume(request(Key::P256))
+                .expect_err("too late")
+                .error
+        };
+        // Resumed, and refused before any key is out; then a full handshake, refused as well.
+        for kind in ["resumed", "full"] {
+            let error = late();
+            let expired = SessionError::PeerUntrusted(TrustError::Expired {
+                not_after: end.as_secs(),
+            });
+            assert_eq!(error, expired, "{version}, {kind}");
+        }
+        assert_eq!(world.card.asked().len(), 1);
+        // As long as the certificate was good, the server's session was, too.
+        clock.0.store(end.as_secs() - 30, Ordering::Relaxed);
+        assert!(!world.resumes(request(Key::P256)), "{version}: forgotten");
+    }
+}
+
+#[test]
+fn a_handshake_of_many_bytes_is_not_kept() {
+    for version in VERSIONS {
+        let world = World {
+            server: Server::with_a_long_certificate(version),
+            ..World::new(version)
+        };
+        for _ in 0..2 {
+            let link = world.server.connect();
+            let done = handshake(&world.engines, request(Key::P256), link, &world.card);
+            let done = done.expect("success");
+            assert!(
+                !done.session.abbreviated && done.tickets.is_none(),
+                "{version}"
+            );
+            done.carry();
+        }
     }
 }
