@@ -1,4 +1,4 @@
-//! The soft card takes whatever a host sends it.
+//! The soft EAP-TLS card takes whatever a host sends it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
         _ => Protocol::T0,
     };
     let card = Pki::get().card(choice & 2 != 0);
-    let mut device = Device::new(card, Timing::None, Vec::new()).speaking(protocol);
+    let mut device = Device::new(Box::new(card), Timing::None, Vec::new()).speaking(protocol);
     if choice & 4 == 0 {
         for command in OPEN {
             let [.., 0x90, 0x00] = respond(&mut device, command)[..] else {

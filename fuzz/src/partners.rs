@@ -4,6 +4,7 @@ use std::io::{Cursor, Read, Write};
 use std::sync::{Arc, LazyLock};
 
 use proto::id::IdentityName;
+use proto::piv::{CertificateObject, Slot};
 use proto::tls::ProtocolVersion;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::ring;
@@ -13,7 +14,8 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use soft_card::eeprom::VolatileEeprom;
 use soft_card::pin::{PinState, StoredPin};
-use soft_card::{Card, CardSettings, Identity, IdentityPem};
+use soft_card::piv::{Objects, SlotKey, VolatileMemory};
+use soft_card::{Card, CardSettings, Identity, IdentityPem, PivCard};
 
 /// A CA, a server and a client, made once in a process.
 pub struct Pki {
@@ -118,6 +120,29 @@ impl Pki {
             ..CardSettings::default()
         };
         Card::new(vec![identity], pins, Box::new(VolatileEeprom), settings)
+    }
+
+    /// A PIV card with PIN 123456 and PUK 12345678, just powered on. The client's key is in 9A, 9C
+    /// and 9E.
+    pub fn piv_card(&self) -> PivCard {
+        let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.client.key.serialize_der()));
+        let key = || SlotKey::from_der(&der).expect("P-256");
+        let slots = [
+            Slot::Authentication,
+            Slot::Signature,
+            Slot::CardAuthentication,
+        ];
+        let mut objects = Objects::fresh(*b"tessera-fuzzing.");
+        let certificate = CertificateObject {
+            der: self.client.certificate.to_vec(),
+            compressed: false,
+        };
+        let room = objects.insert_certificate(Slot::Authentication, &certificate);
+        room.expect("a small certificate");
+        let pin = |digits| StoredPin::padded(digits).expect("short enough");
+        let pins = PinState::new(pin(b"123456"), pin(b"12345678"));
+        let keys = slots.map(|slot| (slot, key())).into();
+        PivCard::new(keys, objects, pins, Box::new(VolatileMemory::default()))
     }
 
     /// The server's end of a connection.

@@ -16,6 +16,7 @@ use super::Seeds;
 pub(super) fn write(seeds: &mut Seeds) -> io::Result<()> {
     messages(seeds)?;
     record_layer(seeds)?;
+    piv_card(seeds)?;
     texts(seeds)?;
     let wish = NextHandshake {
         server_name: Some("www.example.org".to_owned()),
@@ -43,6 +44,39 @@ pub(super) fn write(seeds: &mut Seeds) -> io::Result<()> {
     seeds.add("trust", "good", &chain)?;
     append(&mut chain, 0, &Pki::get().ca_der());
     seeds.add("trust", "with-ca", &chain)
+}
+
+/// Reading a PIV card and signing with it, in one command and in a chain.
+fn piv_card(seeds: &mut Seeds) -> io::Result<()> {
+    let sign = b"\x7C\x24\x82\x00\x81\x20................................";
+    let (first, rest) = sign.split_at(6);
+    let header = |cla, data: &[u8]| {
+        let length = u8::try_from(data.len()).expect("short");
+        [&[cla, 0x87, 0x11, 0x9C, length], data].concat()
+    };
+    let verify = b"\x00\x20\x00\x80\x08123456\xFF\xFF".to_vec();
+    let commands = [
+        b"\x00\xCB\x3F\xFF\x05\x5C\x03\x5F\xC1\x05\x00".to_vec(),
+        b"\x00\xC0\x00\x00\x00".to_vec(),
+        b"\x00\xCB\x3F\xFF\x03\x5C\x01\x7E\x00".to_vec(),
+        b"\x00\x24\x00\x80\x10123456\xFF\xFF123456\xFF\xFF".to_vec(),
+        b"\x00\x2C\x00\x80\x1012345678123456\xFF\xFF".to_vec(),
+        b"\x00\x87\x03\x9B\x04\x7C\x02\x80\x00\x00".to_vec(),
+        b"\x00\x87\x0A\x9B\x04\x7C\x02\x81\x00\x00".to_vec(),
+        verify.clone(),
+        [header(0x00, sign), vec![0]].concat(),
+        verify,
+        header(0x10, first),
+        [header(0x00, rest), vec![0]].concat(),
+    ];
+    for (choice, name) in [(0, "t1"), (1, "t0")] {
+        let mut seed = vec![choice];
+        for command in &commands {
+            append(&mut seed, 0, command);
+        }
+        seeds.add("soft_piv_card", name, &seed)?;
+    }
+    Ok(())
 }
 
 fn messages(seeds: &mut Seeds) -> io::Result<()> {
