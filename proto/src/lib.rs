@@ -27,6 +27,7 @@
 //! | [`id`] | names of domains, cards, sessions, identities |
 //! | [`codec`], [`error`] | the reader all decoders use, and what it refuses |
 //! | [`pem`], [`hex`] | text forms |
+//! | [`repeated`] | when a log says once more that something fails |
 
 pub mod agent;
 pub mod apdu;
@@ -40,5 +41,6 @@ pub mod id;
 pub mod pem;
 #[cfg(feature = "piv")]
 pub mod piv;
+pub mod repeated;
 pub mod tls;
 pub mod token;

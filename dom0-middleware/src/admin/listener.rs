@@ -3,14 +3,15 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use proto::repeated::Repeated;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
-use tracing::{debug, error};
+use tracing::{debug, error, info};
 
 use super::message::{AdminAnswer, AdminRequest, ProblemCode};
 use super::reply::AdminReply;
@@ -50,11 +51,15 @@ impl AdminListener {
     /// Serves operators, for ever.
     pub(crate) async fn serve(self, inbox: Inbox) {
         let places = Arc::new(Semaphore::new(MAX_OPERATORS));
+        let mut failing = Repeated::default();
         loop {
             let place = Arc::clone(&places).acquire_owned().await;
             let place = place.expect("the semaphore is never closed");
             match self.listener.accept().await {
                 Ok((stream, _)) => {
+                    if let Some(left_out) = failing.worked() {
+                        info!(left_out, "operators are accepted again");
+                    }
                     let inbox = inbox.clone();
                     tokio::spawn(async move {
                         if let Err(error) = serve_one(stream, &inbox).await {
@@ -64,7 +69,12 @@ impl AdminListener {
                     });
                 }
                 Err(error) => {
-                    error!(%error, "cannot accept an operator");
+                    if let Some(left_out) = failing.failed(Instant::now()) {
+                        error!(
+                            %error, left_out,
+                            "cannot accept an operator; it is tried again all the time"
+                        );
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

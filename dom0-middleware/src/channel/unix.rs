@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::id::DomId;
+use proto::repeated::Repeated;
 use tokio::net::{UnixListener, UnixStream};
-use tracing::error;
+use tracing::{error, info};
 
 use super::guest_channel::GuestChannel;
 use super::tls::ChannelTls;
@@ -22,6 +23,8 @@ pub struct UnixChannel {
     listener: UnixListener,
     domid: DomId,
     tls: Option<ChannelTls>,
+    /// What was said of guests that could not be accepted.
+    failing: Repeated,
     _file: SocketFile,
 }
 
@@ -42,6 +45,7 @@ impl UnixChannel {
             listener,
             domid: config.domid,
             tls,
+            failing: Repeated::default(),
             _file: file,
         })
     }
@@ -62,9 +66,19 @@ impl GuestChannel for UnixChannel {
     async fn accept(&mut self) -> UnixStream {
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => return stream,
+                Ok((stream, _)) => {
+                    if let Some(left_out) = self.failing.worked() {
+                        info!(domid = %self.domid, left_out, "guests are accepted again");
+                    }
+                    return stream;
+                }
                 Err(error) => {
-                    error!(domid = %self.domid, %error, "cannot accept a guest");
+                    if let Some(left_out) = self.failing.failed(Instant::now()) {
+                        error!(
+                            domid = %self.domid, %error, left_out,
+                            "cannot accept a guest; it is tried again all the time"
+                        );
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

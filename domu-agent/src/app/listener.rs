@@ -6,19 +6,24 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
 };
 use nix::sys::stat::{Mode, fchmod};
+use proto::repeated::Repeated;
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
+use tracing::{debug, error, info};
 
 use super::connection;
 use super::state::AppState;
 
 /// Owner and group may use the socket.
 const SOCKET_MODE: u32 = 0o660;
+/// Pause after a failed accept: out of descriptors, most likely, so let others end first.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The socket, bound and listening. The file goes when this is dropped.
 pub(crate) struct Listener {
@@ -59,11 +64,15 @@ impl Listener {
     /// Serves applications, at most `max_connections` at a time, for ever.
     pub(crate) async fn serve(&self, state: Arc<AppState>, max_connections: usize) {
         let places = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+        let mut failing = Repeated::default();
         loop {
             let place = places.clone().acquire_owned().await;
             let place = place.expect("the semaphore is never closed");
             match self.listener.accept().await {
                 Ok((stream, _)) => {
+                    if let Some(left_out) = failing.worked() {
+                        info!(left_out, "applications are accepted again");
+                    }
                     let state = state.clone();
                     tokio::spawn(async move {
                         connection::serve(stream, &state).await;
@@ -71,9 +80,13 @@ impl Listener {
                     });
                 }
                 Err(error) => {
-                    tracing::error!(%error, "accept");
-                    // Out of descriptors, most likely: let others end first.
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    if let Some(left_out) = failing.failed(Instant::now()) {
+                        error!(
+                            %error, left_out,
+                            "cannot accept an application; it is tried again all the time"
+                        );
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -83,7 +96,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::debug!(%error, path = %self.path.display(), "remove");
+            debug!(%error, path = %self.path.display(), "remove");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Instant;
 
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan};
 use integration::fake_clock::FakeClock;
@@ -110,6 +111,7 @@ fn without_descriptors_who_is_there_is_served_and_who_comes_waits() {
     connect(&chain).expect("a session").close();
 
     let middleware = chain.middleware().id();
+    let start = Instant::now();
     limit(middleware, "nofile", NONE);
     // It says nothing yet: its side of TLS would wait for an answer.
     let mut late = RogueGuest::connect(&chain.door("web01"));
@@ -120,6 +122,14 @@ fn without_descriptors_who_is_there_is_served_and_who_comes_waits() {
     connect(&chain).expect("its connection stands").close();
     limit(middleware, "nofile", ENOUGH);
     late.expect_welcome();
+    wait::until("the service says that it is over", || {
+        let log = chain.middleware().log();
+        log.contains("guests are accepted again").then_some(())
+    });
+    let said = chain.middleware().log();
+    let said = said.matches("cannot accept a guest").count();
+    let most = 1 + start.elapsed().as_secs() / 10;
+    assert!(said as u64 <= most, "{said} lines in a log, of {most}");
 
     chain.pull_card();
     chain.wait_card("absent");

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use proto::repeated::Repeated;
 use ring::rand::{SecureRandom, SystemRandom};
 use tracing::{info, warn};
 
@@ -42,6 +43,8 @@ pub(in crate::card) struct Worker {
     pub(super) told: Option<CardError>,
     /// What it was last told of the source.
     trouble: Option<SourceTrouble>,
+    /// What was said of what came and is no card.
+    strangers: Repeated,
 }
 
 /// How the card is.
@@ -83,6 +86,7 @@ impl Worker {
             retry_after: FIRST_RETRY,
             told: None,
             trouble: None,
+            strangers: Repeated::default(),
         }
     }
 
@@ -181,7 +185,12 @@ impl Worker {
                 self.open(link, None);
             }
             Err(error) => {
-                warn!(seid = %self.settings.seid, %error, "something arrived that is no card");
+                if let Some(left_out) = self.strangers.failed(Instant::now()) {
+                    warn!(
+                        seid = %self.settings.seid, %error, left_out,
+                        "something arrived that is no card"
+                    );
+                }
                 self.phase = Phase::Absent {
                     look_again: Instant::now() + FIRST_RETRY,
                 };
