@@ -1,32 +1,20 @@
 //! `vm approve`: a token for the key that a guest offers, if it is the one that the operator says.
 
-use std::time::Duration;
-
-use proto::id::{DomId, DomainUuid, Seid};
-use proto::token::{ConfirmationKey, MAX_CERTIFICATES};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
-use xenstore_client::Xenstore;
 
 use super::actor::Actor;
 use super::bind_request::no;
 use super::bindings::who;
 use super::inbox::Told;
-use super::issuing::{Issuing, Made, Purpose, TokenMade, new_cti, sign};
+use super::issuing::{Made, Purpose, TokenMade};
 use super::live::Live;
+use super::offer::{Order, make};
 use crate::admin::{
     AdminAnswer, AdminReply, ApproveRequest, MAX_DAYS, Problem, ProblemCode, VmApproved, VmView,
 };
 use crate::audit::IssuedBecause;
-use crate::error::Causes;
 use crate::hex::hex;
-use crate::mapping::CertificateFact;
 use crate::time::{Now, UnixTime};
-use crate::tokens::{Wish, enrolled_key};
-use crate::xen::read_enrolment;
-
-/// The time in which xenstored must have answered.
-pub(super) const ASK_TIME: Duration = Duration::from_secs(5);
 
 /// An approval under way.
 #[derive(Debug)]
@@ -37,14 +25,6 @@ pub(super) struct Approval {
     certificates: Vec<[u8; 32]>,
     notes: Vec<String>,
     answer: oneshot::Sender<AdminReply>,
-}
-
-/// What is to be read and made for it.
-struct Order {
-    domid: DomId,
-    fingerprint: String,
-    who: String,
-    life: u64,
 }
 
 impl Actor {
@@ -142,21 +122,6 @@ impl Actor {
         Ok((order, vm, certificates))
     }
 
-    fn certificates_for(&self, domain: DomainUuid, who: &str) -> Result<Vec<[u8; 32]>, Problem> {
-        let certificates = self.certificates_of(domain)?;
-        match certificates.len() {
-            0 => Err(no(format!(
-                "{who} is not bound, so a token would be good for nothing: \
-                 dom0-middleware vm bind {domain} --card SEID --trust FILE"
-            ))),
-            1..=MAX_CERTIFICATES => Ok(certificates),
-            count => Err(no(format!(
-                "{who} is bound to {count} identities, and a token names {MAX_CERTIFICATES} \
-                 certificates at most: say which with token-tool issue"
-            ))),
-        }
-    }
-
     /// What has to be said of the token that the domain has already.
     fn former_token(&self, vm: &VmView) -> Option<String> {
         let issuing = self.issuing.as_ref()?;
@@ -205,65 +170,6 @@ impl Actor {
     }
 }
 
-/// Reads what the guest offers, once, compares it, and has a token for it signed.
-fn make(
-    order: Order,
-    issuing: &Issuing,
-    domain: DomainUuid,
-    certificates: Vec<[u8; 32]>,
-) -> impl Future<Output = Result<Made, Problem>> + Send + 'static {
-    let (hv, hv_key) = (issuing.hv.clone(), issuing.key.clone());
-    async move {
-        let key = offered(&order).await?;
-        // Whose node it was does not matter any more: the token names the domain and the key that
-        // the operator said, and is worth nothing without that key in that domain.
-        let wish = Wish {
-            domain,
-            key,
-            certificates,
-            life: order.life,
-        };
-        let claims = wish.claims(&hv, new_cti()?, Now::read().unix).map_err(no)?;
-        sign(claims, hv, hv_key, None).await
-    }
-}
-
-/// The key that stands at the guest's node now, if it is the one that the operator says.
-async fn offered(order: &Order) -> Result<ConfirmationKey, Problem> {
-    let reading = async {
-        let store = Xenstore::connect().await?;
-        read_enrolment(&store, order.domid).await
-    };
-    let who = &order.who;
-    let unavailable = |why: String| Problem {
-        code: ProblemCode::Unavailable,
-        message: format!("cannot read the key of {who} in xenstore: {why}"),
-    };
-    let read = timeout(ASK_TIME, reading).await;
-    let read = read.map_err(|_| unavailable("no answer in time".to_owned()))?;
-    let node = read.map_err(|error| unavailable(Causes(&error).to_string()))?;
-    let Some(node) = node else {
-        return Err(Problem {
-            code: ProblemCode::NotFound,
-            message: format!(
-                "{who} offers no key: run domu-agent enroll in it, and compare what it prints with \
-                 dom0-middleware vm list --pending"
-            ),
-        });
-    };
-    let key = enrolled_key(&node)
-        .map_err(|why| no(format!("what {who} offers is no key of a channel: {why}")))?;
-    match key.fingerprint() == order.fingerprint {
-        true => Ok(key),
-        false => Err(no(format!(
-            "the key that {who} offers now is another one than {}: compare what domu-agent enroll \
-             printed in the guest with dom0-middleware vm list --pending. If they differ, somebody \
-             in the guest has changed it",
-            order.fingerprint
-        ))),
-    }
-}
-
 /// A fingerprint in its only spelling.
 fn parse_fingerprint(text: &str) -> Result<String, Problem> {
     let digits = text.strip_prefix("SHA256:").unwrap_or_default();
@@ -273,31 +179,6 @@ fn parse_fingerprint(text: &str) -> Result<String, Problem> {
             "a fingerprint is SHA256: and 64 hexadecimal digits, as domu-agent enroll prints it",
         )),
     }
-}
-
-/// That nobody knows which certificate an identity has.
-pub(super) fn without_certificate(seid: &Seid, fact: CertificateFact) -> Problem {
-    let (code, message) = match fact {
-        CertificateFact::CardNotRead => (
-            ProblemCode::NoCard,
-            format!(
-                "the certificate of the identity on card {seid} is not known, for the card is not \
-                 there: put it in, or bind with vm bind --cert FILE"
-            ),
-        ),
-        CertificateFact::Differs => (
-            ProblemCode::Refused,
-            format!("card {seid} holds another certificate than its binding gives"),
-        ),
-        CertificateFact::Unknown | CertificateFact::Known(_) => (
-            ProblemCode::Refused,
-            format!(
-                "the certificate of the identity on card {seid} is not known: the card does not hold \
-                 that identity, or does not let its certificate be read; bind with vm bind --cert FILE"
-            ),
-        ),
-    };
-    Problem { code, message }
 }
 
 #[cfg(test)]
@@ -322,15 +203,5 @@ mod tests {
         ] {
             assert!(parse_fingerprint(bad).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn an_unknown_certificate_says_what_helps() {
-        let seid: Seid = "se-00".parse().expect("a SEID");
-        let problem = |fact| without_certificate(&seid, fact);
-        let absent = problem(CertificateFact::CardNotRead);
-        assert_eq!(absent.code, ProblemCode::NoCard);
-        assert!(absent.message.contains("put it in") && absent.message.contains("--cert"));
-        assert!(problem(CertificateFact::Unknown).message.contains("--cert"));
     }
 }

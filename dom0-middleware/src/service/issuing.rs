@@ -16,14 +16,14 @@ use proto::id::DomainUuid;
 use proto::token::{Claims, SignatureAlgorithm};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::actor::Actor;
 use super::approval::Approval;
 use super::bind_request::no;
 use super::durable;
 use super::host_side::HostSide;
-use super::inbox::{Inbox, Told};
+use super::inbox::Inbox;
 use super::revocations::RevokedTokens;
 use super::token_delivery::TokenDelivery;
 use crate::admin::{Problem, TokensView};
@@ -32,9 +32,9 @@ use crate::channel_key::HvKeyFile;
 use crate::config::Config;
 use crate::error::Causes;
 use crate::hex::hex;
-use crate::mapping::{CertificateFact, Issuer};
+use crate::mapping::Issuer;
 use crate::time::{Now, UnixTime};
-use crate::tokens::{Revocations, Shelf, Standing, TokenFile, TokenFolder, issue, renewed};
+use crate::tokens::{Revocations, Shelf, Standing, TokenFile, TokenFolder, issue};
 use crate::xen::Living;
 
 /// What tokens are issued with.
@@ -138,40 +138,6 @@ pub(super) struct Made {
 }
 
 impl Actor {
-    /// A token ends soon.
-    pub(super) fn on_token_due(&mut self, former: Arc<TokenFile>) {
-        let domain = former.claims.sub;
-        if self.renewal_fault(&former).is_some() {
-            // Not a fault of anybody: such a token is left to end.
-            return;
-        }
-        let Some(issuing) = &mut self.issuing else {
-            return;
-        };
-        let now = Now::read().unix;
-        let Ok(cti) = new_cti() else {
-            return error!("no random numbers, so no token is renewed");
-        };
-        let Some(claims) = renewed(&former.claims, cti, now, issuing.hv.not_after()) else {
-            // It ends with the HV certificate, of which `doctor` warns.
-            return;
-        };
-        if !issuing.under_way.insert(domain) {
-            return;
-        }
-        let (hv, key, inbox) = (issuing.hv.clone(), issuing.key.clone(), self.inbox.clone());
-        tokio::spawn(async move {
-            let made = sign(claims, hv, key, Some(former.algorithm)).await;
-            let purpose = Purpose::Renewal(former);
-            let made = TokenMade {
-                domain,
-                purpose,
-                made,
-            };
-            inbox.tell(Told::TokenMade(Box::new(made))).await;
-        });
-    }
-
     /// A token was signed, or not.
     pub(super) fn on_token_made(&mut self, token: TokenMade) {
         let TokenMade {
@@ -183,56 +149,8 @@ impl Actor {
             issuing.under_way.remove(&domain);
         }
         match purpose {
-            Purpose::Renewal(former) => {
-                let renewed = made.and_then(|made| self.renew(&former, &made));
-                if let Err(problem) = renewed {
-                    error!(
-                        %domain, error = problem.message,
-                        "a token that ends soon was not renewed; it is tried again each minute"
-                    );
-                }
-            }
+            Purpose::Renewal(former) => self.on_renewal_made(&former, made),
             Purpose::Approval(approval) => self.on_approval_made(*approval, made),
-        }
-    }
-
-    fn renew(&mut self, former: &TokenFile, made: &Made) -> Result<(), Problem> {
-        let domain = former.claims.sub;
-        if let Some(why) = self.renewal_fault(former) {
-            info!(%domain, why, "a token is not renewed");
-            return Ok(());
-        }
-        let held = self.issuing()?.folder.content(domain);
-        let held = held.map_err(|error| no(format!("reading it once more: {error}")))?;
-        if held.as_deref().map(<[u8]>::trim_ascii) != Some(former.text.as_bytes()) {
-            info!(%domain, "a token is not renewed: there is another one meanwhile");
-            return Ok(());
-        }
-        self.hand_out(made, IssuedBecause::Renewed)
-    }
-
-    /// Why a token is not renewed.
-    fn renewal_fault(&self, former: &TokenFile) -> Option<String> {
-        let Ok(issuing) = self.issuing() else {
-            return Some("there is no HV key".to_owned());
-        };
-        let claims = &former.claims;
-        let revocations = self.revoked.now();
-        let standing = Standing {
-            issuers: &issuing.issuers,
-            revocations: &revocations,
-            now: Now::read().unix,
-        };
-        if let Err(fault) = standing.judge(claims) {
-            return Some(fault.to_string());
-        }
-        if claims.iss != issuing.hv.id() {
-            return Some("it was signed by a former HV".to_owned());
-        }
-        let mut bound = self.broker.table().of_domain(claims.sub);
-        match bound.next() {
-            Some(_) => None,
-            None => Some("the domain is not bound".to_owned()),
         }
     }
 
@@ -284,21 +202,6 @@ impl Actor {
             no("this service issues no tokens: it needs [[hv]] with the HV key, and \
                 xenstore.enabled = true, in its configuration; token-tool issue makes tokens anywhere")
         })
-    }
-
-    /// SHA-256 of the certificates of all identities that a domain is bound to, or why one of them
-    /// is not known.
-    pub(super) fn certificates_of(&self, domain: DomainUuid) -> Result<Vec<[u8; 32]>, Problem> {
-        let mut hashes = Vec::new();
-        for fact in self.broker.binding_facts(domain) {
-            match fact.certificate {
-                CertificateFact::Known(hash) => hashes.push(hash),
-                unknown => return Err(super::approval::without_certificate(&fact.seid, unknown)),
-            }
-        }
-        hashes.sort_unstable();
-        hashes.dedup();
-        Ok(hashes)
     }
 }
 

@@ -18,8 +18,10 @@
 //! | `rights`, `vms`, `tokens` | what operators do with bindings and tokens |
 //! | `bind_request`, `bindings`, `live` | what they say, beside what stands; who is meant by a name |
 //! | `bound`, `revocations` | tell which domains are bound, which tokens do not count |
-//! | `token_delivery` | takes tokens from their folder to the domains in xenstore |
-//! | `issuing`, `approval`, `pending` | tokens that the service has signed; which guests wait for one |
+//! | `token_delivery`, `token_store` | take tokens from their folder to the domains in xenstore |
+//! | `issuing`, `token_certificates` | tokens that the service has signed, and what they name |
+//! | `token_renewal`, `approval`, `offer` | of those that end soon; of keys that guests offer |
+//! | `pending` | which guests wait for one |
 //! | `sightings` | the last token of each domain |
 //! | `cards` | the cards' workers and what is remembered of them |
 //! | `durable` | the durable state at start |
@@ -50,6 +52,7 @@ mod host_side;
 mod inbox;
 mod issuing;
 mod live;
+mod offer;
 mod operator;
 mod pending;
 mod renewal;
@@ -57,7 +60,10 @@ mod revocations;
 mod rights;
 mod sightings;
 mod start;
+mod token_certificates;
 mod token_delivery;
+mod token_renewal;
+mod token_store;
 mod tokens;
 mod vchans;
 mod vms;

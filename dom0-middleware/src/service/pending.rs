@@ -6,9 +6,9 @@ use tokio::time::timeout;
 use xenstore_client::{Xenstore, XenstoreError};
 
 use super::actor::Actor;
-use super::approval::ASK_TIME;
 use super::bind_request::no;
 use super::live::Live;
+use super::offer::ASK_TIME;
 use crate::admin::{AdminAnswer, AdminReply, PendingView, Problem, ProblemCode};
 use crate::error::Causes;
 use crate::time::Now;

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use proto::id::{DomId, DomainUuid};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
-use xenstore_client::{Watch, Xenstore, XenstoreError};
 
 use super::inbox::{Inbox, Told};
 use super::revocations::RevokedTokens;
+use super::token_store::{StoreFault, TokenStore};
 use crate::admin::TokensView;
 use crate::error::Causes;
 use crate::mapping::Issuer;
@@ -19,16 +19,10 @@ use crate::time::{Now, UnixTime};
 use crate::tokens::{
     NodeAction, Nodes, Revocations, Shelf, Standing, TokenFile, TokenFolder, is_due,
 };
-use crate::xen::{Living, Put, put_token};
+use crate::xen::{Living, Put};
 
 /// How often the folder is looked at.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// The time that xenstored has for all requests about one domain.
-const NODE_TIME: Duration = Duration::from_secs(1);
-
-/// What is watched so that the end of xenstored is noticed at once: it happens rarely.
-const WATCHED: &str = "@releaseDomain";
 
 /// From one attempt to renew a token to the next.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
@@ -50,8 +44,7 @@ pub(super) struct TokenDelivery {
 struct Running {
     setup: TokenDelivery,
     nodes: Nodes,
-    /// The connection while it is good, and a watch by which its end is noticed.
-    store: Option<(Xenstore, Watch)>,
+    store: TokenStore,
     /// What was said of the folder and of xenstore, so that it is said once.
     folder_trouble: Option<String>,
     store_trouble: Option<String>,
@@ -68,7 +61,7 @@ impl TokenDelivery {
         let mut running = Running {
             setup: self,
             nodes: Nodes::default(),
-            store: None,
+            store: TokenStore::default(),
             folder_trouble: None,
             store_trouble: None,
             node_trouble: BTreeMap::new(),
@@ -81,7 +74,7 @@ impl TokenDelivery {
                 _ = look.tick() => false,
                 changed = running.setup.living.changed() => changed.is_err(),
                 changed = running.setup.revoked.changed() => changed.is_err(),
-                error = connection_end(&mut running.store) => {
+                error = running.store.ended() => {
                     running.lose(&Causes(&error));
                     false
                 }
@@ -107,6 +100,9 @@ impl Running {
         let living = Arc::clone(&self.setup.living.borrow_and_update());
         self.node_trouble
             .retain(|domid, domain| living.get(domid) == Some(domain));
+        if let Err(fault) = self.store.clear_ended(&living).await {
+            return self.lose(&Causes(&fault));
+        }
         for action in self.nodes.actions(&living, &good, now.monotonic) {
             if !self.act(action).await {
                 return;
@@ -200,8 +196,8 @@ impl Running {
     /// Does one thing; `false` when xenstored is to be left alone for now.
     async fn act(&mut self, action: NodeAction) -> bool {
         let (domid, domain) = (action.domid, action.domain);
-        match timeout(NODE_TIME, self.put(&action)).await {
-            Ok(Ok(put)) => {
+        match self.store.put(&action).await {
+            Ok(put) => {
                 if self.store_trouble.take().is_some() {
                     info!("tokens are handed out again");
                 }
@@ -209,8 +205,7 @@ impl Running {
                 self.on_put(action, put);
                 true
             }
-            // This domain's business alone.
-            Ok(Err(error @ XenstoreError::Refused(_))) => {
+            Err(StoreFault::Refused(error)) => {
                 self.nodes.failed(domid);
                 if self.node_trouble.insert(domid, domain).is_none() {
                     warn!(
@@ -221,31 +216,11 @@ impl Running {
                 }
                 true
             }
-            Ok(Err(error)) => {
-                self.lose(&Causes(&error));
-                false
-            }
-            Err(_) => {
-                self.lose(&format_args!(
-                    "no answer within {} ms",
-                    NODE_TIME.as_millis()
-                ));
+            Err(fault) => {
+                self.lose(&Causes(&fault));
                 false
             }
         }
-    }
-
-    async fn put(&mut self, action: &NodeAction) -> Result<Put, XenstoreError> {
-        let (store, _) = match &self.store {
-            Some(connected) => connected,
-            None => {
-                let store = Xenstore::connect().await?;
-                let watch = store.watch(WATCHED).await?;
-                self.store.insert((store, watch))
-            }
-        };
-        let token = action.token.as_ref().map(|token| token.text.as_str());
-        put_token(store, action.domid, action.domain, token).await
     }
 
     fn on_put(&mut self, action: NodeAction, put: Put) {
@@ -269,7 +244,7 @@ impl Running {
 
     /// The connection is of no more use. What stands in xenstore is looked at anew over the next.
     fn lose(&mut self, why: &dyn std::fmt::Display) {
-        self.store = None;
+        self.store.lose();
         self.nodes.forget();
         if self.store_trouble.replace(why.to_string()).is_none() {
             warn!(
@@ -277,18 +252,6 @@ impl Running {
                 "cannot hand out tokens through xenstore; it is tried every {} s; see \
                  dom0-middleware doctor", LOOK.as_secs()
             );
-        }
-    }
-}
-
-/// Waits for the end of a connection, if there is one.
-async fn connection_end(store: &mut Option<(Xenstore, Watch)>) -> XenstoreError {
-    let Some((_, watch)) = store else {
-        return std::future::pending().await;
-    };
-    loop {
-        if let Err(error) = watch.changed().await {
-            return error;
         }
     }
 }

@@ -23,7 +23,7 @@
 //! | `file` | what a file holds, and whether it counts now |
 //! | `shelf` | all files: which are good, which are to be complained of |
 //! | `nodes` | what is to be done at the nodes of domains |
-//! | `renewal` | when a token is issued anew, and what it says then |
+//! | `renewal` | when a token is issued anew, which one never is, and what it says then |
 //! | `issuing` | the HV's signature |
 //! | `enrolment` | what a guest offers as its key |
 //!
@@ -45,5 +45,5 @@ pub(crate) use self::file::{Revocations, Standing, TokenFile};
 pub(crate) use self::folder::TokenFolder;
 pub(crate) use self::issuing::{Wish, issue};
 pub(crate) use self::nodes::{NodeAction, Nodes};
-pub(crate) use self::renewal::{is_due, renewed};
+pub(crate) use self::renewal::{NotRenewed, Renewal, is_due, renewed};
 pub(crate) use self::shelf::Shelf;

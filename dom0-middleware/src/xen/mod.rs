@@ -58,4 +58,4 @@ pub use self::domains::{Answer, Domains, ListAnswer, LiveDomain, XenstoreDomains
 pub use self::health::{Health, Trouble};
 pub use self::living::Living;
 pub use self::probe::{XenstoreFault, probe};
-pub(crate) use self::token_node::{Put, put_token, read_enrolment};
+pub(crate) use self::token_node::{Put, clear_ended, put_token, read_enrolment};

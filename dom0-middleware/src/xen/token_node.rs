@@ -7,6 +7,8 @@
 //!
 //! Source: design §5, "Token delivery".
 
+use std::collections::BTreeMap;
+
 use proto::id::{DomId, DomainUuid};
 use xenstore_client::{Xenstore, XenstoreError};
 
@@ -79,6 +81,30 @@ async fn write(
     }
     store.write(path, token.as_bytes()).await?;
     Ok(Put::Done)
+}
+
+/// Takes away what stands there for domains that have ended, as a service leaves it that was killed
+/// while it wrote. How many those were.
+///
+/// # Errors
+/// [`XenstoreError`]; some may be left then.
+pub(crate) async fn clear_ended(
+    store: &Xenstore,
+    living: &BTreeMap<DomId, DomainUuid>,
+) -> Result<usize, XenstoreError> {
+    let children = store.directory(node::DOMAINS).await?.unwrap_or_default();
+    let domids = children.iter().filter_map(|child| node::parse_domid(child));
+    let is_ended = |domid: &DomId| *domid != DomId(0) && !living.contains_key(domid);
+    let mut cleared = 0;
+    for domid in domids.filter(is_ended) {
+        // One that begins has this node before anybody is told of it.
+        let has_domain = store.read(&node::vm(domid)).await?.is_some();
+        if !has_domain && store.directory(&node::tessera(domid)).await?.is_some() {
+            clear(store, domid).await?;
+            cleared += 1;
+        }
+    }
+    Ok(cleared)
 }
 
 /// Takes away what was written for a domain that has ended, and its node if nothing else is there.

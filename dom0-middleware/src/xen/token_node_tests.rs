@@ -10,7 +10,7 @@ use std::thread;
 use proto::id::{DomId, DomainUuid};
 use xenstore_client::Xenstore;
 
-use super::token_node::{Put, put_token};
+use super::token_node::{Put, clear_ended, put_token};
 
 const TOKEN: &str = "/local/domain/7/tessera/token";
 const VM: &str = "/local/domain/7/vm";
@@ -228,4 +228,41 @@ async fn who_has_the_domid_next_keeps_its_nodes_and_not_the_token() {
     assert_eq!(daemon.put(Some("next")).await, Put::DomainGone);
     assert_eq!(daemon.token(), None);
     assert!(daemon.tree().nodes.contains_key(VM));
+}
+
+#[tokio::test]
+async fn what_ended_domains_have_left_goes_and_nothing_else_does() {
+    let vm = format!("/vm/{}", uuid(3));
+    let tree = Tree::with(&[
+        (TOKEN, "lives", OF_DOMAIN),
+        ("/local/domain", "", "n0"),
+        ("/local/domain/0", "", "n0"),
+        ("/local/domain/0/tessera", "dom0's", "n0"),
+        // Ended; ended, with something of somebody else; about to begin; no domain.
+        ("/local/domain/5", "", "n0 r5"),
+        ("/local/domain/5/tessera", "", "n0 r5"),
+        ("/local/domain/5/tessera/token", "stale", "n0 r5"),
+        ("/local/domain/6", "", "n0 r6"),
+        ("/local/domain/6/device", "", "n0 r6"),
+        ("/local/domain/6/tessera", "", "n0 r6"),
+        ("/local/domain/6/tessera/token", "stale", "n0 r6"),
+        ("/local/domain/8", "", "n0 r8"),
+        ("/local/domain/8/vm", &vm, "n0 r8"),
+        ("/local/domain/8/tessera", "", "n0 r8"),
+        ("/local/domain/08", "", "n0"),
+        ("/local/domain/08/tessera", "", "n0"),
+    ]);
+    let before: Vec<String> = tree.nodes.keys().cloned().collect();
+    let daemon = Daemon::start(tree).await;
+    let living = BTreeMap::from([(DomId(7), uuid(1))]);
+    let cleared = clear_ended(&daemon.store, &living).await;
+    assert_eq!(cleared.expect("answered"), 2);
+    let is_left = |path: &String| {
+        !path.starts_with("/local/domain/5") && !path.starts_with("/local/domain/6/tessera")
+    };
+    let expected: Vec<String> = before.into_iter().filter(is_left).collect();
+    let left: Vec<String> = daemon.tree().nodes.keys().cloned().collect();
+    assert_eq!(left, expected);
+    let cleared = clear_ended(&daemon.store, &living).await;
+    assert_eq!(cleared.expect("answered"), 0);
 }
