@@ -123,6 +123,34 @@ fn agents_and_the_middleware_may_be_killed() {
 }
 
 #[test]
+fn nodes_that_a_killed_middleware_has_left_are_taken_away_or_made_anew() {
+    let mut host = Host::start();
+    host.served("web01");
+    host.chain.middleware().kill();
+    assert!(host.key(1).is_some(), "nobody has taken it away");
+    // Its domain has another domid now, another domain has its own; one is not bound, one has ended.
+    host.xenstored.destroy(1);
+    host.xenstored.create(&Domain::new(1, 3, "successor"));
+    host.xenstored.create(&Domain::new(9, 1, "web01"));
+    let folder = "/local/domain/0/data/tessera";
+    host.xenstored.change(|store| {
+        for domid in [2, 5, 9] {
+            store.write(&format!("{folder}/{domid}/ring-ref"), b"8")?;
+            store.set_permissions(&format!("{folder}/{domid}"), &["b0"])?;
+        }
+        Ok(())
+    });
+    host.chain.restart_after_kill();
+    host.chain.reboot("web01", 9);
+    host.served("web01");
+    let of_web01 = host.xenstored.permissions(&format!("{folder}/9"));
+    assert_eq!(of_web01, ["n0", "r9"]);
+    for domid in [1, 2, 5] {
+        assert_eq!(host.xenstored.read(&format!("{folder}/{domid}")), None);
+    }
+}
+
+#[test]
 fn a_domain_that_reboots_finds_its_vchan_under_its_new_domid() {
     let mut host = Host::start();
     host.served("web01");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use integration::hypervisor::{TokenPlan, enroll};
+use integration::hypervisor::{Hypervisor, TokenPlan, enroll};
 use integration::xenstored::{Domain, uuid};
 use integration::{pki, wait};
 
@@ -16,13 +16,18 @@ pub(crate) fn node(domid: u16) -> String {
 impl Host {
     /// Issues a token for the `number`th UUID into the folder, as an administrator does; its text.
     pub(crate) fn issue(&self, number: usize) -> String {
+        self.issue_by(self.chain.hypervisor(), number)
+    }
+
+    /// The same, signed by this HV.
+    pub(crate) fn issue_by(&self, hypervisor: &Hypervisor, number: usize) -> String {
         let plan = TokenPlan {
             vm: &uuid(number),
             certificates: vec![self.chain.certificate_file("se-00", "web01")],
             agent_key: enroll(&self.chain.agent_folder("web01")),
         };
         let folder = self.chain.tokens_folder();
-        self.chain.hypervisor().issue(&plan, &folder);
+        hypervisor.issue(&plan, &folder);
         let text = fs::read_to_string(folder.join(format!("{}.token", uuid(number))));
         text.expect("written").trim_end().to_owned()
     }
@@ -106,6 +111,41 @@ fn a_node_that_others_can_use_is_made_anew() {
         host.wait_node(1, Some(&token));
         assert_eq!(host.xenstored.permissions(&node(1)), ["n0", "r1"]);
     }
+}
+
+#[test]
+fn what_stands_there_at_start_is_taken_away_or_made_anew() {
+    let mut host = Host::start();
+    let token = host.issue(1);
+    host.wait_node(1, Some(&token));
+    host.chain.middleware().kill();
+    // Of a domain that has ended; of one that has no token, and is not bound; of one that has its
+    // domid from another, whose token is still there, for everybody to read.
+    host.xenstored.create(&Domain::new(2, 2, "other"));
+    host.xenstored.create(&Domain::new(4, 4, "successor"));
+    let successors = host.issue(4);
+    let domain_1 = "/local/domain/1";
+    host.xenstored.destroy(1);
+    host.xenstored.change(|client| {
+        for (domid, who) in [(1, "r1"), (2, "r2"), (4, "r0")] {
+            client.write(&node(domid), token.as_bytes())?;
+            client.set_permissions(&node(domid), &["n0", who])?;
+        }
+        client.set_permissions(&node(4), &["r0"])
+    });
+    assert!(host.xenstored.read(domain_1).is_some());
+    host.chain.restart_after_kill();
+    host.wait_node(4, Some(&successors));
+    assert_eq!(host.xenstored.permissions(&node(4)), ["n0", "r4"]);
+    host.wait_node(2, None);
+    host.wait_node(1, None);
+    assert_eq!(host.xenstored.read(domain_1), None);
+    // Under the domid that it has now, the first one finds its own.
+    host.xenstored.create(&web01(9));
+    host.wait_node(9, Some(&token));
+    let status = host.chain.admin(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    assert_eq!(status["tokens"]["given"], 2, "{status}");
 }
 
 #[test]

@@ -2,15 +2,16 @@
 
 use std::fs;
 
-use integration::chain::{Chain, ChainPlan, GuestPlan};
+use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan};
 use integration::fake_clock::FakeClock;
+use integration::hypervisor::Hypervisor;
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::pki::{KeyKind, Pki};
 use integration::wait;
 use integration::xenstored::{Domain, Xenstored, uuid};
 use proto::token::{Claims, decode, from_text};
 
-use crate::{Host, NAME, PATIENT, card, web01};
+use crate::{Host, NAME, PATIENT};
 
 fn claims(text: &str) -> Claims {
     let token = from_text(text).expect("a token");
@@ -18,17 +19,20 @@ fn claims(text: &str) -> Claims {
 }
 
 impl Host {
-    /// The same with a calendar that the test sets.
-    fn on_clock(clock: &FakeClock, more_config: &str) -> Self {
+    /// A calendar that the test sets, and these guests, each bound to the identity of its name.
+    fn on_clock(clock: &FakeClock, guests: &[&str]) -> Self {
         let (pki, xenstored) = (Pki::new(), Xenstored::start());
-        xenstored.create(&web01(1));
-        let plan = ChainPlan::new()
-            .card(card(&[]))
-            .guest(GuestPlan::new("web01").bound("se-00", "web01"))
+        let mut card = CardPlan::new("se-00");
+        let mut plan = ChainPlan::new()
             .limit("domain_read_ms", PATIENT)
             .on_xenstore(&xenstored)
-            .started_by(&clock.starter())
-            .more_config(more_config);
+            .started_by(&clock.starter());
+        for (number, name) in (1..).zip(guests) {
+            xenstored.create(&Domain::new(number, number.into(), name));
+            card = card.identity(name, KeyKind::P256);
+            plan = plan.guest(GuestPlan::new(name).bound("se-00", name));
+        }
+        let plan = plan.card(card);
         let chain = Chain::start(&pki, &plan);
         let credential = pki.server(NAME, KeyKind::P256);
         let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
@@ -45,10 +49,10 @@ impl Host {
         text.expect("there").trim_end().to_owned()
     }
 
-    /// Waits until the token of the first domain is another one than `former`.
-    fn wait_renewed(&self, former: &str) -> String {
+    /// Waits until the token of a domain is another one than `former`.
+    fn wait_renewed(&self, number: usize, former: &str) -> String {
         wait::until("the token is renewed", || {
-            let text = self.in_folder(1);
+            let text = self.in_folder(number);
             (text != former).then_some(text)
         })
     }
@@ -59,7 +63,7 @@ fn a_token_of_a_bound_domain_is_renewed_and_no_other_is() {
     let Some(clock) = FakeClock::new() else {
         return;
     };
-    let host = Host::on_clock(&clock, "");
+    let host = Host::on_clock(&clock, &["web01"]);
     host.xenstored.create(&Domain::new(2, 2, "other"));
     // Of a domain that is bound, and of one that is not.
     let (first, other) = (host.issue(1), host.issue(2));
@@ -70,7 +74,7 @@ fn a_token_of_a_bound_domain_is_renewed_and_no_other_is() {
     assert_eq!(host.in_folder(1), first);
 
     clock.set("+21d");
-    let second = host.wait_renewed(&first);
+    let second = host.wait_renewed(1, &first);
     let (former, next) = (claims(&first), claims(&second));
     assert_eq!(next.sub, former.sub);
     assert_eq!(next.cnf, former.cnf);
@@ -106,7 +110,7 @@ fn where_tokens_are_not_renewed_they_end() {
     let Some(clock) = FakeClock::new() else {
         return;
     };
-    let host = Host::on_clock(&clock, "");
+    let host = Host::on_clock(&clock, &["web01"]);
     let config = fs::read_to_string(host.chain.config_file()).expect("there");
     let config = config.replacen("[tokens]\n", "[tokens]\nrenew = false\n", 1);
     fs::write(host.chain.config_file(), config).expect("ours");
@@ -118,4 +122,42 @@ fn where_tokens_are_not_renewed_they_end() {
     host.wait_node(1, None);
     assert_eq!(host.in_folder(1), token);
     assert_eq!(host.chain.audited("token-issued").len(), 0);
+}
+
+#[test]
+fn what_a_former_hv_has_signed_is_good_and_is_left_to_end() {
+    let Some(clock) = FakeClock::new() else {
+        return;
+    };
+    let mut host = Host::on_clock(&clock, &["web01", "web02"]);
+    let of_former = host.issue(1);
+    // The host gets another HV key.
+    let former = host.chain.hypervisor().clone();
+    let current = Hypervisor::new(host.chain.folder(), "next-hv");
+    let config = fs::read_to_string(host.chain.config_file()).expect("there");
+    let key_of_former = format!("key = {:?}\n", former.key_file());
+    let of_current = format!(
+        "[[hv]]\ncert = {:?}\nkey = {:?}\n[[hv]]\n",
+        current.certificate_file(),
+        current.key_file()
+    );
+    let config = config.replacen(&key_of_former, "", 1);
+    let config = config.replacen("[[hv]]\n", &of_current, 1);
+    fs::write(host.chain.config_file(), config).expect("ours");
+    host.chain.restart_middleware();
+    let second = host.issue_by(&current, 2);
+    host.wait_node(1, Some(&of_former));
+    host.wait_node(2, Some(&second));
+
+    // All that are due are asked for at once, the first domain's first.
+    clock.set("+21d");
+    let renewed = host.wait_renewed(2, &second);
+    host.wait_node(2, Some(&renewed));
+    host.wait_node(1, Some(&of_former));
+    assert_eq!(host.in_folder(1), of_former);
+    let issued = host.chain.audited("token-issued");
+    assert_eq!(issued.len(), 1, "{issued:?}");
+    assert_eq!(issued[0]["domain"], uuid(2));
+    clock.set("+31d");
+    host.wait_node(1, None);
 }
