@@ -32,6 +32,8 @@
 mod enrolment;
 mod file;
 mod folder;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod issuing;
 mod nodes;
 mod renewal;

@@ -38,7 +38,12 @@ pub(super) fn write(seeds: &mut Seeds) -> io::Result<()> {
     let key = ConfirmationKey::Ed25519([0xE5; 32]);
     add(5, "agent-spki", &key.spki_der())?;
     add(5, "agent-pem", key.to_pem().as_bytes())?;
-    add(5, "p256-pem", public_key().as_bytes())
+    add(5, "p256-pem", public_key().as_bytes())?;
+    let mut offered = key.to_pem().into_bytes();
+    seeds.add("enrolment", "ed25519", &offered)?;
+    offered.resize(513, b'\n');
+    seeds.add("enrolment", "too-long", &offered)?;
+    seeds.add("enrolment", "p256", public_key().as_bytes())
 }
 
 /// Header and claims of a token, cut out of it.
