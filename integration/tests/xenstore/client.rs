@@ -68,6 +68,28 @@ fn nodes_are_made_read_given_away_and_removed() {
 }
 
 #[test]
+fn a_directory_that_no_single_answer_of_the_protocol_holds_is_read_whole() {
+    run(async || {
+        let xenstored = Xenstored::start();
+        let store = connect(&xenstored).await;
+        // Up to 4,096 bytes, a little beyond them, and several answers long.
+        for count in [500, 820, 3_000] {
+            let names: Vec<String> = (0..count).map(|number| format!("n{number:03}")).collect();
+            xenstored.change(|client| {
+                let mut names = names.iter();
+                names.try_for_each(|name| client.write(&format!("/many/{name}"), b""))
+            });
+            let children = store.directory("/many").await.expect("answered");
+            let mut children = children.expect("there");
+            children.sort();
+            let mut expected = names;
+            expected.sort();
+            assert_eq!(children, expected);
+        }
+    });
+}
+
+#[test]
 fn a_watch_tells_of_changes_below_it_until_it_is_dropped() {
     run(async || {
         let xenstored = Xenstored::start();
