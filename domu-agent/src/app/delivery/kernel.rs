@@ -11,7 +11,8 @@ use tokio::net::UnixStream;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-use super::{relay, right_ended};
+use super::given::Given;
+use super::relay;
 use crate::app::answer::{Answer, EstablishedAnswer};
 use crate::app::connect::Connected;
 use crate::app::connection::{write, write_with_fd};
@@ -89,20 +90,17 @@ async fn kernel(
     mut app: UnixStream,
     answer: EstablishedAnswer,
 ) -> io::Result<()> {
-    let Connected {
+    let (given, handover) = match Given::take(connected) {
+        Ok(given) => given,
+        Err(error) => return write(&mut app, &Answer::Error(error)).await,
+    };
+    drop(handover);
+    let Given {
         destination,
         server,
         mut session,
-        handover,
-    } = connected;
-    drop(handover);
-    let mut revoked = session.revoked();
-    if let Some(error) = right_ended(&revoked) {
-        return write(&mut app, &Answer::Error(error)).await;
-    }
-    // Whether calls block goes with a connection, whoever holds it.
-    let server = server.into_std()?;
-    server.set_nonblocking(false)?;
+        mut revoked,
+    } = given;
     let connection = Arc::new(KernelTls::new(server));
     standing.watch(&connection);
     let answer = EstablishedAnswer {

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use tokio::net::UnixStream;
 
-use super::right_ended;
+use super::given::Given;
 use crate::app::Answer;
 use crate::app::answer::EstablishedAnswer;
 use crate::app::connect::Connected;
@@ -26,21 +26,18 @@ pub(in crate::app) async fn keys(
     mut app: UnixStream,
     answer: EstablishedAnswer,
 ) -> io::Result<()> {
-    let Connected {
+    let (given, handover) = match Given::take(connected) {
+        Ok(given) => given,
+        Err(error) => return write(&mut app, &Answer::Error(error)).await,
+    };
+    let Given {
         destination,
         server,
-        session,
-        handover,
-    } = connected;
-    let mut revoked = session.revoked();
-    if let Some(error) = right_ended(&revoked) {
-        return write(&mut app, &Answer::Error(error)).await;
-    }
+        session: _session,
+        mut revoked,
+    } = given;
     let line = KeysAnswer::from(&*handover).to_line(&answer);
     drop(handover);
-    // Whether calls block goes with a connection, whoever holds it.
-    let server = server.into_std()?;
-    server.set_nonblocking(false)?;
     let handed_over = async {
         write_with_fd(&mut app, &line, server.as_fd()).await?;
         drop(line);
