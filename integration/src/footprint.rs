@@ -10,6 +10,8 @@ pub const MIB: f64 = 1_048_576.0;
 pub struct Footprint {
     /// Memory that it really has (`VmRSS`), in bytes.
     pub resident: f64,
+    /// The most that it ever had (`VmHWM`), in bytes.
+    pub peak: f64,
     /// Open descriptors.
     pub descriptors: usize,
 }
@@ -23,12 +25,16 @@ impl Footprint {
     pub fn of(process: u32) -> Self {
         let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
         // `VmRSS:      4096 kB`
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        let kib: f64 = kib.and_then(|kib| kib.parse().ok()).expect("a number");
+        let bytes = |key: &str| -> f64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+            let kib: f64 = kib.and_then(|kib| kib.parse().ok()).expect("a number");
+            kib * 1_024.0
+        };
         let descriptors = fs::read_dir(format!("/proc/{process}/fd")).expect("our own user");
         Self {
-            resident: kib * 1_024.0,
+            resident: bytes("VmRSS:"),
+            peak: bytes("VmHWM:"),
             descriptors: descriptors.count(),
         }
     }
@@ -44,6 +50,7 @@ mod tests {
         let files: Vec<_> = (0..5).map(|_| fs::File::open("/dev/null")).collect();
         let after = Footprint::of(std::process::id());
         assert!(before.resident > MIB, "{before:?}");
+        assert!(after.peak >= after.resident, "{after:?}");
         assert!(after.descriptors >= before.descriptors.min(5), "{after:?}");
         drop(files);
     }

@@ -1,5 +1,5 @@
 //! How long a handshake takes: over the whole chain, on the card alone, and with a key in a file.
-//! What an agent takes of a guest's memory and disk.
+//! What an agent takes of a guest's memory and disk, and the service of dom0's.
 //!
 //! Prints a table, writes `target/bench.json`, and `docs/benchmarks.md` with its pictures. Every time is a median; client, server and all
 //! between are on one machine. Build the programs with `--release` first and run this with
@@ -10,7 +10,7 @@
 //! ```
 //!
 //! With the name of a part (`handshakes`, `apdu`, `throughput`, `fairness`, `scaling`, `agent`,
-//! `service`, `tokens`, `channel`, `admission`) it measures that alone and writes no file.
+//! `service`, `vchan`, `tokens`, `channel`, `admission`) it measures that alone and writes no file.
 
 mod admission;
 mod agent;
@@ -26,6 +26,7 @@ mod scaling;
 mod software;
 mod throughput;
 mod tokens;
+mod vchans;
 
 use std::error::Error;
 use std::path::Path;
@@ -44,7 +45,7 @@ const NAME: &str = "www.example";
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 type Measure = fn(&Pki, &mut Figures);
 /// What can be measured alone, by its name on the command line, in the order of the whole.
-const PARTS: [(&str, Measure); 10] = [
+const PARTS: [(&str, Measure); 11] = [
     ("handshakes", handshakes),
     ("apdu", apdu::measure),
     ("throughput", throughput::measure),
@@ -52,6 +53,7 @@ const PARTS: [(&str, Measure); 10] = [
     ("scaling", scaling::measure),
     ("agent", agent::measure),
     ("service", middleware::measure),
+    ("vchan", vchans::measure),
     ("tokens", tokens::measure),
     ("channel", channel::measure),
     ("admission", admission::measure),

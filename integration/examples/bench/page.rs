@@ -53,7 +53,11 @@ pub(crate) fn write(figures: &Figures, docs: &Path) -> Result<(), Box<dyn Error>
             Some("cards"),
             &["cards: ", "engine and server"],
         ),
-        ("Memory and descriptors", None, &["agent: ", "service: "]),
+        (
+            "Memory and descriptors",
+            None,
+            &["agent: ", "service: ", "vchan: "],
+        ),
         ("Tokens", None, &["token verification"]),
         ("Channels", None, &["channel, "]),
     ] {

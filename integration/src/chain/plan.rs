@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::pcscd::Pcscd;
 use crate::pki::KeyKind;
 use crate::plain_vchan::PlainVchan;
-use crate::xenstored::Xenstored;
+use crate::xenstored::{Domain, Xenstored};
 
 /// The cards of a host and its guests.
 #[derive(Debug, Clone, Default)]
@@ -146,6 +146,21 @@ impl ChainPlan {
     pub fn over_vchan(mut self, vchan: &PlainVchan) -> Self {
         self.vchan = Some(vchan.environment());
         self
+    }
+
+    /// As [`Self::on_xenstore`], on which each guest so far is made a running domain: the first has
+    /// domid 1 and the first UUID, and so on.
+    ///
+    /// # Panics
+    /// When the daemon says no, or there are more guests than domids.
+    #[must_use]
+    pub fn as_domains_of(self, xenstored: &Xenstored) -> Self {
+        for (number, guest) in (1..).zip(&self.guests) {
+            let domid = u16::try_from(number).expect("a few guests");
+            xenstored.create(&Domain::new(domid, number, &guest.name));
+        }
+        // What is longer than any test machine needs for a census.
+        self.on_xenstore(xenstored).limit("domain_read_ms", 5_000)
     }
 
     /// As [`Self::on_xenstore`], through whoever listens at this socket.

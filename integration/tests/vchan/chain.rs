@@ -26,15 +26,11 @@ impl Host {
 
     fn with(limits: &[(&str, u64)]) -> Self {
         let (xenstored, vchan, pki) = (Xenstored::start(), PlainVchan::new(), Pki::new());
-        xenstored.create(&Domain::new(1, 1, "web01"));
-        xenstored.create(&Domain::new(2, 2, "other"));
         let mut plan = ChainPlan::new()
             .card(CardPlan::new("se-00").identity("web01", KeyKind::P256))
             .guest(GuestPlan::new("web01").bound("se-00", "web01"))
             .guest(GuestPlan::new("other"))
-            // What is longer than any test machine needs for a census.
-            .limit("domain_read_ms", 5_000)
-            .on_xenstore(&xenstored)
+            .as_domains_of(&xenstored)
             .over_vchan(&vchan);
         for (limit, value) in limits {
             plan = plan.limit(limit, *value);

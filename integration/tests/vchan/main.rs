@@ -1,5 +1,6 @@
 //! The real libxenvchan, between programs of this machine.
 
 mod chain;
+mod flood;
 mod pipe;
 mod scribbler;

@@ -11,7 +11,7 @@ use integration::wait;
 use integration::xenstored::{Domain, Xenstored, uuid};
 use proto::token::{Claims, decode, from_text};
 
-use crate::{Host, NAME, PATIENT};
+use crate::{Host, NAME};
 
 fn claims(text: &str) -> Claims {
     let token = from_text(text).expect("a token");
@@ -23,16 +23,12 @@ impl Host {
     fn on_clock(clock: &FakeClock, guests: &[&str]) -> Self {
         let (pki, xenstored) = (Pki::new(), Xenstored::start());
         let mut card = CardPlan::new("se-00");
-        let mut plan = ChainPlan::new()
-            .limit("domain_read_ms", PATIENT)
-            .on_xenstore(&xenstored)
-            .started_by(&clock.starter());
-        for (number, name) in (1..).zip(guests) {
-            xenstored.create(&Domain::new(number, number.into(), name));
+        let mut plan = ChainPlan::new().started_by(&clock.starter());
+        for name in guests {
             card = card.identity(name, KeyKind::P256);
             plan = plan.guest(GuestPlan::new(name).bound("se-00", name));
         }
-        let plan = plan.card(card);
+        let plan = plan.card(card).as_domains_of(&xenstored);
         let chain = Chain::start(&pki, &plan);
         let credential = pki.server(NAME, KeyKind::P256);
         let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
