@@ -6,7 +6,7 @@ use dom0_middleware::card::eap_tls::handshake::{self, Completed, Failure};
 use dom0_middleware::card::eap_tls::{
     Capabilities, DriverParameters, HandshakeRequest, OfferedSession, opening,
 };
-use dom0_middleware::card::{CardError, CardProfile, PeerVerifier};
+use dom0_middleware::card::{CardError, EapTlsProfile, PeerVerifier};
 use proto::apdu::{CommandApdu, PinStatus, ResponseApdu};
 use proto::card::Pin;
 
@@ -25,7 +25,7 @@ pub trait World {
 /// Parameters for a card of the built-in profile. `identifier` is that of the start packet.
 pub fn parameters(identifier: u8) -> DriverParameters {
     let unix_time = 1_795_219_200;
-    DriverParameters::new(CardProfile::eap_tls(), identifier, unix_time, [9; 32])
+    DriverParameters::new(EapTlsProfile::builtin(), identifier, unix_time, [9; 32])
 }
 
 /// Opens a card; nothing when it left meanwhile.

@@ -21,11 +21,13 @@
 //! | `message` | requests and answers |
 //! | `rights` | what they say of bindings and tokens |
 //! | `enrolment` | what they say of tokens through xenstore, and of guests that wait for one |
+//! | `certificate` | what `card show` says of a card's certificates |
 //! | `view` | what `status` says besides the broker's state |
 //! | `reply` | one answer, or many over time |
 //! | `listener` | the service's end |
 //! | `client` | the command line's end |
 
+mod certificate;
 mod client;
 mod enrolment;
 mod listener;
@@ -34,6 +36,7 @@ mod reply;
 mod rights;
 mod view;
 
+pub use self::certificate::CertificateView;
 pub use self::client::{AdminError, ask, watch};
 pub use self::enrolment::{
     ApproveRequest, DEFAULT_DAYS, MAX_DAYS, PendingView, TokensView, VmApproved,

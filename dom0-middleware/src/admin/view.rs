@@ -6,6 +6,7 @@ use proto::id::{DomId, DomainUuid};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::certificate::CertificateView;
 use super::enrolment::TokensView;
 use super::rights::BindingView;
 use crate::broker::{CardView, Snapshot};
@@ -115,6 +116,9 @@ pub struct CardDetails {
     /// Its PIN; absent when no file is known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pin: Option<PinView>,
+    /// What the certificates of its identities say, those that can be read.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub certificates: Vec<CertificateView>,
 }
 
 /// What can be said of a PIN.

@@ -10,6 +10,7 @@ use super::core::Broker;
 use super::session::Stage;
 use super::session_views::SessionName;
 use crate::hex::hex;
+use crate::mapping::Certificate;
 
 /// The state of everything at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,6 +222,17 @@ impl Broker {
             view.state = CardState::Stuck;
         }
         view
+    }
+
+    /// The certificates of a card that is there, with the identities they belong to.
+    pub fn certificates(&self, seid: &Seid) -> impl Iterator<Item = (&IdentityName, &Certificate)> {
+        let card = self.cards.get(seid);
+        let present = card.filter(|card| matches!(card.presence, Presence::Present { .. }));
+        let held = present.and_then(|card| card.holdings.as_deref());
+        held.unwrap_or_default().iter().filter_map(|holding| {
+            let certificate = holding.certificate.as_ref()?;
+            Some((&holding.name, certificate))
+        })
     }
 
     fn identity_views(&self, seid: &Seid, card: &Card) -> Vec<IdentityView> {

@@ -13,8 +13,8 @@ use crate::hex::hex;
 
 /// Answer to reset, the application's answer to SELECT, and the certificates of the identities.
 ///
-/// The first two are known before a PIN is sent; the rest most cards show only afterwards. As text
-/// it is the SHA-256 of all three.
+/// The first two are known before a PIN is sent, and so is the number of a PIV card (CHUID); the rest
+/// most EAP-TLS cards show only afterwards. As text it is the SHA-256 of all.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CardFingerprint {
@@ -31,6 +31,9 @@ pub struct Sight {
     atr: String,
     /// SHA-256 of the data that answers SELECT.
     application: String,
+    /// SHA-256 of the cardholder unique identifier of a PIV card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chuid: Option<String>,
 }
 
 impl Sight {
@@ -41,7 +44,15 @@ impl Sight {
         Self {
             atr: hex(atr.as_bytes()),
             application: hex(application),
+            chuid: None,
         }
+    }
+
+    /// With the number of a PIV card, if it has one: the SHA-256 of its CHUID.
+    #[must_use]
+    pub fn with_chuid(mut self, chuid: Option<&[u8; 32]>) -> Self {
+        self.chuid = chuid.map(|digest| hex(digest));
+        self
     }
 
     /// With what the card holds.
@@ -70,7 +81,10 @@ impl CardFingerprint {
         if self.sight.atr != other.atr {
             return Some(Difference::Atr);
         }
-        (self.sight.application != other.application).then_some(Difference::Application)
+        if self.sight.application != other.application {
+            return Some(Difference::Application);
+        }
+        (self.sight.chuid != other.chuid).then_some(Difference::Chuid)
     }
 
     /// What tells another card from this one.
@@ -101,6 +115,8 @@ pub enum Difference {
     Atr,
     /// What its application answers to SELECT.
     Application,
+    /// Its number, the CHUID.
+    Chuid,
     /// Its identities, or their certificates.
     Identities,
 }
@@ -110,6 +126,7 @@ impl fmt::Display for Difference {
         f.write_str(match self {
             Self::Atr => "another answer to reset",
             Self::Application => "another application answers",
+            Self::Chuid => "another number (CHUID)",
             Self::Identities => "other identities or certificates",
         })
     }
@@ -148,6 +165,12 @@ mod tests {
             assert_eq!(card.difference(&other), Some(difference));
             assert_ne!(card.to_string(), other.to_string());
         }
+        let numbered = |byte| sight(0, 0).with_chuid(Some(&[byte; 32]));
+        let piv = with(numbered(1), b"a");
+        for other in [numbered(2), sight(0, 0)] {
+            assert_eq!(piv.difference_at_sight(&other), Some(Difference::Chuid));
+        }
+        assert_eq!(piv.difference(&with(numbered(1), b"a")), None);
         assert_eq!(card.difference_at_sight(&sight(0, 0)), None);
         assert_eq!(
             card.difference_at_sight(&sight(0, 1)),

@@ -8,8 +8,10 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`eap_tls`] | the driver of EAP-TLS cards: opening a card, one handshake, its end |
+//! | [`piv`] | the driver of PIV cards: opening a card, one signature |
 //! | [`pcsc`] | cards in readers, through PC/SC |
 //! | [`vicc`] | virtual cards that connect over a socket (vpcd protocol) |
+//! | `answer`, `counter` | what both drivers make of an answer, and how long they go on |
 //! | `transport` | the traits a reader implements |
 //! | `trust` | whom a binding believes to be its server |
 //! | `adopted`, `fingerprint` | which card belongs where, and what it is known again by |
@@ -18,10 +20,13 @@
 
 pub mod eap_tls;
 pub mod pcsc;
+pub mod piv;
 pub mod vicc;
 
 mod adopted;
 mod alert;
+mod answer;
+mod counter;
 mod error;
 mod fault;
 mod fingerprint;
@@ -50,7 +55,7 @@ pub(crate) use self::pin::exposed_mode;
 pub use self::pin::{
     MemoryPinLedger, OfferedPin, PinLedger, PinLedgerError, PinSource, PinSourceError, PinStamp,
 };
-pub use self::profile::{CardProfile, ExportCommand};
+pub use self::profile::{CardProfile, EapTlsProfile, ExportCommand, PivProfile};
 pub use self::report::{
     CardFeatures, CardIdentity, CardSession, Reopen, Reporter, WorkerCommand, WorkerReport,
 };

@@ -1,13 +1,94 @@
-//! What differs between EAP-TLS cards, as a table.
+//! What differs between cards of one kind, as a table.
 
+use proto::agent::Door;
 use proto::apdu::{Aid, CommandApdu};
 use proto::card::{ExportIndex, PinForm};
 
 /// How to speak to one kind of card. Nothing of this is guessed at run time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardProfile {
+    /// The card makes handshakes.
+    EapTls(EapTlsProfile),
+    /// The card signs.
+    Piv(PivProfile),
+}
+
+impl CardProfile {
+    /// The names of the built-in profiles.
+    pub const BUILTIN: [&str; 2] = ["eap-tls", "piv"];
+
+    /// The built-in profile `eap-tls`.
+    #[must_use]
+    pub fn eap_tls() -> Self {
+        Self::EapTls(EapTlsProfile::builtin())
+    }
+
+    /// The built-in profile `piv`.
+    #[must_use]
+    pub fn piv() -> Self {
+        Self::Piv(PivProfile::builtin())
+    }
+
+    /// The built-in profile of that name.
+    #[must_use]
+    pub fn builtin(name: &str) -> Option<Self> {
+        match name {
+            "eap-tls" => Some(Self::eap_tls()),
+            "piv" => Some(Self::piv()),
+            _ => None,
+        }
+    }
+
+    /// The name it goes by in configuration and reports.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::EapTls(profile) => &profile.name,
+            Self::Piv(profile) => &profile.name,
+        }
+    }
+
+    /// Which part of a handshake the card takes.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        match self {
+            Self::EapTls(_) => Door::EapTls,
+            Self::Piv(_) => Door::Piv,
+        }
+    }
+}
+
+/// How to speak to a PIV card.
+///
+/// Source: NIST SP 800-73-4.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PivProfile {
+    /// The name it goes by in configuration and reports.
+    pub name: String,
+    /// The application to select.
+    pub aid: Aid,
+    /// Whether long commands go to the card as one extended APDU. They are chained otherwise, which
+    /// every card takes and which costs a round trip for each 255 bytes.
+    pub extended_length: bool,
+}
+
+impl PivProfile {
+    /// The built-in profile `piv`.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self {
+            name: "piv".to_owned(),
+            aid: Aid::PIV,
+            extended_length: false,
+        }
+    }
+}
+
+/// How to speak to an EAP-TLS card.
 ///
 /// Source: specs/eap-tls-card.md §13, point 14.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CardProfile {
+pub struct EapTlsProfile {
     /// The name it goes by in configuration and reports.
     pub name: String,
     /// The application to select.
@@ -42,10 +123,10 @@ pub struct CardProfile {
     pub export_key_block: ExportCommand,
 }
 
-impl CardProfile {
+impl EapTlsProfile {
     /// The built-in profile `eap-tls`.
     #[must_use]
-    pub fn eap_tls() -> Self {
+    pub fn builtin() -> Self {
         Self {
             name: "eap-tls".to_owned(),
             aid: Aid::EAP_TLS,
@@ -63,12 +144,6 @@ impl CardProfile {
             export_suite: ExportCommand::index(ExportIndex::CipherSuite),
             export_key_block: ExportCommand::index(ExportIndex::KeyBlock),
         }
-    }
-
-    /// The built-in profile of that name.
-    #[must_use]
-    pub fn builtin(name: &str) -> Option<Self> {
-        (name == "eap-tls").then(Self::eap_tls)
     }
 }
 

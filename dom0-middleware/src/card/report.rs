@@ -180,6 +180,18 @@ pub struct CardFeatures {
     pub max_version: ProtocolVersion,
 }
 
+impl CardFeatures {
+    /// At the door where the service makes the handshake: whatever TLS carries.
+    pub const PIV: Self = Self {
+        door: Door::Piv,
+        server_name: true,
+        alpn: true,
+        version_range: true,
+        forget: true,
+        max_version: ProtocolVersion::TLS1_3,
+    };
+}
+
 /// A finished handshake. Holds keys: no `Debug` of their content, wiped when dropped.
 pub struct CardSession {
     /// The keys and counters the record layer starts from.

@@ -1,6 +1,8 @@
 //! What ends a handshake that is not the card's fault: the server's flights, and policy.
 
+use proto::piv::Slot;
 use proto::tls::{CipherSuite, FlightError, ProtocolVersion, TlsError};
+use rustls::SignatureScheme;
 use thiserror::Error;
 
 use super::fault::CardStep;
@@ -106,4 +108,15 @@ pub enum PolicyFault {
     /// The card says no to the handshake parameters.
     #[error("the card refuses the handshake parameters")]
     ParametersRefused,
+    /// A kind of signature that the key of the identity cannot make.
+    #[error("the key in slot {slot} cannot sign with {scheme:?}")]
+    SchemeNotOfKey {
+        /// Where the key is.
+        slot: Slot,
+        /// What was asked for.
+        scheme: SignatureScheme,
+    },
+    /// An identity that the card does not hold, or not any more.
+    #[error("the card holds no identity of that name")]
+    NoSuchIdentity,
 }

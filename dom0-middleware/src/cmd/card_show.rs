@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use super::{card_list, table};
-use crate::admin::{AdminAnswer, AdminError, AdminRequest, CardDetails, PinView, ask};
+use crate::admin::{
+    AdminAnswer, AdminError, AdminRequest, CardDetails, CertificateView, PinView, ask,
+};
 use crate::cli::{CardArgs, ReportArgs};
 use crate::error::MiddlewareError;
 
@@ -57,20 +59,41 @@ fn print(details: &CardDetails, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out)?;
-    let rows: Vec<[String; 3]> = card
+    let rows: Vec<[String; 6]> = card
         .identities
         .iter()
         .map(|identity| {
+            let mut certificates = details.certificates.iter();
+            let certificate = certificates.find(|held| held.identity == identity.name);
+            let says = |what: fn(&CertificateView) -> &str| {
+                certificate.map_or_else(|| "-".to_owned(), |held| what(held).to_owned())
+            };
             [
                 identity.name.to_string(),
+                says(|held| &held.key),
+                says(|held| day(&held.not_after)),
                 identity
                     .bound_to
                     .map_or_else(|| "(not bound)".to_owned(), |domain| domain.to_string()),
+                says(|held| &held.subject),
                 or_none(&identity.certificate_sha256),
             ]
         })
         .collect();
-    table::print(out, ["identity", "bound to", "certificate sha-256"], &rows)
+    let headings = [
+        "identity",
+        "key",
+        "expires",
+        "bound to",
+        "subject",
+        "certificate sha-256",
+    ];
+    table::print(out, headings, &rows)
+}
+
+/// The date of a time.
+fn day(time: &str) -> &str {
+    time.split_once('T').map_or(time, |(day, _)| day)
 }
 
 fn pin(pin: Option<&PinView>) -> String {

@@ -203,12 +203,15 @@ pub(super) struct HvTable {
     pub(super) not_after: Option<Spanned<Text<UnixTime>>>,
 }
 
-/// One `[[profile]]`; what is left out is as in the built-in profile `eap-tls`.
+/// One `[[profile]]`; what is left out is as in the built-in profile `base`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProfileTable {
     pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) base: ProfileBase,
     pub(super) aid: Option<Text<Aid>>,
+    pub(super) extended_length: Option<bool>,
     pub(super) cla: Option<u8>,
     pub(super) pin_form: Option<PinFormName>,
     pub(super) segment_len: Option<Spanned<usize>>,
@@ -222,6 +225,17 @@ pub(super) struct ProfileTable {
     pub(super) store_session_id: Option<bool>,
     pub(super) export_suite: Option<Spanned<Text<Bytes>>>,
     pub(super) export_key_block: Option<Spanned<Text<Bytes>>>,
+}
+
+/// A built-in profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ProfileBase {
+    /// A card that makes handshakes.
+    #[default]
+    EapTls,
+    /// A card that signs.
+    Piv,
 }
 
 /// How a PIN is written in VERIFY.

@@ -7,6 +7,7 @@ use std::path::Path;
 use proto::tls::ProtocolVersion;
 
 use super::{Config, ConfigError, DomainSource, FileProblem, ReaderPlace};
+use crate::card::{CardProfile, EapTlsProfile, PivProfile};
 use crate::limits::Limits;
 use crate::time::UnixTime;
 
@@ -80,13 +81,13 @@ fn the_example_shows_the_defaults() {
         panic!("one card");
     };
     let other = in_force.replace("profile = \"eap-tls\"", "profile = \"other-card\"");
-    let mut profile = parse(&other).expect("it is there").readers[0]
-        .card
-        .profile
-        .clone();
-    profile.name.clone_from(&reader.card.profile.name);
-    assert_eq!(profile, reader.card.profile);
-    assert_eq!(reader.card.profile.name, "eap-tls");
+    let other = parse(&other).expect("it is there").readers[0].card.clone();
+    let CardProfile::EapTls(mut profile) = other.profile else {
+        panic!("a card that makes handshakes");
+    };
+    profile.name = "eap-tls".to_owned();
+    assert_eq!(reader.card.profile, CardProfile::EapTls(profile));
+    assert_eq!(reader.card.profile, CardProfile::eap_tls());
     assert_eq!(reader.card.apdu_timeout, Limits::default().apdu);
 }
 
@@ -236,14 +237,16 @@ fn a_profile_is_the_built_in_one_with_differences() {
                    export_key_block = \"A0 86 00 00 01 02\"\n";
     let text = format!("{profile}{CARD}profile = \"java\"\n");
     let config = parse(&text).expect("good");
-    let java = &config.readers[0].card.profile;
+    let CardProfile::EapTls(java) = &config.readers[0].card.profile else {
+        panic!("a card that makes handshakes");
+    };
     assert_eq!(
         (java.name.as_str(), java.cla, java.segment_len),
         ("java", 0x80, 255)
     );
     let export = java.export_key_block.to_apdu(java.cla);
     assert_eq!(export.encode()[..], [0x80, 0x86, 0, 0, 1, 2]);
-    let built_in = crate::card::CardProfile::eap_tls();
+    let built_in = EapTlsProfile::builtin();
     assert_eq!(java.aid, built_in.aid);
     assert_eq!(java.export_suite, built_in.export_suite);
 
@@ -252,7 +255,21 @@ fn a_profile_is_the_built_in_one_with_differences() {
     refused_at(4, "1 to 255", &profile.replace("= 255", "= 256"));
     refused_at(5, "not a command", &profile.replace("01 02", "05 02"));
     let misspelt = format!("{profile}{CARD}profile = \"jawa\"\n");
-    refused_at(13, "\"eap-tls\", \"java\"", &misspelt);
+    refused_at(13, "\"eap-tls\", \"piv\", \"java\"", &misspelt);
+
+    let piv = parse(&format!("{CARD}profile = \"piv\"\n")).expect("good");
+    assert_eq!(piv.readers[0].card.profile, CardProfile::piv());
+    let other = "[[profile]]\nname = \"other\"\nbase = \"piv\"\nextended_length = true\n";
+    let config = parse(&format!("{other}{CARD}profile = \"other\"\n")).expect("good");
+    let expected = PivProfile {
+        name: "other".to_owned(),
+        extended_length: true,
+        ..PivProfile::builtin()
+    };
+    let profile = &config.readers[0].card.profile;
+    assert_eq!(*profile, CardProfile::Piv(expected));
+    refused_at(2, "nothing else", &format!("{other}cla = 0x80\n"));
+    refused_at(2, "only base", &other.replace("\"piv\"", "\"eap-tls\""));
 }
 
 #[test]

@@ -9,7 +9,8 @@ use super::cards::no_such_card;
 use super::error::ServiceError;
 use super::vchans;
 use crate::admin::{
-    AdminAnswer, AdminReply, AdminRequest, CardDetails, ProblemCode, StatusView, XenstoreView,
+    AdminAnswer, AdminReply, AdminRequest, CardDetails, CertificateView, ProblemCode, StatusView,
+    XenstoreView,
 };
 use crate::audit::AuditEvent;
 use crate::broker::{CardView, Event, SessionName};
@@ -154,6 +155,11 @@ impl Actor {
             place: config.place.to_string(),
             adopted: self.cards.adopted(seid),
             pin: self.cards.pin(config),
+            certificates: self
+                .broker
+                .certificates(seid)
+                .filter_map(|(identity, held)| CertificateView::of(identity, held.der()))
+                .collect(),
         }))
     }
 

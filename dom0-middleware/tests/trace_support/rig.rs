@@ -7,7 +7,7 @@ use dom0_middleware::card::eap_tls::{
     Capabilities, DriverParameters, HandshakeRequest, OfferedSession, OptionalSteps, closing,
     opening,
 };
-use dom0_middleware::card::{CardError, CardProfile, PeerVerifier, TrustError};
+use dom0_middleware::card::{CardError, EapTlsProfile, PeerVerifier, TrustError};
 use proto::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use proto::card::Pin;
 use proto::id::{DomainUuid, IdentityName};
@@ -20,7 +20,7 @@ pub(crate) struct Rig {
     pub(crate) replay: Replay,
     pub(crate) server_flights: std::vec::IntoIter<Vec<u8>>,
     pub(crate) verifier: Arc<Judge>,
-    pub(crate) profile: CardProfile,
+    pub(crate) profile: EapTlsProfile,
     pub(crate) steps: OptionalSteps,
     pub(crate) capabilities: Capabilities,
     pub(crate) stand_in: [u8; 32],
@@ -61,9 +61,9 @@ impl Rig {
             server_flights: trace.server_flights().into_iter(),
             replay: Replay::of(trace),
             verifier: Arc::new(Judge::default()),
-            profile: CardProfile {
+            profile: EapTlsProfile {
                 fragment_len: 4096,
-                ..CardProfile::eap_tls()
+                ..EapTlsProfile::builtin()
             },
             steps: OptionalSteps {
                 probe_pin: false,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `live` | what a card and a server say in whole handshakes |
 //! | `traces` | what the cards of `integration/traces` said, where the driver asks the same |
+//! | `piv` | what a PIV card says |
 //! | `samples` | single messages |
 //! | `audits` | audits of the service |
 //! | `tokens` | tokens, and what HVs and agents show |
@@ -13,6 +14,7 @@ use libfuzzer_sys as _;
 
 mod audits;
 mod live;
+mod piv;
 mod samples;
 mod tokens;
 mod traces;
@@ -25,6 +27,7 @@ fn main() -> io::Result<()> {
     let mut seeds = Seeds(folder.into());
     live::write(&mut seeds)?;
     traces::write(&mut seeds)?;
+    piv::write(&mut seeds)?;
     samples::write(&mut seeds)?;
     tokens::write(&mut seeds)?;
     audits::write(&mut seeds)

@@ -7,17 +7,18 @@ use proto::apdu::{CommandApdu, ResponseApdu};
 use proto::card::EapCardCommand;
 use proto::id::IdentityName;
 
-use super::command::{Counter, Pending, Progress};
+use super::command::{Pending, Progress};
 use super::parameters::OptionalSteps;
+use crate::card::counter::Counter;
 use crate::card::fault::{CardFault, CardStep};
-use crate::card::profile::CardProfile;
+use crate::card::profile::EapTlsProfile;
 
 /// Begins the end of a handshake under `identity`.
 ///
 /// # Errors
 /// None in practice: a first command is always allowed.
 pub fn begin(
-    profile: &CardProfile,
+    profile: &EapTlsProfile,
     steps: OptionalSteps,
     identity: IdentityName,
 ) -> Result<Step, CardFault> {
@@ -82,7 +83,7 @@ impl Closing {
 
 #[derive(Debug)]
 struct Common {
-    profile: CardProfile,
+    profile: EapTlsProfile,
     steps: OptionalSteps,
     identity: IdentityName,
     counter: Counter,

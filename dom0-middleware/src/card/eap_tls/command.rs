@@ -3,30 +3,10 @@
 use proto::apdu::{CommandApdu, ResponseApdu};
 use proto::card::{Exchange, ExchangeStep, FetchRules};
 
-use super::answer::Answer;
+use crate::card::answer::Answer;
+use crate::card::counter::Counter;
 use crate::card::fault::{CardFault, CardStep};
-use crate::card::profile::CardProfile;
-
-/// How many commands a machine may still send.
-#[derive(Debug)]
-pub(super) struct Counter {
-    left: u32,
-    max: u32,
-}
-
-impl Counter {
-    pub(super) fn new(max: u32) -> Self {
-        Self { left: max, max }
-    }
-
-    fn count(&mut self, step: CardStep) -> Result<(), CardFault> {
-        self.left = self.left.checked_sub(1).ok_or(CardFault::TooManyCommands {
-            step,
-            max: self.max,
-        })?;
-        Ok(())
-    }
-}
+use crate::card::profile::EapTlsProfile;
 
 /// A command whose answer is not complete.
 #[derive(Debug)]
@@ -49,7 +29,7 @@ impl Pending {
     pub(super) fn start(
         step: CardStep,
         command: CommandApdu,
-        profile: &CardProfile,
+        profile: &EapTlsProfile,
         counter: &mut Counter,
     ) -> Result<(Self, CommandApdu), CardFault> {
         counter.count(step)?;
@@ -101,7 +81,7 @@ impl Pending {
     }
 }
 
-fn fetch_rules(profile: &CardProfile) -> FetchRules {
+fn fetch_rules(profile: &EapTlsProfile) -> FetchRules {
     FetchRules {
         cla: profile.cla,
         fetch_ins: profile.fetch_ins,

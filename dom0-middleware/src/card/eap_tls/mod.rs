@@ -15,7 +15,6 @@ pub mod closing;
 pub mod handshake;
 pub mod opening;
 
-mod answer;
 mod command;
 mod parameters;
 mod request;

@@ -3,14 +3,14 @@
 use proto::agent::Door;
 use proto::tls::ProtocolVersion;
 
-use crate::card::profile::CardProfile;
+use crate::card::profile::EapTlsProfile;
 use crate::card::report::CardFeatures;
 
 /// Everything the driver would otherwise have to draw, look up or assume.
 #[derive(Debug, Clone)]
 pub struct DriverParameters {
     /// How to speak to the card.
-    pub profile: CardProfile,
+    pub profile: EapTlsProfile,
     /// EAP identifier of the start packet; the next packets count on from it.
     pub first_identifier: u8,
     /// The time in the start packet, Unix seconds. Old cards put it into their random.
@@ -26,7 +26,7 @@ impl DriverParameters {
     /// Parameters with every step on.
     #[must_use]
     pub fn new(
-        profile: CardProfile,
+        profile: EapTlsProfile,
         first_identifier: u8,
         unix_time: u32,
         forgotten_session_id: [u8; 32],

@@ -7,11 +7,11 @@ use proto::apdu::CommandApdu;
 use proto::card::EapCardCommand;
 use proto::eap::{self, Code, EapPacket, EapTls, Method, Reassembled, Reassembly};
 
-use super::answer::Answer;
 use super::parameters::MAX_EMPTY_PACKETS;
+use crate::card::answer::Answer;
 use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep, EapProblem};
-use crate::card::profile::CardProfile;
+use crate::card::profile::EapTlsProfile;
 use crate::card::session_fault::HandshakeFault;
 
 /// EAP identifiers of a run, one for each packet, wrapping.
@@ -45,7 +45,7 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    pub(super) fn of(profile: &CardProfile, max_flight: usize) -> Self {
+    pub(super) fn of(profile: &EapTlsProfile, max_flight: usize) -> Self {
         Self {
             cla: profile.cla,
             segment_len: profile.segment_len.clamp(1, 255),

@@ -2,9 +2,8 @@
 
 use super::life::{Phase, Worker};
 use super::link::Link;
-use super::opening::{Expected, fresh_pin, open};
+use super::opening::{Expected, OpenCard, fresh_pin, open};
 use crate::card::adopted::AdoptedCard;
-use crate::card::eap_tls::opening::Opened;
 use crate::card::error::CardError;
 use crate::card::fingerprint::CardFingerprint;
 use crate::card::pin::PinSource;
@@ -13,7 +12,7 @@ use crate::card::transport::TransportError;
 
 /// A card that is open and is the right one.
 pub(super) struct Found {
-    pub(super) opened: Opened,
+    pub(super) opened: OpenCard,
     pub(super) fingerprint: CardFingerprint,
     /// Whether it became the right one just now.
     pub(super) adopted: bool,
@@ -47,7 +46,7 @@ impl Worker {
             fingerprint: fingerprint.as_ref().filter(|_| !order.adopt),
         };
         let ledger = self.records.pins.as_ref();
-        let (opened, found) = open(link, self.parameters(stand_in), &expected, ledger)?;
+        let (opened, found) = open(link, self.driver(stand_in), &expected, ledger)?;
         let adopted = fingerprint.as_ref() != Some(&found);
         let card = AdoptedCard {
             fingerprint: found.clone(),

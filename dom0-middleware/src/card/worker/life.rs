@@ -8,10 +8,13 @@ use tracing::{info, warn};
 
 use super::inbox::Inbox;
 use super::link::Link;
-use crate::card::eap_tls::opening::Opened;
+use super::opening::{Driver, OpenCard};
+use super::session::Orders;
 use crate::card::eap_tls::{DriverParameters, OfferedSession};
-use crate::card::error::{CardError, SessionError};
+use crate::card::error::CardError;
 use crate::card::handle::CardRecords;
+use crate::card::piv::PivParameters;
+use crate::card::profile::{CardProfile, EapTlsProfile};
 use crate::card::report::{Reopen, Reporter, WorkerCommand, WorkerReport};
 use crate::card::settings::CardSettings;
 use crate::card::transport::{CardSource, SourceTrouble, TransportError};
@@ -62,7 +65,7 @@ pub(super) enum Phase {
 
 pub(super) struct Ready {
     pub(super) link: Link,
-    pub(super) opened: Opened,
+    pub(super) opened: OpenCard,
     /// What this card offers instead of a session it was made to forget.
     pub(super) stand_in: [u8; 32],
 }
@@ -99,14 +102,11 @@ impl Worker {
                 Some(WorkerCommand::Stop) => stop = true,
                 Some(WorkerCommand::Start(job)) => {
                     let orders = self.serve(&job, &inbox);
-                    stop = orders.stop;
-                    orders
-                        .reopen
-                        .into_iter()
-                        .for_each(|order| self.reopen(order));
+                    stop = self.obey(orders);
                 }
                 Some(WorkerCommand::Sign(job)) => {
-                    self.refuse_use(job.use_id, SessionError::WrongDoor)
+                    let orders = self.sign(*job, &inbox);
+                    stop = self.obey(orders);
                 }
                 Some(WorkerCommand::Reopen(order)) => self.reopen(order),
                 Some(WorkerCommand::ForgetSession) => self.session = None,
@@ -115,6 +115,13 @@ impl Worker {
                 None => {}
             }
         }
+    }
+
+    /// Does what was ordered in the middle of a use; whether the worker ends.
+    fn obey(&mut self, orders: Orders) -> bool {
+        let reopen = orders.reopen;
+        reopen.into_iter().for_each(|order| self.reopen(order));
+        orders.stop
     }
 
     pub(super) fn tell(&self, report: WorkerReport) {
@@ -200,12 +207,12 @@ impl Worker {
 
     /// Opens a card that was just powered up. `before` is what it was when it last was ready, if
     /// it did not leave since.
-    fn open(&mut self, link: Link, before: Option<Opened>) {
+    fn open(&mut self, link: Link, before: Option<OpenCard>) {
         self.open_as(link, before, Reopen::default());
     }
 
     /// The same, with what the operator has just said about it.
-    pub(super) fn open_as(&mut self, mut link: Link, before: Option<Opened>, order: Reopen) {
+    pub(super) fn open_as(&mut self, mut link: Link, before: Option<OpenCard>, order: Reopen) {
         self.session = None;
         let mut stand_in = [0; 32];
         if SystemRandom::new().fill(&mut stand_in).is_err() {
@@ -219,16 +226,13 @@ impl Worker {
                 self.told = None;
                 let opened = found.opened;
                 if found.adopted || before.as_ref() != Some(&opened) {
-                    info!(
-                        seid = %self.settings.seid,
-                        identities = opened.identities.len(),
-                        "card is ready"
-                    );
+                    let identities = opened.identities();
+                    info!(seid = %self.settings.seid, identities = identities.len(), "card is ready");
                     self.tell(WorkerReport::Present {
                         atr: link.transport.atr().clone(),
-                        profile: self.settings.profile.name.clone(),
-                        identities: opened.identities.clone(),
-                        features: opened.capabilities.into(),
+                        profile: self.settings.profile.name().to_owned(),
+                        identities,
+                        features: opened.features(),
                         fingerprint: found.fingerprint,
                         adopted: found.adopted,
                     });
@@ -254,7 +258,7 @@ impl Worker {
     }
 
     /// Keeps a card that cannot be used, to try it again later.
-    fn set_aside(&mut self, link: Link, why: CardError) {
+    pub(super) fn set_aside(&mut self, link: Link, why: CardError) {
         warn!(seid = %self.settings.seid, error = %why, "card cannot be used");
         let wait = match why.awaits_pin() {
             true => PIN_CHECK,
@@ -291,7 +295,7 @@ impl Worker {
     }
 
     /// Cold reset and a new opening.
-    pub(super) fn recover(&mut self, mut link: Link, before: Option<Opened>) {
+    pub(super) fn recover(&mut self, mut link: Link, before: Option<OpenCard>) {
         match link.cold_reset() {
             Ok(()) => self.open(link, before),
             Err(error) => self.lose(error.into()),
@@ -305,18 +309,20 @@ impl Worker {
         std::mem::replace(&mut self.phase, absent)
     }
 
-    pub(super) fn parameters(&self, stand_in: [u8; 32]) -> DriverParameters {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let unix_time = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
-        // Any identifier will do: it only has to differ from packet to packet.
-        let first_identifier = stand_in[0];
-        DriverParameters::new(
-            self.settings.profile.clone(),
-            first_identifier,
-            unix_time,
-            stand_in,
-        )
+    pub(super) fn driver(&self, stand_in: [u8; 32]) -> Driver {
+        match &self.settings.profile {
+            CardProfile::EapTls(profile) => Driver::EapTls(parameters(profile, stand_in)),
+            CardProfile::Piv(profile) => Driver::Piv(PivParameters::new(profile.clone())),
+        }
     }
+}
+
+pub(super) fn parameters(profile: &EapTlsProfile, stand_in: [u8; 32]) -> DriverParameters {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let unix_time = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
+    // Any identifier will do: it only has to differ from packet to packet.
+    let first_identifier = stand_in[0];
+    DriverParameters::new(profile.clone(), first_identifier, unix_time, stand_in)
 }

@@ -11,6 +11,7 @@ mod link;
 mod opening;
 mod serve;
 mod session;
+mod sign;
 
 #[cfg(test)]
 mod tests;

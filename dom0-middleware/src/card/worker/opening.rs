@@ -1,13 +1,16 @@
 //! Opening a card with its PIN: at most one attempt, on record before it is made.
 
+use proto::apdu::Atr;
+use proto::card::Pin;
 use proto::id::Seid;
 
 use super::link::Link;
-use crate::card::eap_tls::DriverParameters;
-use crate::card::eap_tls::opening::{self, Opened, Step};
+use crate::card::eap_tls::{DriverParameters, opening as eap_tls};
 use crate::card::error::CardError;
 use crate::card::fingerprint::{CardFingerprint, Difference, Sight};
 use crate::card::pin::{OfferedPin, PinLedger, PinSource};
+use crate::card::piv::{PivParameters, opening as piv};
+use crate::card::report::{CardFeatures, CardIdentity};
 
 /// What is known of a card before it is opened.
 pub(super) struct Expected<'a> {
@@ -18,39 +21,120 @@ pub(super) struct Expected<'a> {
     pub(super) fingerprint: Option<&'a CardFingerprint>,
 }
 
+/// How to speak to the card.
+pub(super) enum Driver {
+    EapTls(DriverParameters),
+    Piv(PivParameters),
+}
+
+/// A card that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum OpenCard {
+    EapTls(eap_tls::Opened),
+    Piv(piv::Opened),
+}
+
 /// Opens the card behind `link`.
 pub(super) fn open(
+    link: &mut Link,
+    driver: Driver,
+    expected: &Expected<'_>,
+    ledger: &dyn PinLedger,
+) -> Result<(OpenCard, CardFingerprint), CardError> {
+    let opened = match driver {
+        Driver::EapTls(parameters) => open_eap_tls(link, parameters, expected, ledger)?,
+        Driver::Piv(parameters) => open_piv(link, parameters, expected, ledger)?,
+    };
+    let fingerprint = opened.fingerprint(link.transport.atr());
+    expected.check(|known| known.difference(&fingerprint))?;
+    Ok((opened, fingerprint))
+}
+
+fn open_eap_tls(
     link: &mut Link,
     parameters: DriverParameters,
     expected: &Expected<'_>,
     ledger: &dyn PinLedger,
-) -> Result<(Opened, CardFingerprint), CardError> {
-    let mut step = opening::begin(parameters)?;
+) -> Result<OpenCard, CardError> {
+    let mut step = eap_tls::begin(parameters)?;
     loop {
         step = match step {
-            Step::Transmit(opening, command) => {
+            eap_tls::Step::Transmit(opening, command) => {
                 let response = link.transmit_step(&command, opening.step())?;
                 opening.on_response(response)?
             }
-            Step::NeedPin(opening) => {
+            eap_tls::Step::NeedPin(opening) => {
                 let sight = Sight::new(link.transport.atr(), opening.application());
                 expected.check(|known| known.difference_at_sight(&sight))?;
-                let pin = fresh_pin(expected, ledger)?;
-                ledger.record_attempt(expected.seid, &pin)?;
-                opening.with_pin(&pin.pin)?
+                opening.with_pin(&pin_to_send(expected, ledger)?)?
             }
-            Step::PinAccepted(opening) => {
+            eap_tls::Step::PinAccepted(opening) => {
                 ledger.record_accepted(expected.seid)?;
                 opening.proceed()?
             }
-            Step::Opened(opened) => {
-                let sight = Sight::new(link.transport.atr(), &opened.application);
-                let fingerprint = sight.with_identities(&opened.identities);
-                expected.check(|known| known.difference(&fingerprint))?;
-                return Ok((opened, fingerprint));
-            }
+            eap_tls::Step::Opened(opened) => return Ok(OpenCard::EapTls(opened)),
         };
     }
+}
+
+fn open_piv(
+    link: &mut Link,
+    parameters: PivParameters,
+    expected: &Expected<'_>,
+    ledger: &dyn PinLedger,
+) -> Result<OpenCard, CardError> {
+    let mut step = piv::begin(parameters)?;
+    loop {
+        step = match step {
+            piv::Step::Transmit(opening, command) => {
+                let response = link.transmit_step(&command, opening.step())?;
+                opening.on_response(response)?
+            }
+            piv::Step::NeedPin(opening) => {
+                let fingerprint = fingerprint_of_piv(link.transport.atr(), opening.seen());
+                expected.check(|known| known.difference(&fingerprint))?;
+                opening.with_pin(&pin_to_send(expected, ledger)?)?
+            }
+            piv::Step::PinAccepted(opening) => {
+                ledger.record_accepted(expected.seid)?;
+                opening.proceed()?
+            }
+            piv::Step::Opened(opened) => return Ok(OpenCard::Piv(opened)),
+        };
+    }
+}
+
+impl OpenCard {
+    /// What it holds.
+    pub(super) fn identities(&self) -> Vec<CardIdentity> {
+        match self {
+            Self::EapTls(opened) => opened.identities.clone(),
+            Self::Piv(opened) => opened.identities(),
+        }
+    }
+
+    /// What it can carry.
+    pub(super) fn features(&self) -> CardFeatures {
+        match self {
+            Self::EapTls(opened) => opened.capabilities.into(),
+            Self::Piv(_) => CardFeatures::PIV,
+        }
+    }
+
+    fn fingerprint(&self, atr: &Atr) -> CardFingerprint {
+        match self {
+            Self::EapTls(opened) => {
+                Sight::new(atr, &opened.application).with_identities(&opened.identities)
+            }
+            Self::Piv(opened) => fingerprint_of_piv(atr, opened),
+        }
+    }
+}
+
+fn fingerprint_of_piv(atr: &Atr, opened: &piv::Opened) -> CardFingerprint {
+    Sight::new(atr, &opened.application)
+        .with_chuid(opened.chuid.as_ref())
+        .with_identities(&opened.identities())
 }
 
 impl Expected<'_> {
@@ -78,4 +162,14 @@ pub(super) fn fresh_pin(
         return Err(CardError::PinSpent);
     }
     Ok(pin)
+}
+
+/// The PIN, if it may be sent, once the attempt is on record.
+pub(super) fn pin_to_send(
+    expected: &Expected<'_>,
+    ledger: &dyn PinLedger,
+) -> Result<Pin, CardError> {
+    let offered = fresh_pin(expected, ledger)?;
+    ledger.record_attempt(expected.seid, &offered)?;
+    Ok(offered.pin)
 }

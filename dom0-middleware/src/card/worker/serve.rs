@@ -8,57 +8,73 @@ use rustls_pki_types::UnixTime;
 use tracing::{debug, warn};
 
 use super::inbox::Inbox;
-use super::life::{Phase, Ready, Worker};
+use super::life::{Phase, Ready, Worker, parameters};
 use super::link::Link;
+use super::opening::OpenCard;
 use super::session::{Orders, Use};
 use crate::card::eap_tls::handshake::{self, Completed, Failure};
 use crate::card::eap_tls::{HandshakeRequest, OptionalSteps, closing};
 use crate::card::error::SessionError;
 use crate::card::job::{Job, UseId};
+use crate::card::profile::{CardProfile, EapTlsProfile};
 use crate::card::report::{CardSession, WorkerReport};
 use crate::card::trust::{PeerVerifier, Trust, TrustError};
 
 impl Worker {
-    /// Runs one use from start to [`WorkerReport::Free`].
+    /// Runs one handshake from start to [`WorkerReport::Free`].
     pub(super) fn serve(&mut self, job: &Job, inbox: &Inbox) -> Orders {
-        let use_id = job.use_id;
-        let error = match self.take_phase() {
-            Phase::Ready(ready) => return self.serve_ready(ready, job, inbox),
+        let CardProfile::EapTls(profile) = self.settings.profile.clone() else {
+            return self.refuse_use(job.use_id, SessionError::WrongDoor);
+        };
+        match self.take_ready() {
+            Ok(ready) => self.serve_ready(ready, &profile, job, inbox),
+            Err(error) => self.refuse_use(job.use_id, error),
+        }
+    }
+
+    /// The card, if it is ready; else why not.
+    pub(super) fn take_ready(&mut self) -> Result<Ready, SessionError> {
+        let (phase, error) = match self.take_phase() {
+            Phase::Ready(ready) => return Ok(ready),
             Phase::Unusable {
                 link,
                 why,
                 retry_at,
             } => {
                 let error = SessionError::of_unusable_card(&why);
-                self.phase = Phase::Unusable {
+                let phase = Phase::Unusable {
                     link,
                     why,
                     retry_at,
                 };
-                error
+                (phase, error)
             }
-            absent @ Phase::Absent { .. } => {
-                self.phase = absent;
-                SessionError::NoCard
-            }
+            absent @ Phase::Absent { .. } => (absent, SessionError::NoCard),
         };
-        self.refuse_use(use_id, error);
-        Orders::default()
+        self.phase = phase;
+        Err(error)
     }
 
     /// Says no to a use before it has touched the card.
-    pub(super) fn refuse_use(&self, use_id: UseId, error: SessionError) {
+    pub(super) fn refuse_use(&self, use_id: UseId, error: SessionError) -> Orders {
         self.tell_failure(use_id, error, None);
         self.tell(WorkerReport::Free {
             use_id,
             card_time: Duration::ZERO,
         });
+        Orders::default()
     }
 
-    fn serve_ready(&mut self, mut ready: Ready, job: &Job, inbox: &Inbox) -> Orders {
+    fn serve_ready(
+        &mut self,
+        mut ready: Ready,
+        profile: &EapTlsProfile,
+        job: &Job,
+        inbox: &Inbox,
+    ) -> Orders {
         let use_id = job.use_id;
         ready.link.restart_clock();
-        let outcome = self.run_handshake(&mut ready, job, inbox);
+        let outcome = self.run_handshake(&mut ready, profile, job, inbox);
         let recover = match outcome.result {
             Ok(completed) => {
                 self.session = completed.session.clone();
@@ -80,7 +96,7 @@ impl Worker {
         if outcome.orders.forget_session {
             self.session = None;
         }
-        let at_rest = !recover && (!outcome.touched || self.close(&mut ready.link, job));
+        let at_rest = !recover && (!outcome.touched || self.close(&mut ready.link, profile, job));
         let card_time = ready.link.card_time();
         if at_rest {
             self.phase = Phase::Ready(ready);
@@ -91,14 +107,27 @@ impl Worker {
         outcome.orders
     }
 
-    fn run_handshake(&mut self, ready: &mut Ready, job: &Job, inbox: &Inbox) -> Outcome {
-        let first = handshake::begin(
-            HandshakeRequest::from(job),
-            self.parameters(ready.stand_in),
-            ready.opened.capabilities,
-            Arc::new(TrustNow(Arc::clone(&job.trust))),
-            self.session.take(),
-        );
+    fn run_handshake(
+        &mut self,
+        ready: &mut Ready,
+        profile: &EapTlsProfile,
+        job: &Job,
+        inbox: &Inbox,
+    ) -> Outcome {
+        let first = match &ready.opened {
+            OpenCard::EapTls(opened) => handshake::begin(
+                HandshakeRequest::from(job),
+                parameters(profile, ready.stand_in),
+                opened.capabilities,
+                Arc::new(TrustNow(Arc::clone(&job.trust))),
+                self.session.take(),
+            ),
+            OpenCard::Piv(_) => Err(Box::new(Failure {
+                error: SessionError::WrongDoor,
+                alert: None,
+                session: None,
+            })),
+        };
         let first = match first {
             Ok(step) => step,
             Err(failure) => {
@@ -132,9 +161,9 @@ impl Worker {
     }
 
     /// Reset-State and Set-Identity; whether the card is at rest.
-    fn close(&self, link: &mut Link, job: &Job) -> bool {
+    fn close(&self, link: &mut Link, profile: &EapTlsProfile, job: &Job) -> bool {
         let steps = OptionalSteps::default();
-        let first = closing::begin(&self.settings.profile, steps, job.identity.clone());
+        let first = closing::begin(profile, steps, job.identity.clone());
         match link.close(first) {
             Ok(()) => true,
             Err(error) => {
@@ -159,8 +188,8 @@ impl Worker {
         self.tell(WorkerReport::Established { use_id, session });
     }
 
-    fn tell_failure(&self, use_id: UseId, error: SessionError, alert: Option<Vec<u8>>) {
-        debug!(seid = %self.settings.seid, %use_id, %error, "handshake failed");
+    pub(super) fn tell_failure(&self, use_id: UseId, error: SessionError, alert: Option<Vec<u8>>) {
+        debug!(seid = %self.settings.seid, %use_id, %error, "use of the card failed");
         self.tell(WorkerReport::Failed {
             use_id,
             error,

@@ -118,7 +118,7 @@ impl Use<'_> {
     }
 
     /// Notes what the broker has said meanwhile, without waiting.
-    fn take_orders(&mut self) {
+    pub(super) fn take_orders(&mut self) {
         while !self.orders.stop
             && let Some(command) = self.inbox.poll()
         {
@@ -157,7 +157,7 @@ impl Use<'_> {
         });
     }
 
-    fn interruption(&self) -> Option<SessionError> {
+    pub(super) fn interruption(&self) -> Option<SessionError> {
         if self.orders.stop {
             return Some(SessionError::Stopped);
         }

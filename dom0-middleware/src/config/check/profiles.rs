@@ -6,9 +6,9 @@ use proto::apdu::CommandApdu;
 use toml::Spanned;
 
 use super::{Check, listed};
-use crate::card::{CardProfile, ExportCommand};
+use crate::card::{CardProfile, EapTlsProfile, ExportCommand, PivProfile};
 use crate::config::error::ConfigError;
-use crate::config::file::ProfileTable;
+use crate::config::file::{ProfileBase, ProfileTable};
 use crate::config::value::{Bytes, Text};
 
 /// Profiles of the configuration, by name.
@@ -48,7 +48,7 @@ impl Check<'_> {
                 let problem = format!(
                     "no profile \"{}\"; there is {}",
                     name.get_ref(),
-                    listed(["eap-tls"].into_iter().chain(known))
+                    listed(CardProfile::BUILTIN.into_iter().chain(known))
                 );
                 self.error(name.span(), "card.profile", problem)
             })
@@ -56,7 +56,23 @@ impl Check<'_> {
 
     /// The built-in profile with what the table says otherwise.
     fn one_profile(&self, table: ProfileTable) -> Result<CardProfile, ConfigError> {
-        let mut profile = CardProfile::eap_tls();
+        let span = table.name.span();
+        match table.base {
+            ProfileBase::EapTls if table.extended_length.is_some() => {
+                let problem = "only base = \"piv\" has extended_length";
+                Err(self.error(span, "profile.extended_length", problem))
+            }
+            ProfileBase::EapTls => self.eap_tls_profile(table).map(CardProfile::EapTls),
+            ProfileBase::Piv if !has_piv_keys_alone(&table) => {
+                let problem = "base = \"piv\" has aid and extended_length, and nothing else";
+                Err(self.error(span, "profile.base", problem))
+            }
+            ProfileBase::Piv => Ok(CardProfile::Piv(piv_profile(table))),
+        }
+    }
+
+    fn eap_tls_profile(&self, table: ProfileTable) -> Result<EapTlsProfile, ConfigError> {
+        let mut profile = EapTlsProfile::builtin();
         profile.name = table.name.into_inner();
         if let Some(Text(aid)) = table.aid {
             profile.aid = aid;
@@ -121,4 +137,53 @@ fn set<T>(value: &mut T, given: Option<T>) {
     if let Some(given) = given {
         *value = given;
     }
+}
+
+fn piv_profile(table: ProfileTable) -> PivProfile {
+    let mut profile = PivProfile::builtin();
+    profile.name = table.name.into_inner();
+    if let Some(Text(aid)) = table.aid {
+        profile.aid = aid;
+    }
+    set(&mut profile.extended_length, table.extended_length);
+    profile
+}
+
+/// Whether the table has no key that only cards know that make handshakes.
+fn has_piv_keys_alone(table: &ProfileTable) -> bool {
+    let ProfileTable {
+        name: _,
+        base: _,
+        aid: _,
+        extended_length: _,
+        cla,
+        pin_form,
+        segment_len,
+        fragment_len,
+        fetch_ins,
+        fetch_fallback,
+        reset_state,
+        draft26_states,
+        read_certificates,
+        probe_parameters,
+        store_session_id,
+        export_suite,
+        export_key_block,
+    } = table;
+    let switches = [
+        fetch_fallback,
+        reset_state,
+        draft26_states,
+        read_certificates,
+        probe_parameters,
+        store_session_id,
+    ];
+    cla.is_none()
+        && pin_form.is_none()
+        && segment_len.is_none()
+        && fragment_len.is_none()
+        && fetch_ins.is_none()
+        && switches.iter().all(|switch| switch.is_none())
+        && export_suite.is_none()
+        && export_key_block.is_none()
 }

@@ -8,7 +8,7 @@ use super::export::{Exporting, export};
 use super::machine::{CardState, Next, ServerState};
 use super::server_flight::ExpectLastFlight;
 use super::server_hello::KeyShape;
-use crate::card::eap_tls::answer::Answer;
+use crate::card::answer::Answer;
 use crate::card::eap_tls::resumption::OfferedSession;
 use crate::card::eap_tls::talk::{Talk, Talked};
 use crate::card::error::SessionError;

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::machine::{CardState, Next, ServerState};
 use super::preparation::forget_and_start_again;
 use super::server_flight::ExpectFirstFlight;
-use crate::card::eap_tls::answer::Answer;
+use crate::card::answer::Answer;
 use crate::card::eap_tls::resumption::Offer;
 use crate::card::eap_tls::talk::{Talk, Talked};
 use crate::card::error::SessionError;

@@ -6,7 +6,7 @@ use proto::apdu::CommandApdu;
 use proto::tls::{Alert, ProtocolVersion};
 
 use crate::card::alert;
-use crate::card::eap_tls::command::Counter;
+use crate::card::counter::Counter;
 use crate::card::eap_tls::parameters::{Capabilities, DriverParameters, MAX_COMMANDS};
 use crate::card::eap_tls::request::HandshakeRequest;
 use crate::card::eap_tls::resumption::OfferedSession;

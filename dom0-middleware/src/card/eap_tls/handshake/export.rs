@@ -12,7 +12,7 @@ use super::context::Context;
 use super::machine::{CardState, Completed, Next};
 use super::server_hello::KeyShape;
 use super::tls13_export::ask_server_certificates;
-use crate::card::eap_tls::answer::Answer;
+use crate::card::answer::Answer;
 use crate::card::eap_tls::resumption::OfferedSession;
 use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep};

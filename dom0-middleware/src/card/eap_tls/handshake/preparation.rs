@@ -10,7 +10,7 @@ use proto::tls::ProtocolVersion;
 use super::client_hello::ExpectClientHello;
 use super::context::{Context, Forgetting};
 use super::machine::{CardState, Next};
-use crate::card::eap_tls::answer::Answer;
+use crate::card::answer::Answer;
 use crate::card::eap_tls::parameters::MIN_VERSION;
 use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep};

@@ -19,7 +19,7 @@ use super::context::Context;
 use super::export::{Exporting, ask_suite, state_of};
 use super::machine::{CardState, Next, ServerState};
 use super::server_hello;
-use crate::card::eap_tls::answer::Answer;
+use crate::card::answer::Answer;
 use crate::card::eap_tls::talk::{Talk, Talked};
 use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep};

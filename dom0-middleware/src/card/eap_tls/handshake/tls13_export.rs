@@ -11,7 +11,7 @@ use super::context::Context;
 use super::export::{Exporting, ask_key_block, exported};
 use super::machine::{CardState, Next};
 use super::server_hello::check_alpn;
-use crate::card::eap_tls::answer::Answer;
+use crate::card::answer::Answer;
 use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep};
 

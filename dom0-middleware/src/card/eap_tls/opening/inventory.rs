@@ -10,7 +10,7 @@ use x509_parser::parse_x509_certificate;
 use super::machine::{Context, Next, State};
 use super::pin_state::pin_wanted;
 use super::probes::probe;
-use crate::card::eap_tls::answer::Answer;
+use crate::card::answer::Answer;
 use crate::card::eap_tls::parameters::MAX_IDENTITIES;
 use crate::card::error::CardError;
 use crate::card::fault::CardStep;

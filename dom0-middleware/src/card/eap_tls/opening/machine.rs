@@ -10,7 +10,8 @@ use super::pin_state::{ExpectPinState, ExpectPinVerified, ExpectSelected, verify
 use super::probes::{
     ExpectParametersProbe, ExpectSessionIdProbe, ExpectStateProbe, ExpectVersionsProbe,
 };
-use crate::card::eap_tls::command::{Counter, Pending, Progress};
+use crate::card::counter::Counter;
+use crate::card::eap_tls::command::{Pending, Progress};
 use crate::card::eap_tls::parameters::{Capabilities, DriverParameters, MAX_OPENING_COMMANDS};
 use crate::card::error::CardError;
 use crate::card::fault::CardStep;

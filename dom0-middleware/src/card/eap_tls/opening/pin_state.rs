@@ -6,10 +6,10 @@ use sha2::{Digest, Sha256};
 
 use super::inventory::list;
 use super::machine::{Context, Next, State};
-use crate::card::eap_tls::answer::Answer;
+use crate::card::answer::Answer;
 use crate::card::error::CardError;
 use crate::card::fault::CardStep;
-use crate::card::profile::CardProfile;
+use crate::card::profile::EapTlsProfile;
 
 /// Awaits the answer to SELECT.
 pub(super) struct ExpectSelected;
@@ -92,7 +92,7 @@ impl ExpectPinVerified {
 }
 
 /// VERIFY of the user PIN.
-pub(super) fn verify_command(profile: &CardProfile, pin: Pin) -> CommandApdu {
+pub(super) fn verify_command(profile: &EapTlsProfile, pin: Pin) -> CommandApdu {
     let (holder, form) = (PinHolder::User, profile.pin_form);
     EapCardCommand::VerifyPin { holder, pin, form }
         .to_apdu(profile.cla)

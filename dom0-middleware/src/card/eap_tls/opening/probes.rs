@@ -6,7 +6,7 @@ use proto::card::{EapCardCommand, NextHandshake};
 use proto::tls::ProtocolVersion;
 
 use super::machine::{Context, Next, State};
-use crate::card::eap_tls::answer::Answer;
+use crate::card::answer::Answer;
 use crate::card::error::CardError;
 use crate::card::fault::CardStep;
 

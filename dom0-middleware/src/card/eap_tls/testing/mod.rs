@@ -11,7 +11,7 @@ use proto::tls::ProtocolVersion;
 
 pub(in crate::card) use self::card::{Answers, FakeCard};
 use super::{Capabilities, DriverParameters, HandshakeRequest};
-use crate::card::profile::CardProfile;
+use crate::card::profile::EapTlsProfile;
 use crate::card::trust::{PeerVerifier, TrustError};
 
 /// SHA-256 of what [`tls::CLIENT_CERTIFICATE`] is.
@@ -39,7 +39,7 @@ pub(in crate::card) fn request() -> HandshakeRequest {
 
 /// Parameters with every step on.
 pub(in crate::card) fn parameters() -> DriverParameters {
-    DriverParameters::new(CardProfile::eap_tls(), 0xFE, 0x6B00_0000, [9; 32])
+    DriverParameters::new(EapTlsProfile::builtin(), 0xFE, 0x6B00_0000, [9; 32])
 }
 
 /// What a [`FakeCard`] with every switch on is found to have.

@@ -4,6 +4,7 @@
 mod adoption;
 mod bench;
 mod pin_sequences;
+mod piv;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +18,7 @@ use crate::card::eap_tls::testing::tls::Server;
 use crate::card::error::{CardError, SessionError};
 use crate::card::fault::CardFault;
 use crate::card::fingerprint::Difference;
-use crate::card::job::UseId;
+use crate::card::job::{SignJob, UseId};
 use crate::card::pin::PinSource;
 use crate::card::report::{Reopen, WorkerCommand, WorkerReport};
 use crate::card::transport::TransportError;
@@ -342,4 +343,21 @@ fn a_stopped_worker_ends_its_use_and_its_thread() {
         1,
         "the worker has let the card go"
     );
+}
+
+#[test]
+fn a_card_that_makes_handshakes_signs_nothing() {
+    let mut bench = Bench::new();
+    bench.await_present();
+    let use_id = UseId(99);
+    bench.send(WorkerCommand::Sign(Box::new(SignJob {
+        use_id,
+        identity: "alice".parse().expect("a name"),
+        scheme: rustls::SignatureScheme::RSA_PSS_SHA256,
+        message: vec![1],
+        client_certificate_sha256: [0; 32],
+    })));
+    assert_eq!(bench.await_failure(use_id).0, SessionError::WrongDoor);
+    bench.await_free(use_id);
+    bench.full();
 }

@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 
 use proto::apdu::{Atr, CommandApdu, ResponseApdu};
 use proto::id::Seid;
+use proto::piv::{self, KeyAlgorithm};
 
 use super::bench::write_pin;
 use crate::card::eap_tls::testing::{FakeCard, parameters};
 use crate::card::error::CardError;
 use crate::card::pin::{MemoryPinLedger, PinLedger, PinSource};
+use crate::card::piv::PivParameters;
+use crate::card::piv::testing::{FakePivCard, Held};
+use crate::card::profile::PivProfile;
 use crate::card::transport::{CardTransport, TransportError};
 use crate::card::worker::link::Link;
-use crate::card::worker::opening::{Expected, open};
+use crate::card::worker::opening::{Driver, Expected, open};
 
 /// What happens between two openings of the card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,25 @@ const LENGTH: u32 = 4;
 
 #[test]
 fn in_every_order_a_pin_costs_one_try_and_never_the_last() {
+    all_sequences(|tries| {
+        AnyCard::EapTls(Box::new(FakeCard {
+            tries,
+            ..FakeCard::default()
+        }))
+    });
+}
+
+#[test]
+fn so_it_is_with_piv_cards() {
+    all_sequences(|tries| {
+        let key = Held::curve(KeyAlgorithm::P256);
+        let mut card = FakePivCard::with([(piv::Slot::KeyManagement, key)]);
+        (card.tries, card.pin) = (tries, digits(true).into());
+        AnyCard::Piv(Box::new(card))
+    });
+}
+
+fn all_sequences(card: impl Fn(u8) -> AnyCard) {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("pin");
     let mut opened = 0;
@@ -47,7 +70,7 @@ fn in_every_order_a_pin_costs_one_try_and_never_the_last() {
         let sequence: Vec<Between> = (0..LENGTH).map(between).collect();
         for tries in 0..=3 {
             for begins_right in [true, false] {
-                opened += run(&file, &sequence, tries, begins_right);
+                opened += run(card(tries), &file, &sequence, tries, begins_right);
             }
         }
     }
@@ -55,12 +78,9 @@ fn in_every_order_a_pin_costs_one_try_and_never_the_last() {
 }
 
 /// Opens the card before each event and after the last; says how often it opened.
-fn run(file: &Path, sequence: &[Between], tries: u8, begins_right: bool) -> usize {
+fn run(card: AnyCard, file: &Path, sequence: &[Between], tries: u8, begins_right: bool) -> usize {
     let context = format!("{tries} tries, right at first: {begins_right}, {sequence:?}");
-    let card = Slot(Arc::new(Mutex::new(FakeCard {
-        tries,
-        ..FakeCard::default()
-    })));
+    let card = Slot(Arc::new(Mutex::new(card)));
     let ledger = MemoryPinLedger::new().expect("randomness");
     let seid: Seid = "se-00".parse().expect("a SEID");
     let source = PinSource::File(file.to_owned());
@@ -75,7 +95,7 @@ fn run(file: &Path, sequence: &[Between], tries: u8, begins_right: bool) -> usiz
     let mut opened = 0;
     write_pin(file, digits(is_right));
     for between in sequence {
-        let tries = card.lock().tries;
+        let tries = card.lock().tries();
         let sent_before = verifies(&card);
         card.lock().reset();
         let transport = SlotTransport {
@@ -83,7 +103,8 @@ fn run(file: &Path, sequence: &[Between], tries: u8, begins_right: bool) -> usiz
             atr: Atr::decode(&[0x3B, 0x00]).expect("an ATR"),
         };
         let mut link = Link::new(Box::new(transport), Duration::from_secs(1));
-        let result = open(&mut link, parameters(), &expected, &ledger);
+        let driver = card.lock().driver();
+        let result = open(&mut link, driver, &expected, &ledger);
         let sent = verifies(&card) - sent_before;
         assert!(sent <= 1, "sent {sent} times: {context}");
         assert!(sent == 0 || tries >= 2, "the last try was spent: {context}");
@@ -102,7 +123,8 @@ fn run(file: &Path, sequence: &[Between], tries: u8, begins_right: bool) -> usiz
             }
             Err(error) => {
                 let refused = [CardError::LastPinTry, CardError::PinSpent];
-                assert!(refused.contains(&error), "{error}: {context}");
+                let blocked = tries == 0 && error == CardError::PinBlocked;
+                assert!(blocked || refused.contains(&error), "{error}: {context}");
             }
         }
         match between {
@@ -127,14 +149,53 @@ fn digits(is_right: bool) -> &'static str {
 }
 
 fn verifies(card: &Slot) -> usize {
-    card.lock().count(0x20, 0)
+    match &*card.lock() {
+        AnyCard::EapTls(card) => card.count(0x20, 0),
+        AnyCard::Piv(card) => card.count(0x20),
+    }
+}
+
+/// A card at either door.
+enum AnyCard {
+    EapTls(Box<FakeCard>),
+    Piv(Box<FakePivCard>),
+}
+
+impl AnyCard {
+    fn tries(&self) -> u8 {
+        match self {
+            Self::EapTls(card) => card.tries,
+            Self::Piv(card) => card.tries,
+        }
+    }
+
+    fn driver(&self) -> Driver {
+        match self {
+            Self::EapTls(_) => Driver::EapTls(parameters()),
+            Self::Piv(_) => Driver::Piv(PivParameters::new(PivProfile::builtin())),
+        }
+    }
+
+    fn reset(&mut self) {
+        match self {
+            Self::EapTls(card) => card.reset(),
+            Self::Piv(card) => card.reset(),
+        }
+    }
+
+    fn transmit(&mut self, command: &CommandApdu) -> ResponseApdu {
+        match self {
+            Self::EapTls(card) => card.transmit(command),
+            Self::Piv(card) => card.transmit(command),
+        }
+    }
 }
 
 #[derive(Clone)]
-struct Slot(Arc<Mutex<FakeCard>>);
+struct Slot(Arc<Mutex<AnyCard>>);
 
 impl Slot {
-    fn lock(&self) -> MutexGuard<'_, FakeCard> {
+    fn lock(&self) -> MutexGuard<'_, AnyCard> {
         self.0.lock().expect("no panic under the lock")
     }
 }

@@ -1,0 +1,30 @@
+//! What the machines are told, and how far they go.
+
+use crate::card::profile::PivProfile;
+
+/// The fixed terms of a machine.
+#[derive(Debug, Clone)]
+pub struct PivParameters {
+    /// How to speak to the card.
+    pub profile: PivProfile,
+}
+
+impl PivParameters {
+    /// Those of a card with this profile.
+    #[must_use]
+    pub fn new(profile: PivProfile) -> Self {
+        Self { profile }
+    }
+}
+
+/// The longest answer to one command, in bytes: a certificate's object, and room around it.
+pub(super) const MAX_ANSWER: usize = 17_000;
+
+/// Commands spent on one answer: some cards give 128 bytes at a time.
+pub(super) const MAX_FETCHES: usize = 160;
+
+/// All commands of an opening: 24 certificates of MAX_ANSWER bytes and what is around them.
+pub(super) const MAX_OPENING_COMMANDS: u32 = 4096;
+
+/// All commands of a signature: three links and their answer, twice, and the PIN between.
+pub(super) const MAX_SIGNING_COMMANDS: u32 = 64;
