@@ -111,6 +111,14 @@ impl ChainPlan {
             .guest(GuestPlan::new("web01").bound("se-00", "web01"))
     }
 
+    /// The same with a PIV card, whose identity is the key in slot `9a`.
+    #[must_use]
+    pub fn single_piv(key: KeyKind) -> Self {
+        Self::new()
+            .card(CardPlan::piv("se-00").identity("9a", key))
+            .guest(GuestPlan::new("web01").bound("se-00", "9a"))
+    }
+
     /// One more card.
     #[must_use]
     pub fn card(mut self, card: CardPlan) -> Self {
