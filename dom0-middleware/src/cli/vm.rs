@@ -80,7 +80,7 @@ fn fingerprint(text: &str) -> Result<String, &'static str> {
 pub(crate) struct BindArgs {
     #[command(flatten)]
     pub(crate) vm: VmArgs,
-    /// The card
+    /// The card; several are a pool, of which each handshake gets the one that is done first
     #[arg(long = "card", value_name = "SEID", required = true)]
     pub(crate) cards: Vec<Seid>,
     /// An identity on the card; default: the only one it holds
