@@ -41,7 +41,7 @@ pub(super) enum Seen {
     Audited(AuditEvent),
     Delivered(ConnId, SessionId),
     Withdrawn(ConnId),
-    Engine(SessionId, EngineCommand),
+    Engine(ConnId, SessionId, EngineCommand),
     Unresumable(Unresumable),
 }
 
@@ -265,8 +265,10 @@ impl Bench {
                 }
                 Action::Audit(record) => Seen::Audited(record),
                 Action::Engine {
-                    session, command, ..
-                } => Seen::Engine(session, command),
+                    conn,
+                    session,
+                    command,
+                } => Seen::Engine(conn, session, command),
                 Action::ForgetResumption(which) => Seen::Unresumable(which),
                 Action::TokenSeen { .. } => continue,
                 Action::WithdrawKeys { conn } => Seen::Withdrawn(conn),
@@ -495,7 +497,7 @@ impl Bench {
     /// What was ordered of engines since this was last asked; everything seen is forgotten.
     pub(super) fn engine_orders(&mut self) -> Vec<(u32, EngineCommand)> {
         let order = |seen| match seen {
-            Seen::Engine(session, command) => Some((session.0, command)),
+            Seen::Engine(_, session, command) => Some((session.0, command)),
             _ => None,
         };
         self.seen.drain(..).filter_map(order).collect()

@@ -145,7 +145,7 @@ fn a_right_that_ends_ends_the_handshake_wherever_it_is_and_what_could_be_resumed
         bench.handle(Event::Unbound { binding });
         let is_purge = |seen: &Seen| matches!(seen, Seen::Unresumable(Unresumable::Domain(of)) if *of == uuid(A));
         assert!(bench.seen.iter().any(is_purge), "{stage}");
-        let is_forgotten = |seen: &Seen| matches!(seen, Seen::Engine(_, EngineCommand::Forget));
+        let is_forgotten = |seen: &Seen| matches!(seen, Seen::Engine(_, _, EngineCommand::Forget));
         assert!(bench.seen.iter().any(is_forgotten), "{stage}");
         assert_eq!(bench.refusals(), [(Some(1), RefusalCode::NotBound)]);
         bench.engine_establishes(conn, 1);

@@ -18,8 +18,9 @@ mod world;
 
 use std::collections::HashSet;
 
-use self::step::{Alphabet, Answer, Step};
+use self::step::{Alphabet, Answer, EngineWork, Setting, Step};
 use self::world::World;
+use crate::card::Door;
 
 /// What a search has seen, so that no test passes because nothing happened.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,21 +34,32 @@ struct Seen {
 
 /// Goes through everything that can happen in `depth` events after `beginning`.
 fn search(alphabet: Alphabet, beginning: &[Step], depth: usize) -> Seen {
+    let door = Door::EapTls;
+    search_in(Setting { alphabet, door }, beginning, depth)
+}
+
+/// The same with a card that only signs.
+fn search_signing(alphabet: Alphabet, beginning: &[Step], depth: usize) -> Seen {
+    let door = Door::Piv;
+    search_in(Setting { alphabet, door }, beginning, depth)
+}
+
+fn search_in(setting: Setting, beginning: &[Step], depth: usize) -> Seen {
     let depth = depth + more_depth();
-    let mut known = HashSet::from([World::after(alphabet, beginning).key()]);
+    let mut known = HashSet::from([World::after(setting, beginning).key()]);
     let mut seen = Seen::default();
     let mut level: Vec<Vec<Step>> = vec![beginning.to_vec()];
     for _ in 0..depth {
         let mut next = Vec::new();
         for path in level {
-            for step in World::after(alphabet, &path).steps() {
+            for step in World::after(setting, &path).steps() {
                 let mut longer = path.clone();
                 longer.push(step);
-                let world = World::after(alphabet, &longer);
+                let world = World::after(setting, &longer);
                 if known.insert(world.key()) {
                     seen.count(&world);
                     world.ends_well_with_everybody();
-                    World::after(alphabet, &longer).ends_well_with_nobody();
+                    World::after(setting, &longer).ends_well_with_nobody();
                     next.push(longer);
                 }
             }
@@ -56,7 +68,7 @@ fn search(alphabet: Alphabet, beginning: &[Step], depth: usize) -> Seen {
     }
     seen.states = known.len();
     let events = beginning.len();
-    println!("{alphabet:?}, {depth} events after {events}: {seen:?}");
+    println!("{setting:?}, {depth} events after {events}: {seen:?}");
     seen
 }
 
@@ -75,6 +87,21 @@ const CROWDED: [Step; 7] = [
     Step::Read(0, Answer::True),
     Step::Open(2),
     Step::Read(0, Answer::True),
+];
+
+/// One session has the card for its signature, the others have said their ClientHello.
+const SIGNING: [Step; 11] = [
+    Step::Open(0),
+    Step::Read(0, Answer::True),
+    Step::Engine(0, EngineWork::Speak),
+    Step::Engine(0, EngineWork::WantSignature),
+    Step::Read(0, Answer::True),
+    Step::Open(1),
+    Step::Read(0, Answer::True),
+    Step::Engine(1, EngineWork::Speak),
+    Step::Open(2),
+    Step::Read(0, Answer::True),
+    Step::Engine(2, EngineWork::Speak),
 ];
 
 impl Seen {
@@ -132,4 +159,28 @@ fn time_that_runs_out_for_those_who_wait_in_any_order() {
     let seen = search(Alphabet::Time, &CROWDED, 6);
     seen.expect_all_but_stuck();
     assert_ne!(seen.stuck, 0, "no worker hung");
+}
+
+#[test]
+fn signatures_in_any_order() {
+    search_signing(Alphabet::Plain, &[], 7).expect_all_but_stuck();
+    search_signing(Alphabet::Plain, &SIGNING, 4).expect_all_but_stuck();
+}
+
+#[test]
+fn a_signing_card_that_comes_and_goes_in_any_order() {
+    search_signing(Alphabet::Card, &[], 6).expect_all_but_stuck();
+    search_signing(Alphabet::Card, &SIGNING, 4).expect_all_but_stuck();
+}
+
+#[test]
+fn rights_that_end_around_signatures_in_any_order() {
+    search_signing(Alphabet::Rights, &[], 6).expect_all_but_stuck();
+    search_signing(Alphabet::Rights, &SIGNING, 4).expect_all_but_stuck();
+}
+
+#[test]
+fn time_that_runs_out_around_signatures_in_any_order() {
+    search_signing(Alphabet::Time, &[], 7).expect_all_but_stuck();
+    search_signing(Alphabet::Time, &SIGNING, 4).expect_all_but_stuck();
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::step::{Alphabet, Answer, Change, Step, Work};
-use super::world::{Fate, Order, SESSIONS, World};
+use super::step::{Alphabet, Answer, Change, EngineWork, Step, Work};
+use super::world::{Engine, Fate, Order, SESSIONS, World};
+use crate::card::Door;
 
 impl World {
     /// Everything that can happen next.
@@ -34,6 +35,7 @@ impl World {
             }
         }
         steps.extend(self.works().into_iter().map(Step::Worker));
+        steps.extend(self.engine_works());
         let more: Vec<Step> = match self.alphabet {
             Alphabet::Plain => (0..2).map(Step::Disconnect).collect(),
             Alphabet::Card => self.changes().into_iter().map(Step::Card).collect(),
@@ -63,9 +65,29 @@ impl World {
                 outcome: Some(_), ..
             }) => vec![Work::Free],
             Some(_) if !self.card_is_present => vec![Work::Fail],
+            Some(_) if self.door == Door::Piv => vec![Work::Establish, Work::Fail],
             Some(Order { spoke: false, .. }) => vec![Work::Speak, Work::Establish, Work::Fail],
             Some(_) => vec![Work::Establish, Work::Fail],
         }
+    }
+
+    /// What engines can do. A resumed handshake ends without a signature; a full one has one.
+    fn engine_works(&self) -> Vec<Step> {
+        let works = |engine: Engine| match engine {
+            Engine::None | Engine::Wants | Engine::Over => vec![],
+            Engine::Begun => vec![EngineWork::Speak, EngineWork::Fail],
+            Engine::Spoke => vec![
+                EngineWork::Establish,
+                EngineWork::WantSignature,
+                EngineWork::Fail,
+            ],
+            Engine::Signed => vec![EngineWork::Establish, EngineWork::Fail],
+        };
+        let of = |(number, engine): (usize, &Engine)| {
+            let works = works(*engine).into_iter();
+            works.map(move |work| Step::Engine(number, work))
+        };
+        self.engines.iter().enumerate().flat_map(of).collect()
     }
 
     fn changes(&self) -> Vec<Change> {
@@ -99,6 +121,8 @@ impl World {
                 self.take(Step::Read(0, Answer::True));
             } else if let Some(work) = self.works().into_iter().find(|work| *work != Work::Speak) {
                 self.take(Step::Worker(work));
+            } else if let Some(step) = self.engine_works().first().copied() {
+                self.take(step);
             } else {
                 return self.expect_all_over();
             }

@@ -3,12 +3,12 @@
 use proto::agent::Dom0Message;
 use proto::id::SessionId;
 
-use super::world::{Fate, Order, SESSIONS, World};
-use crate::broker::ConnId;
+use super::world::{Engine, Fate, Order, SESSIONS, World};
 use crate::broker::card::UseStep;
 use crate::broker::session::{SessionKey, Stage};
 use crate::broker::tests::bench::{Seen, card};
-use crate::card::WorkerCommand;
+use crate::broker::{ConnId, EngineCommand};
+use crate::card::{Door, UseId, WorkerCommand};
 
 impl World {
     /// Looks at everything done since the last look, and at the state it was left in.
@@ -32,11 +32,12 @@ impl World {
                 }
                 Seen::Ordered(command) => self.on_ordered(&command),
                 Seen::Withdrawn(conn) => withdrawn = Some(conn),
-                Seen::Engine(..) => panic!("the card makes the handshake at this door"),
+                Seen::Engine(conn, session, command) => self.on_engine(conn, session, &command),
                 Seen::Audited(_) | Seen::Unresumable(_) => {}
             }
         }
         self.check_state();
+        self.check_engines();
     }
 
     /// A guest hears of a session as long as it is open, and is refused at most once.
@@ -71,8 +72,12 @@ impl World {
             Fate::Open,
             "keys for a session that is over"
         );
-        assert!(self.started[number], "keys that no card made");
-        if let Some(order) = self.order.filter(|order| order.session == number) {
+        match self.door {
+            Door::EapTls => assert!(self.started[number], "keys that no card made"),
+            Door::Piv => assert_eq!(self.engines[number], Engine::Over, "keys of no engine"),
+        }
+        let order = self.order.filter(|order| order.session == number);
+        if let Some(order) = order.filter(|_| self.door == Door::EapTls) {
             assert_eq!(
                 order.outcome,
                 Some(true),
@@ -86,26 +91,22 @@ impl World {
     fn on_ordered(&mut self, command: &WorkerCommand) {
         match command {
             WorkerCommand::Start(job) => {
-                assert_eq!(self.order, None, "two uses at once");
-                assert!(self.is_identified, "a start without a fresh judgement");
-                assert!(self.card_is_present, "a start on no card");
-                let number = (0..SESSIONS.len())
-                    .find(|number| job.server_name == format!("s{number}.example"))
-                    .expect("one of ours");
-                assert_eq!(self.fates[number], Fate::Open, "a start for nobody");
-                assert!(
-                    self.guests[SESSIONS[number].0].entitled,
-                    "a start without a right"
-                );
-                assert!(!self.started[number], "run twice");
-                self.started[number] = true;
-                self.order = Some(Order {
-                    id: job.use_id,
-                    session: number,
-                    spoke: false,
-                    outcome: None,
-                    cancelled: false,
-                });
+                assert_eq!(self.door, Door::EapTls);
+                let number = number_of(&job.server_name);
+                self.on_use(job.use_id, number);
+            }
+            WorkerCommand::Sign(job) => {
+                let wants = |engine: &Engine| *engine == Engine::Wants;
+                let mut wanting = (0..SESSIONS.len()).filter(|n| wants(&self.engines[*n]));
+                // The broker names no session: it is the one that has the card.
+                let card = self.bench.broker.cards.get(&card());
+                let running = card.and_then(|card| card.running.as_ref());
+                let key = running
+                    .and_then(|running| running.key)
+                    .expect("for somebody");
+                let number = self.number(key.conn, key.session);
+                assert!(wanting.any(|other| other == number), "nobody wants it");
+                self.on_use(job.use_id, number);
             }
             WorkerCommand::ServerRecords { use_id, .. } => {
                 let order = self.order.expect("a use to bring records to");
@@ -122,6 +123,52 @@ impl World {
                 self.has_cancelled = true;
             }
             _ => {}
+        }
+    }
+
+    /// The card is given to a session.
+    fn on_use(&mut self, use_id: UseId, number: usize) {
+        assert_eq!(self.order, None, "two uses at once");
+        assert!(self.is_identified, "a use without a fresh judgement");
+        assert!(self.card_is_present, "a use of no card");
+        assert_eq!(self.fates[number], Fate::Open, "a use for nobody");
+        let guest = self.guests[SESSIONS[number].0];
+        assert!(guest.entitled, "a use without a right");
+        assert!(!self.started[number], "run twice");
+        self.started[number] = true;
+        self.order = Some(Order {
+            id: use_id,
+            session: number,
+            spoke: false,
+            outcome: None,
+            cancelled: false,
+        });
+    }
+
+    /// An engine runs as long as its session does, and is told when that is over.
+    fn on_engine(&mut self, conn: ConnId, session: SessionId, command: &EngineCommand) {
+        let number = self.number(conn, session);
+        let engine = &mut self.engines[number];
+        match command {
+            EngineCommand::Begin(request) => {
+                assert_eq!(*engine, Engine::None, "begun twice");
+                assert!(self.is_identified, "begun without a fresh judgement");
+                assert_eq!(number_of(&request.server_name), number);
+                assert!(self.guests[SESSIONS[number].0].entitled);
+                *engine = Engine::Begun;
+            }
+            EngineCommand::ServerRecords(_) => {
+                assert!(
+                    !matches!(*engine, Engine::None | Engine::Begun),
+                    "{engine:?}"
+                );
+            }
+            EngineCommand::Signature(_) => {
+                assert_eq!(*engine, Engine::Wants, "a signature that is not wanted");
+                *engine = Engine::Signed;
+            }
+            EngineCommand::Forget => *engine = Engine::None,
+            EngineCommand::Ticket(_) => panic!("nobody has sent one"),
         }
     }
 
@@ -165,6 +212,14 @@ impl World {
         }
     }
 
+    /// Whose session is over, its engine is too.
+    fn check_engines(&self) {
+        for (fate, engine) in self.fates.iter().zip(self.engines) {
+            let runs = !matches!(engine, Engine::None | Engine::Over);
+            assert!(!runs || *fate == Fate::Open, "{fate:?}: {engine:?}");
+        }
+    }
+
     fn guest_of(&self, conn: ConnId) -> usize {
         let found = self.guests.iter().position(|guest| guest.conn == conn);
         found.expect("one of ours")
@@ -175,4 +230,10 @@ impl World {
         let found = SESSIONS.iter().position(|known| *known == name);
         found.expect("one of ours")
     }
+}
+
+/// The session of a server.
+fn number_of(server_name: &str) -> usize {
+    let is_its = |number: &usize| server_name == format!("s{number}.example");
+    (0..SESSIONS.len()).find(is_its).expect("one of ours")
 }

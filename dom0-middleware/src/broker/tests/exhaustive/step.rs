@@ -1,5 +1,7 @@
 //! What can happen in these worlds.
 
+use crate::card::Door;
+
 /// Which events a search is about, besides those that every handshake has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alphabet {
@@ -13,6 +15,13 @@ pub(super) enum Alphabet {
     Time,
 }
 
+/// What a search is about, and with which kind of card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Setting {
+    pub(super) alphabet: Alphabet,
+    pub(super) door: Door,
+}
+
 /// Something that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -24,6 +33,8 @@ pub(super) enum Step {
     /// One of the questions who is behind a domid is answered.
     Read(usize, Answer),
     Worker(Work),
+    /// The engine of a session does something.
+    Engine(usize, EngineWork),
     Card(Change),
     Unbind(usize),
     /// A guest's token is revoked.
@@ -45,9 +56,20 @@ pub(super) enum Answer {
 pub(super) enum Work {
     /// It has the card's ClientHello and waits for the server.
     Speak,
+    /// It has the keys, or the signature.
     Establish,
     Fail,
     Free,
+}
+
+/// What the engine of a session does, where the service makes the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EngineWork {
+    /// It has the ClientHello.
+    Speak,
+    WantSignature,
+    Establish,
+    Fail,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use super::step::{Alphabet, Answer, Change, Step, Work};
+use super::step::{Alphabet, Answer, Change, EngineWork, Setting, Step, Work};
 use crate::broker::tests::bench::{A, B, Bench, card, known, uuid};
-use crate::broker::{ConnId, Event};
-use crate::card::{CardError, SessionError, TransportError, UseId, WorkerReport};
+use crate::broker::{ConnId, EngineReport, Event};
+use crate::card::{CardError, Door, SessionError, TransportError, UseId, WorkerReport};
 use crate::limits::Limits;
 use crate::mapping::{DomainFact, ReadFault};
 use crate::time::{Now, UnixTime};
@@ -24,6 +24,21 @@ pub(super) enum Fate {
     GivenUp,
     Refused,
     Established,
+}
+
+/// How far the engine of a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Engine {
+    /// There is none, or it was dropped.
+    None,
+    Begun,
+    /// It waits for the server.
+    Spoke,
+    /// It waits for its signature.
+    Wants,
+    Signed,
+    /// It has made its keys, or failed.
+    Over,
 }
 
 /// What the worker has to do.
@@ -50,6 +65,8 @@ pub(super) struct Guest {
 pub(super) struct World {
     pub(super) bench: Bench,
     pub(super) alphabet: Alphabet,
+    pub(super) door: Door,
+    pub(super) engines: [Engine; SESSIONS.len()],
     pub(super) guests: [Guest; 2],
     pub(super) fates: [Fate; SESSIONS.len()],
     /// Which sessions were ever given to the worker.
@@ -69,13 +86,14 @@ static BEGINNING: LazyLock<Now> = LazyLock::new(|| Now {
 
 impl World {
     /// Both guests admitted, the card in its reader, nothing asked for.
-    pub(super) fn new(alphabet: Alphabet) -> Self {
+    pub(super) fn new(setting: Setting) -> Self {
+        let Setting { alphabet, door } = setting;
         let limits = Limits {
             ping_after: Duration::from_secs(1_000_000),
             ..Limits::default()
         };
         let mut bench = Bench::at(limits, *BEGINNING);
-        bench.plug_in();
+        bench.plug_in_as(door);
         let guests = [A, B].map(|domid| Guest {
             conn: bench.admitted(domid),
             connected: true,
@@ -87,6 +105,8 @@ impl World {
         Self {
             bench,
             alphabet,
+            door,
+            engines: [Engine::None; SESSIONS.len()],
             guests,
             fates: [Fate::Unopened; SESSIONS.len()],
             started: [false; SESSIONS.len()],
@@ -98,8 +118,8 @@ impl World {
     }
 
     /// The world after these events.
-    pub(super) fn after(alphabet: Alphabet, path: &[Step]) -> Self {
-        let mut world = Self::new(alphabet);
+    pub(super) fn after(setting: Setting, path: &[Step]) -> Self {
+        let mut world = Self::new(setting);
         for step in path {
             world.take(*step);
         }
@@ -123,7 +143,8 @@ impl World {
             self.bench.open_reads
         )
         .hash(&mut hasher);
-        (self.guests, self.fates, self.order, self.card_is_present).hash(&mut hasher);
+        (self.guests, self.fates, self.engines).hash(&mut hasher);
+        (self.order, self.card_is_present).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -163,6 +184,7 @@ impl World {
                 self.bench.handle(Event::DomainRead { read, domain });
             }
             Step::Worker(work) => self.work(work),
+            Step::Engine(number, work) => self.work_of_engine(number, work),
             Step::Card(change) => self.change(change),
             Step::Unbind(guest) => {
                 self.guests[guest].entitled = false;
@@ -204,7 +226,10 @@ impl World {
             }
             Work::Establish => {
                 order.outcome = Some(true);
-                self.bench.establish(use_id);
+                match self.door {
+                    Door::EapTls => self.bench.establish(use_id),
+                    Door::Piv => self.bench.sign(use_id),
+                }
             }
             Work::Fail => {
                 let error = match order.cancelled {
@@ -220,6 +245,27 @@ impl World {
         }
     }
 
+    fn work_of_engine(&mut self, number: usize, work: EngineWork) {
+        let (conn, session) = self.name(number);
+        self.engines[number] = match work {
+            EngineWork::Speak => Engine::Spoke,
+            EngineWork::WantSignature => Engine::Wants,
+            EngineWork::Establish | EngineWork::Fail => Engine::Over,
+        };
+        match work {
+            EngineWork::Speak => self.bench.engine_says_client_hello(conn, session),
+            EngineWork::WantSignature => self.bench.engine_wants_signature(conn, session, 7),
+            EngineWork::Establish => self.bench.engine_establishes(conn, session),
+            EngineWork::Fail => {
+                let error = SessionError::Timeout {
+                    limit: Duration::ZERO,
+                };
+                let report = EngineReport::Failed { error, alert: None };
+                self.bench.engine(conn, session, report);
+            }
+        }
+    }
+
     fn change(&mut self, change: Change) {
         let fails = change != Change::GoneUnseen;
         if fails && self.order.is_some_and(|order| order.outcome.is_none()) {
@@ -231,7 +277,7 @@ impl World {
         match change {
             Change::Gone | Change::GoneUnseen => self.bench.report(WorkerReport::Gone { why }),
             Change::Unusable => self.bench.report(WorkerReport::Unusable { why }),
-            Change::Back => self.bench.plug_in(),
+            Change::Back => self.bench.plug_in_as(self.door),
         }
     }
 
