@@ -1,3 +1,4 @@
+# xenstored: both
 # A guest is destroyed while its handshake has the card: the card is free for the next one, no key
 # has left.
 guest_up 01

@@ -1,3 +1,4 @@
+# xenstored: both
 # xenstored does not answer for a while: nobody gets a session, nobody waits for ever, running
 # sessions go on, and afterwards all is as before.
 guest_up 01
