@@ -16,7 +16,7 @@ pub(crate) enum AgentError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The channel to dom0 cannot be set up.
-    #[error("channel to dom0: {0}")]
+    #[error("channel to dom0")]
     Channel(#[from] ChannelError),
     /// The channel key cannot be made.
     #[error(transparent)]
@@ -63,5 +63,24 @@ impl AgentError {
             },
             Self::Copy(_) | Self::CutShort => ExitCode::Unavailable,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::app::Chain;
+    use crate::channel_key;
+
+    #[test]
+    fn a_missing_key_is_told_once_and_with_its_cure() {
+        let missing = channel_key::read(Path::new("/nowhere/channel.key.pem"));
+        let missing = missing.map(drop).expect_err("no such file");
+        let told = Chain(&AgentError::Channel(ChannelError::NoKey(missing))).to_string();
+        assert!(told.starts_with("channel to dom0: /nowhere/channel.key.pem: "));
+        assert!(told.ends_with("; make one with `domu-agent enroll`"));
+        assert_eq!(told.matches("channel.key.pem").count(), 1, "{told}");
     }
 }
