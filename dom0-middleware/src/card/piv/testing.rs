@@ -1,6 +1,7 @@
 //! A PIV card made of switches, with real keys.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use proto::apdu::{CommandApdu, CommandChain, ResponseApdu, StatusWord};
 use proto::card::Pin;
@@ -121,7 +122,7 @@ impl Held {
 
 /// The card.
 pub(in crate::card) struct FakePivCard {
-    pub(in crate::card) slots: BTreeMap<Slot, Held>,
+    pub(in crate::card) slots: BTreeMap<Slot, Arc<Held>>,
     pub(in crate::card) pin: Vec<u8>,
     pub(in crate::card) tries: u8,
     pub(in crate::card) chuid: Option<Chuid>,
@@ -152,9 +153,14 @@ impl FakePivCard {
         ])
     }
 
-    pub(in crate::card) fn with(slots: impl IntoIterator<Item = (Slot, Held)>) -> Self {
+    pub(in crate::card) fn with(
+        slots: impl IntoIterator<Item = (Slot, impl Into<Arc<Held>>)>,
+    ) -> Self {
         Self {
-            slots: slots.into_iter().collect(),
+            slots: slots
+                .into_iter()
+                .map(|(slot, held)| (slot, held.into()))
+                .collect(),
             pin: b"123456".to_vec(),
             tries: 3,
             chuid: Some(Chuid {

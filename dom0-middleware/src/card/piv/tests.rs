@@ -1,5 +1,7 @@
 //! The driver against a card made of switches, and against whatever bytes a card may send.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use proto::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use proto::card::Pin;
@@ -173,14 +175,17 @@ fn a_wrong_pin_costs_one_try() {
 
 #[test]
 fn a_card_without_a_key_of_use_is_not_one() {
-    assert_eq!(open(&mut FakePivCard::with([])), Err(CardError::NoIdentity));
+    assert_eq!(
+        open(&mut FakePivCard::with([] as [(Slot, Held); 0])),
+        Err(CardError::NoIdentity)
+    );
     // A certificate nobody can read does not keep the others from being used.
     let mut card = FakePivCard::new();
     let broken = Held {
         certificate: vec![0x30, 0x03, 1, 2, 3],
         ..Held::curve(KeyAlgorithm::P256)
     };
-    card.slots.insert(Slot::KeyManagement, broken);
+    card.slots.insert(Slot::KeyManagement, broken.into());
     let opened = open(&mut card).expect("opened");
     assert_eq!(opened.keys.len(), 2);
 }
@@ -192,7 +197,8 @@ fn every_kind_of_signature_that_a_key_can_make_is_made() {
         (retired(3), Held::curve(KeyAlgorithm::P384)),
     ]);
     let places = [Slot::Authentication, retired(1), retired(2)];
-    card.slots.extend(places.into_iter().zip(Held::all_rsa()));
+    let keys = Held::all_rsa().map(Arc::new);
+    card.slots.extend(places.into_iter().zip(keys));
     let opened = open(&mut card).expect("opened");
     assert_eq!(opened.keys.len(), KeyAlgorithm::ALL.len());
     for key in opened.keys.clone() {

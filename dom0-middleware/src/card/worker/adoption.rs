@@ -2,7 +2,7 @@
 
 use super::life::{Phase, Worker};
 use super::link::Link;
-use super::opening::{Expected, OpenCard, fresh_pin, open};
+use super::opening::{Driver, Expected, OpenCard, fresh_pin, open};
 use crate::card::adopted::AdoptedCard;
 use crate::card::error::CardError;
 use crate::card::fingerprint::CardFingerprint;
@@ -46,7 +46,8 @@ impl Worker {
             fingerprint: fingerprint.as_ref().filter(|_| !order.adopt),
         };
         let ledger = self.records.pins.as_ref();
-        let (opened, found) = open(link, self.driver(stand_in), &expected, ledger)?;
+        let driver = Driver::new(&self.settings.profile, stand_in);
+        let (opened, found) = open(link, driver, &expected, ledger)?;
         let adopted = fingerprint.as_ref() != Some(&found);
         let card = AdoptedCard {
             fingerprint: found.clone(),

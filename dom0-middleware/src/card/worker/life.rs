@@ -1,6 +1,6 @@
 //! The life of a worker: a card comes, is opened, serves, fails, is brought back, leaves.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use proto::repeated::Repeated;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -8,13 +8,11 @@ use tracing::{info, warn};
 
 use super::inbox::Inbox;
 use super::link::Link;
-use super::opening::{Driver, OpenCard};
+use super::opening::OpenCard;
 use super::session::Orders;
-use crate::card::eap_tls::{DriverParameters, OfferedSession};
+use crate::card::eap_tls::OfferedSession;
 use crate::card::error::CardError;
 use crate::card::handle::CardRecords;
-use crate::card::piv::PivParameters;
-use crate::card::profile::{CardProfile, EapTlsProfile};
 use crate::card::report::{Reopen, Reporter, WorkerCommand, WorkerReport};
 use crate::card::settings::CardSettings;
 use crate::card::transport::{CardSource, SourceTrouble, TransportError};
@@ -308,21 +306,4 @@ impl Worker {
         };
         std::mem::replace(&mut self.phase, absent)
     }
-
-    pub(super) fn driver(&self, stand_in: [u8; 32]) -> Driver {
-        match &self.settings.profile {
-            CardProfile::EapTls(profile) => Driver::EapTls(parameters(profile, stand_in)),
-            CardProfile::Piv(profile) => Driver::Piv(PivParameters::new(profile.clone())),
-        }
-    }
-}
-
-pub(super) fn parameters(profile: &EapTlsProfile, stand_in: [u8; 32]) -> DriverParameters {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let unix_time = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
-    // Any identifier will do: it only has to differ from packet to packet.
-    let first_identifier = stand_in[0];
-    DriverParameters::new(profile.clone(), first_identifier, unix_time, stand_in)
 }

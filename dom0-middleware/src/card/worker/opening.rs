@@ -1,5 +1,7 @@
 //! Opening a card with its PIN: at most one attempt, on record before it is made.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use proto::apdu::Atr;
 use proto::card::Pin;
 use proto::id::Seid;
@@ -10,6 +12,7 @@ use crate::card::error::CardError;
 use crate::card::fingerprint::{CardFingerprint, Difference, Sight};
 use crate::card::pin::{OfferedPin, PinLedger, PinSource};
 use crate::card::piv::{PivParameters, opening as piv};
+use crate::card::profile::{CardProfile, EapTlsProfile};
 use crate::card::report::{CardFeatures, CardIdentity};
 
 /// What is known of a card before it is opened.
@@ -25,6 +28,27 @@ pub(super) struct Expected<'a> {
 pub(super) enum Driver {
     EapTls(DriverParameters),
     Piv(PivParameters),
+}
+
+impl Driver {
+    /// For a card of this profile. `stand_in` is what an EAP-TLS card offers instead of a session it
+    /// was made to forget.
+    pub(super) fn new(profile: &CardProfile, stand_in: [u8; 32]) -> Self {
+        match profile {
+            CardProfile::EapTls(profile) => Self::EapTls(parameters(profile, stand_in)),
+            CardProfile::Piv(profile) => Self::Piv(PivParameters::new(profile.clone())),
+        }
+    }
+}
+
+pub(super) fn parameters(profile: &EapTlsProfile, stand_in: [u8; 32]) -> DriverParameters {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let unix_time = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
+    // Any identifier will do: it only has to differ from packet to packet.
+    let first_identifier = stand_in[0];
+    DriverParameters::new(profile.clone(), first_identifier, unix_time, stand_in)
 }
 
 /// A card that is open.

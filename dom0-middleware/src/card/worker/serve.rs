@@ -8,9 +8,9 @@ use rustls_pki_types::UnixTime;
 use tracing::{debug, warn};
 
 use super::inbox::Inbox;
-use super::life::{Phase, Ready, Worker, parameters};
+use super::life::{Phase, Ready, Worker};
 use super::link::Link;
-use super::opening::OpenCard;
+use super::opening::{OpenCard, parameters};
 use super::session::{Orders, Use};
 use crate::card::eap_tls::handshake::{self, Completed, Failure};
 use crate::card::eap_tls::{HandshakeRequest, OptionalSteps, closing};

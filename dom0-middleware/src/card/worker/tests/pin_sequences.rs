@@ -53,9 +53,9 @@ fn in_every_order_a_pin_costs_one_try_and_never_the_last() {
 
 #[test]
 fn so_it_is_with_piv_cards() {
+    let key = Arc::new(Held::curve(KeyAlgorithm::P256));
     all_sequences(|tries| {
-        let key = Held::curve(KeyAlgorithm::P256);
-        let mut card = FakePivCard::with([(piv::Slot::KeyManagement, key)]);
+        let mut card = FakePivCard::with([(piv::Slot::KeyManagement, Arc::clone(&key))]);
         (card.tries, card.pin) = (tries, digits(true).into());
         AnyCard::Piv(Box::new(card))
     });

@@ -390,7 +390,7 @@ fn another_card_in_the_reader_gets_no_pin() {
     bench.swap(|card| {
         card.chuid = first.chuid;
         let other = Held::curve(KeyAlgorithm::P256);
-        card.slots.insert(Slot::Authentication, other);
+        card.slots.insert(Slot::Authentication, other.into());
     });
     assert_eq!(unknown(bench.await_unusable()), Difference::Identities);
     assert_eq!(bench.pins_sent(), 1, "certificates are seen before the PIN");
