@@ -1,8 +1,8 @@
 //! A PIV card is opened, and signs, that answers anything.
 #![no_main]
 
-use dom0_middleware::card::piv::{PivKey, PivParameters, SignRequest, opening, signing};
 use dom0_middleware::card::PivProfile;
+use dom0_middleware::card::piv::{PivKey, PivParameters, SignRequest, opening, signing};
 use libfuzzer_sys::fuzz_target;
 use proto::apdu::{CommandApdu, ResponseApdu};
 use proto::card::Pin;

@@ -12,7 +12,11 @@ use tessera_fuzz::pieces::append;
 use super::Seeds;
 
 pub(super) fn write(seeds: &mut Seeds) -> io::Result<()> {
-    for slot in [Slot::Authentication, Slot::Signature, Slot::CardAuthentication] {
+    for slot in [
+        Slot::Authentication,
+        Slot::Signature,
+        Slot::CardAuthentication,
+    ] {
         for compressed in [false, true] {
             let name = format!("{slot}-{}", if compressed { "gzip" } else { "plain" });
             seeds.add("piv", &name, &card(slot, compressed))?;
