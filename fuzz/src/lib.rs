@@ -6,6 +6,7 @@
 //! | [`driver`] | the driver of EAP-TLS cards against any card and any server |
 //! | [`partners`] | a card and a TLS server that keep to the rules |
 //! | [`hv`] | hosts that sign tokens |
+//! | [`signing`] | the engine for cards that only sign, such a card, that server |
 //! | [`meddler`] | somebody between them who does not |
 //! | [`world`] | all of them together |
 
@@ -16,4 +17,5 @@ pub mod hv;
 pub mod meddler;
 pub mod partners;
 pub mod pieces;
+pub mod signing;
 pub mod world;

@@ -9,6 +9,7 @@ use proto::tls::ProtocolVersion;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::ring;
 use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::sign::SigningKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -96,6 +97,12 @@ impl Pki {
     /// The certificate on the card.
     pub fn client_der(&self) -> &[u8] {
         &self.client.certificate
+    }
+
+    /// The key on the card.
+    pub fn client_key(&self) -> Arc<dyn SigningKey> {
+        let der = PrivatePkcs8KeyDer::from(self.client.key.serialize_der());
+        ring::sign::any_supported_type(&PrivateKeyDer::from(der)).expect("P-256")
     }
 
     /// A card with the factory PINs 0000 and 00000000, just powered on. With `tls13` it offers

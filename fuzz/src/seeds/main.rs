@@ -3,6 +3,7 @@
 //! | Module | Seeds are |
 //! |---|---|
 //! | `live` | what a card and a server say in whole handshakes |
+//! | `signing` | what a server says to the engine for cards that only sign |
 //! | `traces` | what the cards of `integration/traces` said, where the driver asks the same |
 //! | `piv` | what a PIV card says |
 //! | `samples` | single messages |
@@ -16,6 +17,7 @@ mod audits;
 mod live;
 mod piv;
 mod samples;
+mod signing;
 mod tokens;
 mod traces;
 
@@ -26,6 +28,7 @@ fn main() -> io::Result<()> {
     let folder = env::args_os().nth(1).expect("usage: seeds FOLDER");
     let mut seeds = Seeds(folder.into());
     live::write(&mut seeds)?;
+    signing::write(&mut seeds)?;
     traces::write(&mut seeds)?;
     piv::write(&mut seeds)?;
     samples::write(&mut seeds)?;
