@@ -141,7 +141,8 @@ fn what_may_not_be_bound_is_refused_with_the_reason() {
     );
     refused(69, "web-b", &["--card", "se-99"], "no card_source");
     refused(1, "web-c", &alone, "no domain is called \"web-c\"");
-    refused(77, &b, &["--card", "se-00", "--card", "se-01"], "pool");
+    let twice = ["--card", "se-00", "--card", "se-00"];
+    refused(77, &b, &twice, "a card is named twice");
     refused(
         77,
         &b,
