@@ -27,6 +27,8 @@ for line in open(sys.argv[1]):
         found = json.loads(line)
         size = found.pop("size", found.pop("bytes", "?"))
         for name, value in found.items():
+            if not isinstance(value, (int, float)):
+                continue
             unit = "us" if name.endswith("_us") else "MB/s"
             print(f"{sys.argv[2]} {size} bytes {name}\t{value}\t{unit}")
 PY
