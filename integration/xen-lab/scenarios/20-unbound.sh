@@ -1,3 +1,4 @@
+# xenstored: both
 # A guest that nobody bound has no channel, even with a good token, and its agent says so.
 dom0_up
 guest_destroy 02

@@ -1,3 +1,4 @@
+# xenstored: both
 # A second guest tries the first one's vchan, token and UUID: refused, and the audit knows.
 guest_up 01
 guest_up 02

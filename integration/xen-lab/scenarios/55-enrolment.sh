@@ -1,3 +1,4 @@
+# xenstored: both
 # A guest without a key makes one; the administrator sees it and approves it by its fingerprint.
 dom0_up
 guest_destroy 03

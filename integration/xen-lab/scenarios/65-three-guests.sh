@@ -1,3 +1,4 @@
+# xenstored: both
 # Three guests at once, one of which floods: the others are served.
 guest_up 01
 guest_up 02
