@@ -2,6 +2,7 @@
 
 mod admission;
 mod bench;
+mod bench_engines;
 mod domains;
 mod endings;
 mod engines;
