@@ -39,6 +39,7 @@
 //! | [`descriptors`] | enough of them for a thousand connections |
 //! | [`openssl`] | `openssl s_server`, which demands a client certificate, and what it reports |
 //! | [`fake_clock`] | a calendar that a test sets |
+//! | [`fault_soak`] | everything goes wrong at once, at load |
 //! | [`footprint`] | what a running program takes: memory and descriptors |
 //! | [`gnutls`] | `gnutls-serv`, likewise |
 //! | [`hypervisor`] | HV keys, tokens and channel keys, made by the real programs |
@@ -64,6 +65,7 @@ pub mod chain;
 pub mod channel_client;
 pub mod descriptors;
 pub mod fake_clock;
+pub mod fault_soak;
 pub mod footprint;
 pub mod gnutls;
 pub mod hypervisor;

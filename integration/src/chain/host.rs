@@ -267,6 +267,43 @@ impl Chain {
         self.cards.push(card);
     }
 
+    /// Takes one of several cards out of its reader.
+    ///
+    /// # Panics
+    /// When the plan has no such card.
+    pub fn pull(&mut self, seid: &str) {
+        let position = self.position(seid);
+        self.cards[position].kill();
+    }
+
+    /// Puts it back with these options for `soft-card serve`, this time.
+    ///
+    /// # Panics
+    /// When the plan has no such card.
+    pub fn put_back(&mut self, seid: &str, options: &[&str]) {
+        let position = self.position(seid);
+        let card = self.plan.cards[position].clone().options(options);
+        self.cards[position] = soft_card::plug_in(&card, self.plan.pcscd, self.folder.path());
+    }
+
+    fn position(&self, seid: &str) -> usize {
+        let position = self.plan.cards.iter().position(|card| card.seid == seid);
+        position.unwrap_or_else(|| panic!("no card {seid}"))
+    }
+
+    /// The counter of a card's user PIN: tries left.
+    ///
+    /// # Panics
+    /// When there is no such card.
+    #[must_use]
+    pub fn pin_tries(&self, seid: &str) -> u64 {
+        let file = self.folder.path().join(format!("{seid}.card/pins.toml"));
+        let text = std::fs::read_to_string(file).expect("a card has it");
+        let user = text.split("[user]").nth(1).expect("a table");
+        let line = user.lines().find_map(|line| line.strip_prefix("tries = "));
+        line.expect("a counter").parse().expect("a number")
+    }
+
     /// Puts another card into the reader, from which the only one was taken: with other keys under
     /// the same names, with the same PIN, and with these options for `soft-card serve`.
     ///

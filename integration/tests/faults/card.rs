@@ -16,7 +16,6 @@ use serde_json::Value;
 use KeyKind::P256;
 
 use crate::NAME;
-use crate::kill::user_tries;
 
 /// Fault, the command from which on it happens, and what the operator reads of it. The last two make
 /// the middleware send a thousand commands before it gives up.
@@ -232,7 +231,7 @@ fn the_last_try_of_a_pin_is_not_spent_and_a_blocked_one_not_tried() {
 }
 
 fn tries(chain: &Chain) -> u64 {
-    user_tries(&pins(chain))
+    chain.pin_tries("se-00")
 }
 
 fn set_tries(chain: &Chain, left: u64) {

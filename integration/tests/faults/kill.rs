@@ -1,7 +1,5 @@
 //! `kill -9` of the middleware at any moment, while guests ask for one session after the other.
 
-use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -82,11 +80,8 @@ fn killed_at_any_moment_it_comes_up_again_and_nothing_is_lost() {
     };
     assert!(count("service-started") <= kills + 1);
     for name in NAMES {
-        let pins = chain
-            .folder()
-            .join(format!("se-{name}.card"))
-            .join("pins.toml");
-        assert_eq!(user_tries(&pins), 3, "{name}: no wrong PIN was tried");
+        let tries = chain.pin_tries(&format!("se-{name}"));
+        assert_eq!(tries, 3, "{name}: no wrong PIN was tried");
     }
     let made: usize = sessions
         .iter()
@@ -137,12 +132,4 @@ fn all_work(chain: &mut Chain, sessions: &[AtomicUsize]) -> usize {
             .then_some(())
     });
     unsure
-}
-
-/// The tries that are left of the user PIN, as the card keeps them.
-pub(crate) fn user_tries(pins: &Path) -> u64 {
-    let text = fs::read_to_string(pins).expect("a card has it");
-    let user = text.split("[user]").nth(1).expect("a table");
-    let line = user.lines().find_map(|line| line.strip_prefix("tries = "));
-    line.expect("a counter").parse().expect("a number")
 }
