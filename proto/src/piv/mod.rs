@@ -22,6 +22,9 @@
 //! | `certificate` | [`CertificateObject`], compressed or not |
 //! | `chuid`, `discovery` | [`Chuid`], [`Discovery`] |
 //! | `authenticate` | [`GeneralAuthenticate`], and the answer to it |
+//! | `padding` | [`signature_input`]: what a card is given to sign |
+//! | `pin_look` | [`PinLook`]: what a card says of its PIN before one is sent |
+//! | `transfer` | [`Transfer`]: one command to its complete answer, over chains and `61xx` |
 //! | `tlv` | [`TlvReader`], [`TlvWriter`] |
 
 mod algorithm;
@@ -32,8 +35,11 @@ mod chuid;
 mod command;
 mod discovery;
 mod object;
+mod padding;
+mod pin_look;
 mod slot;
 mod tlv;
+mod transfer;
 
 #[cfg(test)]
 mod hostile_tests;
@@ -46,5 +52,8 @@ pub use self::chuid::Chuid;
 pub use self::command::{PinReference, PivCommand, PivCommandError};
 pub use self::discovery::Discovery;
 pub use self::object::ObjectTag;
+pub use self::padding::{Salt, SignatureForm, SignatureHash, signature_input};
+pub use self::pin_look::PinLook;
 pub use self::slot::{RetiredSlot, Slot, SlotError};
 pub use self::tlv::{Tlv, TlvReader, TlvWriter};
+pub use self::transfer::{Transfer, TransferError, TransferStep};

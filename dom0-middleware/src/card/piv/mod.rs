@@ -17,7 +17,6 @@ pub mod signing;
 
 mod command;
 mod key;
-mod padding;
 mod parameters;
 mod pin;
 

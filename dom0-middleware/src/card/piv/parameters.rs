@@ -17,13 +17,7 @@ impl PivParameters {
     }
 }
 
-/// The longest answer to one command, in bytes: a certificate's object, and room around it.
-pub(super) const MAX_ANSWER: usize = 17_000;
-
-/// Commands spent on one answer: some cards give 128 bytes at a time.
-pub(super) const MAX_FETCHES: usize = 160;
-
-/// All commands of an opening: 24 certificates of MAX_ANSWER bytes and what is around them.
+/// All commands of an opening: 24 certificates of 17,000 bytes and what is around them.
 pub(super) const MAX_OPENING_COMMANDS: u32 = 4096;
 
 /// All commands of a signature: three links and their answer, twice, and the PIN between.

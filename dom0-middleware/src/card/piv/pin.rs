@@ -1,6 +1,7 @@
 //! What a card says about its PIN, and whether one may be sent.
 
 use proto::card::PinStatus;
+use proto::piv::PinLook;
 
 use crate::card::answer::Answer;
 use crate::card::error::CardError;
@@ -14,22 +15,15 @@ pub(super) enum PinNeed {
     Wanted,
 }
 
-/// Reads the answer to VERIFY without a PIN, which costs nothing and is the only way to see how many
-/// tries are left.
-///
-/// Source: NIST SP 800-73-4 Part 2 §3.2.1.
+/// Reads the answer to VERIFY without a PIN.
 pub(super) fn judge_status(answer: &Answer) -> Result<PinNeed, CardError> {
-    if answer.is_success() {
-        return Ok(PinNeed::Verified);
-    }
-    match (answer.sw().0, answer.sw().pin_status()) {
-        (0x63C0..=0x63CF, Some(PinStatus::TriesLeft(0))) | (_, Some(PinStatus::Blocked)) => {
-            Err(CardError::PinBlocked)
-        }
-        (0x63C0..=0x63CF, Some(PinStatus::TriesLeft(1))) => Err(CardError::LastPinTry),
-        (0x63C0..=0x63CF, Some(PinStatus::TriesLeft(_))) => Ok(PinNeed::Wanted),
+    match PinLook::of(answer.sw()) {
+        PinLook::Verified => Ok(PinNeed::Verified),
+        PinLook::Blocked => Err(CardError::PinBlocked),
+        PinLook::Tries(1) => Err(CardError::LastPinTry),
+        PinLook::Tries(_) => Ok(PinNeed::Wanted),
         // Without a counter no PIN is sent: it could be the last try.
-        _ => Err(answer.refused().into()),
+        PinLook::Silent => Err(answer.refused().into()),
     }
 }
 

@@ -10,14 +10,16 @@ use std::fmt;
 
 use proto::apdu::{CommandApdu, ResponseApdu};
 use proto::card::{Pin, PinStatus};
-use proto::piv::{GeneralAuthenticate, PinReference, PivCommand, authenticate_answer};
+pub use proto::piv::Salt;
+use proto::piv::{
+    GeneralAuthenticate, PinReference, PivCommand, SignatureForm, SignatureHash,
+    authenticate_answer, signature_input,
+};
 use rustls::SignatureScheme;
 use thiserror::Error;
 
 use super::command::{Pending, Progress};
 use super::key::PivKey;
-pub use super::padding::Salt;
-use super::padding::input;
 use super::parameters::{MAX_SIGNING_COMMANDS, PivParameters};
 use super::pin::{judge_status, judge_verify};
 use crate::card::answer::Answer;
@@ -53,7 +55,8 @@ pub fn begin(request: SignRequest, parameters: PivParameters) -> Result<Step, Si
         salt,
     } = request;
     let slot = key.slot();
-    let block = input(key.algorithm(), scheme, &message, &salt)
+    let block = form_of(scheme)
+        .and_then(|form| signature_input(key.algorithm(), form, &message, &salt))
         .ok_or(PolicyFault::SchemeNotOfKey { slot, scheme })
         .map_err(SessionError::from)?;
     let context = Box::new(Context {
@@ -70,6 +73,23 @@ pub fn begin(request: SignRequest, parameters: PivParameters) -> Result<Step, Si
         true => context.look_at_pin(),
         false => context.sign(),
     }
+}
+
+/// What TLS calls a scheme, as a card has it. `None` for schemes of keys that no card has.
+fn form_of(scheme: SignatureScheme) -> Option<SignatureForm> {
+    use SignatureForm::{Ecdsa, Pkcs1, Pss};
+    use SignatureHash::{Sha256, Sha384, Sha512};
+    Some(match scheme {
+        SignatureScheme::RSA_PSS_SHA256 => Pss(Sha256),
+        SignatureScheme::RSA_PSS_SHA384 => Pss(Sha384),
+        SignatureScheme::RSA_PSS_SHA512 => Pss(Sha512),
+        SignatureScheme::RSA_PKCS1_SHA256 => Pkcs1(Sha256),
+        SignatureScheme::RSA_PKCS1_SHA384 => Pkcs1(Sha384),
+        SignatureScheme::RSA_PKCS1_SHA512 => Pkcs1(Sha512),
+        SignatureScheme::ECDSA_NISTP256_SHA256 => Ecdsa(Sha256),
+        SignatureScheme::ECDSA_NISTP384_SHA384 => Ecdsa(Sha384),
+        _ => return None,
+    })
 }
 
 /// Why there is no signature.

@@ -1,37 +1,64 @@
 //! What a card is given to sign: a padded block for RSA, a digest for an elliptic curve.
 
-use proto::piv::KeyAlgorithm;
-use ring::digest::{self, Algorithm, Digest};
-use rustls::SignatureScheme;
+use ring::digest::{self, Algorithm, Digest, SHA256, SHA384, SHA512};
+
+use super::algorithm::KeyAlgorithm;
 
 /// Randomness for the salt of one signature: as long as the longest hash.
 pub type Salt = [u8; 64];
 
-/// What the card signs so that the signature is one of `message`. `None` if `scheme` does not belong
-/// to the key.
-pub(super) fn input(
+/// A kind of signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureForm {
+    /// RSASSA-PKCS1-v1_5.
+    Pkcs1(SignatureHash),
+    /// RSASSA-PSS, MGF1 with the same hash, a salt as long as the hash.
+    Pss(SignatureHash),
+    /// ECDSA.
+    Ecdsa(SignatureHash),
+}
+
+/// The hash that is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureHash {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl SignatureHash {
+    fn algorithm(self) -> &'static Algorithm {
+        match self {
+            Self::Sha256 => &SHA256,
+            Self::Sha384 => &SHA384,
+            Self::Sha512 => &SHA512,
+        }
+    }
+}
+
+/// What the card signs so that the signature is one of `message`. `None` if `form` does not belong
+/// to the key: on an elliptic curve the hash is as long as the curve's order.
+#[must_use]
+pub fn signature_input(
     algorithm: KeyAlgorithm,
-    scheme: SignatureScheme,
+    form: SignatureForm,
     message: &[u8],
     salt: &Salt,
 ) -> Option<Vec<u8>> {
-    use SignatureScheme as S;
-    let hash = match scheme {
-        S::RSA_PSS_SHA256 | S::RSA_PKCS1_SHA256 | S::ECDSA_NISTP256_SHA256 => &digest::SHA256,
-        S::RSA_PSS_SHA384 | S::RSA_PKCS1_SHA384 | S::ECDSA_NISTP384_SHA384 => &digest::SHA384,
-        S::RSA_PSS_SHA512 | S::RSA_PKCS1_SHA512 => &digest::SHA512,
-        _ => return None,
+    let hash = match form {
+        SignatureForm::Pkcs1(hash) | SignatureForm::Pss(hash) | SignatureForm::Ecdsa(hash) => hash,
     };
-    let digest = digest::digest(hash, message);
-    match (algorithm.modulus_len(), algorithm, scheme) {
-        (Some(len), _, S::RSA_PKCS1_SHA256 | S::RSA_PKCS1_SHA384 | S::RSA_PKCS1_SHA512) => {
-            pkcs1(len, &digest)
+    let digest = digest::digest(hash.algorithm(), message);
+    match (algorithm, algorithm.modulus_len(), form) {
+        (_, Some(len), SignatureForm::Pkcs1(_)) => pkcs1(len, &digest),
+        (_, Some(len), SignatureForm::Pss(_)) => pss(len, &digest, salt),
+        (KeyAlgorithm::P256, None, SignatureForm::Ecdsa(SignatureHash::Sha256))
+        | (KeyAlgorithm::P384, None, SignatureForm::Ecdsa(SignatureHash::Sha384)) => {
+            Some(digest.as_ref().to_vec())
         }
-        (Some(len), _, S::RSA_PSS_SHA256 | S::RSA_PSS_SHA384 | S::RSA_PSS_SHA512) => {
-            pss(len, &digest, salt)
-        }
-        (None, KeyAlgorithm::P256, S::ECDSA_NISTP256_SHA256)
-        | (None, KeyAlgorithm::P384, S::ECDSA_NISTP384_SHA384) => Some(digest.as_ref().to_vec()),
         _ => None,
     }
 }
@@ -55,17 +82,17 @@ fn pkcs1(len: usize, digest: &Digest) -> Option<Vec<u8>> {
 ///
 /// Source: RFC 8017 §9.2, note 1.
 fn digest_info(hash: &Algorithm) -> Option<&'static [u8]> {
-    if *hash == digest::SHA256 {
+    if *hash == SHA256 {
         return Some(
             b"\x30\x31\x30\x0D\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20",
         );
     }
-    if *hash == digest::SHA384 {
+    if *hash == SHA384 {
         return Some(
             b"\x30\x41\x30\x0D\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30",
         );
     }
-    if *hash == digest::SHA512 {
+    if *hash == SHA512 {
         return Some(
             b"\x30\x51\x30\x0D\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40",
         );
@@ -135,9 +162,9 @@ mod tests {
 
     #[test]
     fn a_pkcs1_block_has_its_parts() {
-        let block = input(
+        let block = signature_input(
             KeyAlgorithm::Rsa2048,
-            SignatureScheme::RSA_PKCS1_SHA256,
+            SignatureForm::Pkcs1(SignatureHash::Sha256),
             b"abc",
             &[0; 64],
         );
@@ -146,19 +173,19 @@ mod tests {
         assert_eq!(block[..2], [0x00, 0x01]);
         assert!(block[2..204].iter().all(|byte| *byte == 0xFF));
         assert_eq!(block[204..208], [0x00, 0x30, 0x31, 0x30]);
-        let digest = digest::digest(&digest::SHA256, b"abc");
+        let digest = digest::digest(&SHA256, b"abc");
         assert_eq!(block[224..], *digest.as_ref());
     }
 
     #[test]
     fn a_pss_block_is_below_the_modulus_and_differs_with_the_salt() {
         for algorithm in RSA {
-            for scheme in [
-                SignatureScheme::RSA_PSS_SHA256,
-                SignatureScheme::RSA_PSS_SHA384,
-                SignatureScheme::RSA_PSS_SHA512,
+            for form in [
+                SignatureForm::Pss(SignatureHash::Sha256),
+                SignatureForm::Pss(SignatureHash::Sha384),
+                SignatureForm::Pss(SignatureHash::Sha512),
             ] {
-                let block = |salt| input(algorithm, scheme, b"abc", &[salt; 64]);
+                let block = |salt| signature_input(algorithm, form, b"abc", &[salt; 64]);
                 let one = block(1).expect("belongs to the key");
                 assert_eq!(Some(one.len()), algorithm.modulus_len());
                 assert!(one[0] < 0x80 && one.last() == Some(&0xBC));
@@ -168,25 +195,24 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_of_another_key_gives_nothing() {
-        let give = |algorithm, scheme| input(algorithm, scheme, b"abc", &[0; 64]);
+    fn a_form_of_another_key_gives_nothing() {
+        let give = |algorithm, form| signature_input(algorithm, form, b"abc", &[0; 64]);
         for algorithm in RSA {
             assert_eq!(
-                give(algorithm, SignatureScheme::ECDSA_NISTP256_SHA256),
+                give(algorithm, SignatureForm::Ecdsa(SignatureHash::Sha256)),
                 None
             );
-            assert_eq!(give(algorithm, SignatureScheme::RSA_PKCS1_SHA1), None);
         }
         for (algorithm, own, other) in [
             (
                 KeyAlgorithm::P256,
-                SignatureScheme::ECDSA_NISTP256_SHA256,
-                SignatureScheme::ECDSA_NISTP384_SHA384,
+                SignatureForm::Ecdsa(SignatureHash::Sha256),
+                SignatureForm::Ecdsa(SignatureHash::Sha384),
             ),
             (
                 KeyAlgorithm::P384,
-                SignatureScheme::ECDSA_NISTP384_SHA384,
-                SignatureScheme::ECDSA_NISTP256_SHA256,
+                SignatureForm::Ecdsa(SignatureHash::Sha384),
+                SignatureForm::Ecdsa(SignatureHash::Sha256),
             ),
         ] {
             assert_eq!(
@@ -194,7 +220,10 @@ mod tests {
                 Some(algorithm.input_len())
             );
             assert_eq!(give(algorithm, other), None);
-            assert_eq!(give(algorithm, SignatureScheme::RSA_PSS_SHA256), None);
+            assert_eq!(
+                give(algorithm, SignatureForm::Pss(SignatureHash::Sha256)),
+                None
+            );
         }
     }
 }
