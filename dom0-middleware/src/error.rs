@@ -98,6 +98,7 @@ impl MiddlewareError {
 
 fn of_service(error: &ServiceError) -> ExitCode {
     match error {
+        ServiceError::Config(error) if error.is_absent_card() => ExitCode::Unavailable,
         ServiceError::Config(_)
         | ServiceError::Audit(AuditError::NotAnAudit(_) | AuditError::Io { .. })
         | ServiceError::Socket(SocketError::Io { .. })

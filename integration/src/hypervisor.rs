@@ -39,6 +39,13 @@ impl Hypervisor {
         Self { folder }
     }
 
+    /// The key that somebody else has made in `folder/name`, under the same names.
+    #[must_use]
+    pub fn found(folder: &Path, name: &str) -> Self {
+        let folder = folder.join(name);
+        Self { folder }
+    }
+
     /// Its certificate, PEM.
     #[must_use]
     pub fn certificate_file(&self) -> PathBuf {

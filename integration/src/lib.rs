@@ -42,6 +42,7 @@
 //! | [`fault_soak`] | everything goes wrong at once, at load |
 //! | [`footprint`] | what a running program takes: memory and descriptors |
 //! | [`gnutls`] | `gnutls-serv`, likewise |
+//! | [`hv_card`] | the key of a host in a PIV card |
 //! | [`hypervisor`] | HV keys, tokens and channel keys, made by the real programs |
 //! | [`meddler`] | a TCP proxy that delivers the server's bytes in awkward portions |
 //! | [`pki`] | throw-away CAs, server and card certificates |
@@ -68,6 +69,7 @@ pub mod fake_clock;
 pub mod fault_soak;
 pub mod footprint;
 pub mod gnutls;
+pub mod hv_card;
 pub mod hypervisor;
 pub mod meddler;
 pub mod openssl;

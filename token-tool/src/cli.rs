@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hv_card::{CardKeyName, NameError};
 use proto::id::DomainUuid;
 use proto::token::SignatureAlgorithm;
 
@@ -96,12 +97,17 @@ pub(crate) struct IssueArgs {
     /// The HV certificate, PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) hv_cert: PathBuf,
-    /// The HV key: PKCS#8, PEM, may be encrypted
-    #[arg(long, value_name = "FILE")]
-    pub(crate) hv_key: PathBuf,
+    /// The HV key: a file (PKCS#8, PEM, may be encrypted), or a slot of the PIV card in a reader, such as
+    /// "pcsc:Alcor Micro AU9540 00 00#9c"
+    #[arg(long, value_name = "FILE or pcsc:READER#SLOT", value_parser = hv_key_place)]
+    pub(crate) hv_key: HvKeyPlace,
     /// File with the passphrase of the HV key, its first line; asked for on the terminal otherwise
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// File with the PIN of the card that has the HV key, its first line; asked for on the terminal
+    /// otherwise
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pin_file: Option<PathBuf>,
     /// The VM: its UUID, or the name that xenstore has for it while it runs
     #[arg(long, value_name = "VM")]
     pub(crate) vm: String,
@@ -141,6 +147,15 @@ pub(crate) struct IssueArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Where the HV key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HvKeyPlace {
+    /// In a file.
+    File(PathBuf),
+    /// In a card.
+    Card(CardKeyName),
 }
 
 /// How an RSA key signs a token.
@@ -192,6 +207,14 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
+/// A file whose name begins as that of a key in a card is `./pcsc:…`.
+fn hv_key_place(text: &str) -> Result<HvKeyPlace, NameError> {
+    match text.starts_with(CardKeyName::PREFIX) {
+        true => Ok(HvKeyPlace::Card(text.parse()?)),
+        false => Ok(HvKeyPlace::File(text.into())),
+    }
+}
+
 /// RFC 5280 has at most 64 characters for a common name.
 fn subject(text: &str) -> Result<String, &'static str> {
     let is_good = (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control);
@@ -205,6 +228,17 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn an_hv_key_is_a_file_or_in_a_card() {
+        let file = |name: &str| Ok(HvKeyPlace::File(name.into()));
+        for name in ["hv.key.pem", "./pcsc:R#9c", "pcs"] {
+            assert_eq!(hv_key_place(name), file(name));
+        }
+        let card = hv_key_place("pcsc:A B 00 00#9c").expect("a card");
+        assert!(matches!(card, HvKeyPlace::Card(name) if name.to_string() == "pcsc:A B 00 00#9c"));
+        assert_eq!(hv_key_place("pcsc:R"), Err(NameError::NoSlot));
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -1,4 +1,4 @@
-//! The HV key: read from its file, and made.
+//! The HV key in a file: read, and made.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::KeyKind;
 use crate::error::ToolError;
-use crate::passphrase;
+use crate::passphrase::{self, Secret};
 
 /// Reads the HV key, and asks for its passphrase if it has one and no file holds it.
 pub(crate) fn read(
@@ -27,7 +27,10 @@ pub(crate) fn read(
     let passphrase = match passphrase_file.map(passphrase::from_file).transpose()? {
         Some(passphrase) => passphrase,
         None => match SoftwareHvKey::from_pem(&pem, None) {
-            Err(KeyError::PassphraseNeeded) => passphrase::from_terminal(path)?,
+            Err(KeyError::PassphraseNeeded) => {
+                let path = path.display().to_string();
+                passphrase::from_terminal(Secret::Passphrase, &path)?
+            }
             key => return key.map_err(unusable),
         },
     };

@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `cli` | the command line |
 //! | `cmd` | one file for each command |
-//! | `hv_key`, `passphrase` | the HV key, and what it is encrypted with |
+//! | `hv_key`, `passphrase` | the HV key in a file, and what it is encrypted with |
+//! | `hv_card` | the HV key in a card |
 //! | `input`, `file` | reading what the operator names, writing what is asked for |
 //! | `xenstore` | the UUID of a VM by its name |
 //! | `date`, `output`, `error`, `exit_code` | times, tables and JSON, failures |
@@ -23,6 +24,7 @@ mod date;
 mod error;
 mod exit_code;
 mod file;
+mod hv_card;
 mod hv_key;
 mod input;
 mod output;

@@ -1,4 +1,4 @@
-//! The passphrase of an HV key: from a file, or from whoever sits at the terminal.
+//! The passphrase or PIN of an HV key: from a file, or from whoever sits at the terminal.
 //!
 //! Never from the command line, which other users of the host can read.
 
@@ -47,20 +47,53 @@ pub(crate) fn from_file(path: &Path) -> Result<Passphrase, ToolError> {
     }
 }
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Secret {
+    /// What a key in a file is encrypted with.
+    Passphrase,
+    /// That of a card.
+    Pin,
+}
+
+impl Secret {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Passphrase => "passphrase",
+            Self::Pin => "PIN",
+        }
+    }
+
+    fn prompt(self) -> &'static str {
+        match self {
+            Self::Passphrase => "Passphrase",
+            Self::Pin => "PIN",
+        }
+    }
+
+    /// The option that names a file with it.
+    fn option(self) -> &'static str {
+        match self {
+            Self::Passphrase => "--passphrase-file",
+            Self::Pin => "--pin-file",
+        }
+    }
+}
+
 /// Asks on the terminal, which shows nothing of what is typed.
-pub(crate) fn from_terminal(what: &Path) -> Result<Passphrase, ToolError> {
-    let what = what.display();
+pub(crate) fn from_terminal(secret: Secret, of: &str) -> Result<Passphrase, ToolError> {
     let missing = |why: String| {
+        let (name, option) = (secret.name(), secret.option());
         ToolError::Missing(format!(
-            "{what} is encrypted and there is no terminal to ask on ({why}): use --passphrase-file"
+            "{of} needs a {name} and there is no terminal to ask on ({why}): use {option}"
         ))
     };
     let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
     let terminal = terminal.map_err(|error| missing(error.to_string()))?;
     let silence = Silence::on(&terminal).map_err(|error| missing(error.to_string()))?;
-    let asked = write!(&terminal, "Passphrase of {what}: ");
+    let asked = write!(&terminal, "{} of {of}: ", secret.prompt());
     let typed = asked.map_err(|error| missing(error.to_string()));
-    let typed = typed.and_then(|()| read_line(&terminal));
+    let typed = typed.and_then(|()| read_line(&terminal, secret));
     drop(silence);
     // The line that was not shown.
     let _ = writeln!(&terminal);
@@ -79,7 +112,7 @@ pub(crate) fn require_private(path: &Path, file: &File) -> Result<(), ToolError>
     Ok(())
 }
 
-fn read_line(mut terminal: &File) -> Result<Passphrase, ToolError> {
+fn read_line(mut terminal: &File, secret: Secret) -> Result<Passphrase, ToolError> {
     let mut typed = Zeroizing::new(Vec::with_capacity(MAX_LEN));
     let mut byte = Zeroizing::new([0]);
     loop {
@@ -92,7 +125,12 @@ fn read_line(mut terminal: &File) -> Result<Passphrase, ToolError> {
             {
                 typed.push(other);
             }
-            _ => return Err(ToolError::Refused("no passphrase was given".to_owned())),
+            _ => {
+                return Err(ToolError::Refused(format!(
+                    "no {} was given",
+                    secret.name()
+                )));
+            }
         }
     }
 }

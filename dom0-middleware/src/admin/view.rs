@@ -90,6 +90,9 @@ pub struct ServiceView {
     /// What was noticed at start and has to be looked at.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,
+    /// The key of the host's HV, where a card has it; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hv_key: Option<HvKeyView>,
     /// The library by which bound domains that run have vchans; absent when they have none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub vchan: Option<String>,
@@ -100,6 +103,18 @@ pub struct ServiceView {
     /// Tokens that go to domains through xenstore; absent where none do.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tokens: Option<TokensView>,
+}
+
+/// An HV key in a card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HvKeyView {
+    /// Reader and slot, as in the configuration.
+    pub card: String,
+    /// When the channel's certificate ends that it has signed.
+    pub certificate_until: String,
+    /// What is wrong with it now.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub problem: Option<String>,
 }
 
 /// Everything about one card.
@@ -167,6 +182,7 @@ impl ServiceView {
             audit_file: absolute(&config.audit_file),
             state_file: absolute(&config.state_file),
             notes,
+            hv_key: None,
             vchan: None,
             channels: channels.collect(),
             bindings: Vec::new(),

@@ -1,8 +1,9 @@
 //! The certificate of the channel key.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use proto::hv::{HvCertificate, HvSigner};
+use proto::hv::{HvCertificate, HvSigner, SignError};
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyUsagePurpose,
     PublicKeyData, SerialNumber, date_time_ymd,
@@ -61,8 +62,14 @@ pub(super) fn issue(
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     let hv = CertificateDer::from(hv.der());
-    let issuer = Issuer::from_ca_cert_der(&hv, HvIssuerKey::new(signer)?)?;
-    let certificate = params.signed_by(&Point(point), &issuer)?;
+    let failure = OnceLock::new();
+    let issuer = Issuer::from_ca_cert_der(&hv, HvIssuerKey::new(signer, &failure)?)?;
+    let certificate = params.signed_by(&Point(point), &issuer);
+    drop(issuer);
+    let certificate = certificate.map_err(|error| match failure.into_inner() {
+        Some(why) => CertificateError::Key(why),
+        None => CertificateError::Issue(error),
+    })?;
     Ok(Issued {
         certificate: certificate.der().clone(),
         not_before,
@@ -101,6 +108,9 @@ pub enum CertificateError {
     /// The HV key's public part cannot be read.
     #[error("the HV key's public part is no SubjectPublicKeyInfo")]
     PublicKey,
+    /// The HV key did not sign it.
+    #[error(transparent)]
+    Key(SignError),
     /// Making or signing it failed.
     #[error("cannot certify the channel key: {0}")]
     Issue(#[from] rcgen::Error),

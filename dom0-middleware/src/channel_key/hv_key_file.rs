@@ -24,6 +24,11 @@ impl HvKeyFile {
         Self { path, passphrase }
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads the key.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! The HV key as rcgen wants a key that issues certificates.
 
-use proto::hv::{HvCertificate, HvSigner};
+use std::sync::OnceLock;
+
+use proto::hv::{HvCertificate, HvSigner, SignError};
 use proto::token::SignatureAlgorithm;
 use rcgen::{PublicKeyData, SigningKey};
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
@@ -13,10 +15,15 @@ pub(super) struct HvIssuerKey<'a> {
     algorithm: SignatureAlgorithm,
     x509: &'static rcgen::SignatureAlgorithm,
     public_key: Vec<u8>,
+    /// Where it is said why there was no signature: rcgen has no words for it.
+    failure: &'a OnceLock<SignError>,
 }
 
 impl<'a> HvIssuerKey<'a> {
-    pub(super) fn new(signer: &'a dyn HvSigner) -> Result<Self, CertificateError> {
+    pub(super) fn new(
+        signer: &'a dyn HvSigner,
+        failure: &'a OnceLock<SignError>,
+    ) -> Result<Self, CertificateError> {
         let (algorithm, x509) = signer
             .algorithms()
             .iter()
@@ -29,6 +36,7 @@ impl<'a> HvIssuerKey<'a> {
             algorithm,
             x509,
             public_key: info.subject_public_key.data.to_vec(),
+            failure,
         })
     }
 }
@@ -46,7 +54,11 @@ impl PublicKeyData for HvIssuerKey<'_> {
 impl SigningKey for HvIssuerKey<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         let signature = self.signer.sign(self.algorithm, message);
-        let signature = signature.map_err(|_| rcgen::Error::RemoteKeyError)?;
+        let signature = signature.map_err(|error| {
+            // Only the first one counts, and there is one signature.
+            let _ = self.failure.set(error);
+            rcgen::Error::RemoteKeyError
+        })?;
         match self.algorithm {
             SignatureAlgorithm::Es256 => ecdsa_der(&signature).ok_or(rcgen::Error::RemoteKeyError),
             _ => Ok(signature),

@@ -16,13 +16,17 @@
 //! | `key` | [`ChannelKey`]: the key, its certificate, when to renew it |
 //! | `certificate` | the certificate itself |
 //! | `issuer` | the HV key as the library for certificates wants it |
+//! | `hv_key` | [`HvKey`]: the HV key, wherever it is |
 //! | `hv_key_file` | [`HvKeyFile`]: the HV key on disk, read when it signs |
+//! | `hv_card_key` | [`HvCardPlace`]: the HV key in a card, and the account of its PIN |
 //! | `checkpoint` | [`CheckpointSigner`]: what the audit needs of it |
 //!
 //! Source: design §3, "Channel TLS".
 
 mod certificate;
 mod checkpoint;
+mod hv_card_key;
+mod hv_key;
 mod hv_key_file;
 mod issuer;
 mod key;
@@ -34,5 +38,8 @@ mod tests;
 
 pub use self::certificate::{CertificateError, SERVER_NAME};
 pub use self::checkpoint::CheckpointSigner;
+pub use self::hv_card_key::{HvCardPlace, HvPinPlace, account};
+pub(crate) use self::hv_key::Presence;
+pub use self::hv_key::{HvKey, HvKeyError, HvKeyPlace};
 pub use self::hv_key_file::{HvKeyFile, HvKeyFileError};
 pub use self::key::{ChannelKey, ChannelKeyError};

@@ -35,6 +35,16 @@ fn print(status: &StatusView, out: &mut impl Write) -> io::Result<()> {
     if let Some(xenstore) = &status.xenstore {
         writeln!(out, "xenstore    {}", describe(xenstore))?;
     }
+    if let Some(hv_key) = &service.hv_key {
+        let (card, until) = (&hv_key.card, &hv_key.certificate_until);
+        writeln!(
+            out,
+            "hv key      {card}, channel certificate good until {until}"
+        )?;
+        if let Some(problem) = &hv_key.problem {
+            writeln!(out, "NOTE        hv key: {problem}")?;
+        }
+    }
     if let Some(library) = &service.vchan {
         writeln!(out, "vchan       {library}")?;
     }

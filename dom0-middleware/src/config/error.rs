@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::card::TrustSetupError;
-use crate::channel_key::{ChannelKeyError, HvKeyFileError};
+use crate::channel_key::{ChannelKeyError, HvKeyError};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, Error)]
@@ -55,6 +55,14 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Whether all that is wrong is that the card with the HV key is not there.
+    #[must_use]
+    pub fn is_absent_card(&self) -> bool {
+        matches!(self, Self::File { source: FileProblem::HvKey(error), .. } if error.is_absent_card())
+    }
+}
+
 /// What is wrong with a file that the configuration names.
 #[derive(Debug, Error)]
 pub enum FileProblem {
@@ -75,7 +83,7 @@ pub enum FileProblem {
     HvCertificate(#[from] proto::hv::CertificateError),
     /// No key of an HV.
     #[error(transparent)]
-    HvKey(Box<HvKeyFileError>),
+    HvKey(Box<HvKeyError>),
     /// The HV key cannot certify this host's channel key.
     #[error(transparent)]
     ChannelKey(Box<ChannelKeyError>),
@@ -87,8 +95,8 @@ pub enum FileProblem {
     },
 }
 
-impl From<HvKeyFileError> for FileProblem {
-    fn from(error: HvKeyFileError) -> Self {
+impl From<HvKeyError> for FileProblem {
+    fn from(error: HvKeyError) -> Self {
         Self::HvKey(Box::new(error))
     }
 }

@@ -200,6 +200,8 @@ pub(super) struct HvTable {
     pub(super) cert: Spanned<PathBuf>,
     pub(super) key: Option<Spanned<PathBuf>>,
     pub(super) passphrase_file: Option<Spanned<PathBuf>>,
+    pub(super) pin_file: Option<Spanned<PathBuf>>,
+    pub(super) pin_credential: Option<Spanned<String>>,
     pub(super) not_after: Option<Spanned<Text<UnixTime>>>,
 }
 

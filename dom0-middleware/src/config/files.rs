@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
@@ -12,7 +12,7 @@ use rustls_pki_types::pem::PemObject;
 use super::check::{BindingConfig, Config, ReaderConfig};
 use super::error::{ConfigError, FileProblem};
 use crate::card::{PinSource, Trust, exposed_mode};
-use crate::channel_key::HvKeyFileError;
+use crate::channel_key::{HvKeyError, HvKeyFileError};
 use crate::mapping::{Binding, BindingId, Certificate, Table};
 use crate::time::UnixTime;
 
@@ -175,7 +175,7 @@ fn is_not_found(error: &ConfigError) -> bool {
     let error = match source {
         FileProblem::Read(error) => error,
         FileProblem::HvKey(error) => match &**error {
-            HvKeyFileError::Read(error) => error,
+            HvKeyError::File(HvKeyFileError::Read(error)) => error,
             _ => return false,
         },
         _ => return false,
@@ -199,7 +199,7 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, F
     }
 }
 
-fn check_secret(file: &PathBuf) -> Result<(), FileProblem> {
+pub(super) fn check_secret(file: &Path) -> Result<(), FileProblem> {
     match exposed_mode(&fs::metadata(file)?) {
         None => Ok(()),
         Some(mode) => Err(FileProblem::Exposed { mode }),

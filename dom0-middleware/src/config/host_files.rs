@@ -1,13 +1,16 @@
-//! The files of `[[hv]]`: certificates, and the key of the current one.
+//! The files of `[[hv]]`: certificates, and the key of the current one, in a file or in a card.
 
 use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use proto::hv::HvCertificate;
 
-use super::check::{Config, HvConfig, HvKeyConfig};
+use super::check::{Config, HvConfig, HvKeyConfig, HvKeySource};
 use super::error::{ConfigError, FileProblem};
-use super::files::{Missing, note};
-use crate::channel_key::{ChannelKey, HvKeyFile};
+use super::files::{Missing, check_secret, note};
+use crate::card::PinLedger;
+use crate::channel_key::{ChannelKey, HvCardPlace, HvKey, HvKeyFile, HvKeyPlace, HvPinPlace};
 use crate::time::UnixTime;
 
 /// Who this host is.
@@ -16,7 +19,7 @@ pub struct Hosts {
     /// The current HV certificate.
     pub current: HvCertificate,
     /// Where its key is.
-    pub key: HvKeyFile,
+    pub key: HvKey,
     /// The channel key, certified by it.
     pub channel_key: ChannelKey,
     /// Former HV certificates whose tokens are still good.
@@ -34,18 +37,22 @@ pub struct FormerHv {
 
 impl Config {
     /// Reads the HV certificates and has the channel key certified by the HV key. Nothing without
-    /// `[[hv]]`.
+    /// `[[hv]]`. A card with that key is waited for a little; `ledger` keeps account of its PIN.
     ///
     /// # Errors
     /// [`ConfigError`] for a file that cannot be used, a key that does not belong to its
     /// certificate, and a current HV certificate that has ended.
-    pub fn hosts(&self, now: UnixTime) -> Result<Option<Hosts>, ConfigError> {
+    pub fn hosts(
+        &self,
+        now: UnixTime,
+        ledger: &Arc<dyn PinLedger>,
+    ) -> Result<Option<Hosts>, ConfigError> {
         let with_key = |config: &HvConfig| Some((config.clone(), config.key.clone()?));
         let Some((config, key)) = self.hv.iter().find_map(with_key) else {
             return Ok(None);
         };
         let current = self.hv_certificate(&config)?;
-        let (key, channel_key) = self.channel_key(&key, &current, now)?;
+        let (key, channel_key) = self.channel_key(&key, &current, ledger, now)?;
         let former = self.hv.iter().filter(|config| config.key.is_none());
         let former = former.map(|config| self.former(config));
         Ok(Some(Hosts {
@@ -65,7 +72,20 @@ impl Config {
         ))
     }
 
-    /// Checks all that [`Self::hosts`] does, but lets files be missing.
+    /// The reader of the card with the HV key, and the whole name of the key.
+    pub(crate) fn hv_card(&self) -> Option<(String, String)> {
+        let mut keys = self.hv.iter().filter_map(|config| config.key.as_ref());
+        keys.find_map(|key| match &key.source {
+            HvKeySource::File { .. } => None,
+            HvKeySource::Card { name, .. } => {
+                let reader = name.reader().to_string_lossy().into_owned();
+                Some((reader, name.to_string()))
+            }
+        })
+    }
+
+    /// Checks all that [`Self::hosts`] does, but lets files be missing, and leaves a card alone: what
+    /// it says is for `doctor`, and a PIN is not sent to try it.
     pub(super) fn check_hosts(
         &self,
         now: UnixTime,
@@ -73,8 +93,25 @@ impl Config {
     ) -> Result<(), ConfigError> {
         for config in &self.hv {
             let certificate = note(self.hv_certificate(config), missing)?;
-            if let (Some(key), Some(certificate)) = (&config.key, certificate) {
-                note(self.channel_key(key, &certificate, now), missing)?;
+            let Some(key) = &config.key else {
+                continue;
+            };
+            match (&key.source, certificate) {
+                (HvKeySource::Card { pin, pin_line, .. }, _) => {
+                    note(self.check_hv_pin(pin.as_ref(), *pin_line), missing)?;
+                }
+                (
+                    HvKeySource::File {
+                        file,
+                        passphrase_file,
+                    },
+                    Some(certificate),
+                ) => {
+                    let file = HvKeyFile::new(file.clone(), passphrase_file.clone());
+                    let key = (HvKeyPlace::File(file), key.line);
+                    note(self.certified(key, &certificate, now), missing)?;
+                }
+                (HvKeySource::File { .. }, None) => {}
             }
         }
         Ok(())
@@ -94,21 +131,60 @@ impl Config {
         Ok(FormerHv { certificate, until })
     }
 
-    /// A first certificate is made at once: what is wrong with the key shows now.
+    /// The file with the PIN of the HV key's card. That of a credential is there for the service alone.
+    fn check_hv_pin(&self, pin: Option<&HvPinPlace>, line: usize) -> Result<(), ConfigError> {
+        match pin {
+            Some(HvPinPlace::File(file)) => check_secret(file)
+                .map_err(|source| self.file_error(line, "hv.pin_file", file, source)),
+            Some(HvPinPlace::Credential(_)) | None => Ok(()),
+        }
+    }
+
     fn channel_key(
         &self,
         key: &HvKeyConfig,
         certificate: &HvCertificate,
+        ledger: &Arc<dyn PinLedger>,
         now: UnixTime,
-    ) -> Result<(HvKeyFile, ChannelKey), ConfigError> {
-        let file = HvKeyFile::new(key.file.clone(), key.passphrase_file.clone());
-        let made = file
-            .load()
+    ) -> Result<(HvKey, ChannelKey), ConfigError> {
+        let place = match &key.source {
+            HvKeySource::File {
+                file,
+                passphrase_file,
+            } => HvKeyPlace::File(HvKeyFile::new(file.clone(), passphrase_file.clone())),
+            HvKeySource::Card {
+                name,
+                pin,
+                pin_line,
+            } => {
+                self.check_hv_pin(pin.as_ref(), *pin_line)?;
+                HvKeyPlace::Card(HvCardPlace {
+                    name: name.clone(),
+                    certificate: certificate.clone(),
+                    pin: pin.clone(),
+                    ledger: Arc::clone(ledger),
+                })
+            }
+        };
+        self.certified((place, key.line), certificate, now)
+    }
+
+    /// A first certificate is made at once: what is wrong with the key shows now.
+    fn certified(
+        &self,
+        (place, line): (HvKeyPlace, usize),
+        certificate: &HvCertificate,
+        now: UnixTime,
+    ) -> Result<(HvKey, ChannelKey), ConfigError> {
+        let named = PathBuf::from(place.to_string());
+        let key = HvKey::new(place);
+        let made = key
+            .load(true)
             .map_err(FileProblem::from)
-            .and_then(|signer| Ok(ChannelKey::new(&signer, certificate.clone(), now)?));
+            .and_then(|signer| Ok(ChannelKey::new(&*signer, certificate.clone(), now)?));
         match made {
-            Ok(channel_key) => Ok((file, channel_key)),
-            Err(source) => Err(self.file_error(key.line, "hv.key", &key.file, source)),
+            Ok(channel_key) => Ok((key, channel_key)),
+            Err(source) => Err(self.file_error(line, "hv.key", &named, source)),
         }
     }
 }

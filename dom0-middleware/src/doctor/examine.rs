@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::facts::{ConfigFacts, Facts, PcscFacts, PcscProblem, Silence};
+use super::facts::{ConfigFacts, Facts, Silence};
 use super::finding::Finding;
+use super::readers::readers;
 use super::vchan::VchanFacts;
-use crate::admin::{StatusView, TokensView};
+use crate::admin::{HvKeyView, StatusView, TokensView};
 use crate::broker::{CardState, CardView};
 use crate::time::UnixTime;
 use crate::xen::XenstoreFault;
@@ -31,6 +32,9 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
     findings.extend(configuration(facts.config.as_ref()));
     if let Some(Ok(config)) = &facts.config {
         findings.extend(config.hv.map(|(left, end)| hv_certificate(left, end)));
+    }
+    if let Ok(status) = &facts.service {
+        findings.extend(status.service.hv_key.as_ref().map(hv_key));
     }
     findings.extend(facts.xenstore.as_ref().map(xenstore));
     findings.extend(facts.vchan.iter().flat_map(VchanFacts::findings));
@@ -103,6 +107,17 @@ fn hv_certificate(left: Duration, end: UnixTime) -> Finding {
     )
 }
 
+/// The service looks whether its card is there, and remembers how its last signature went.
+fn hv_key(hv_key: &HvKeyView) -> Finding {
+    let (card, until) = (&hv_key.card, &hv_key.certificate_until);
+    match &hv_key.problem {
+        None => Finding::ok("hv key", format!("in its card, {card}")),
+        Some(problem) => Finding::fail("hv key", format!("{card}: {problem}")).next(format!(
+            "until that is put right no token is issued, and guests can connect until {until} only"
+        )),
+    }
+}
+
 /// How long before its end an HV certificate is worth a word.
 const HV_NOTICE: Duration = Duration::from_secs(60 * 86_400);
 
@@ -122,89 +137,6 @@ fn tokens(tokens: &TokensView) -> Vec<Finding> {
     let problems = tokens.problems.iter();
     let finding = |problem: &String| Finding::warn("tokens", format!("{folder}: {problem}"));
     problems.map(finding).collect()
-}
-
-fn readers(pcsc: &PcscFacts, config: Option<&ConfigFacts>) -> Vec<Finding> {
-    let readers = match &pcsc.readers {
-        Ok(readers) => readers,
-        Err(problem) => return vec![silent_pcscd(problem)],
-    };
-    let wanted = config
-        .map(|config| config.readers.as_slice())
-        .unwrap_or_default();
-    let mut findings = Vec::new();
-    match readers.len() {
-        0 => findings.push(
-            Finding::fail("pcscd", "runs and sees no reader")
-                .next("plug one in; if there is one, install its driver (libccid for most)"),
-        ),
-        OLD_MAX_READERS => findings.push(
-            Finding::warn(
-                "pcscd",
-                format!("shows {OLD_MAX_READERS} readers; before pcsc-lite 2.5.0 it shows no more, however many there are"),
-            )
-            .next("with more readers than that, update pcsc-lite to 2.5.0 and libccid to 1.8.0"),
-        ),
-        count => findings.push(Finding::ok("pcscd", format!("runs, readers: {count}"))),
-    }
-    for (seid, name) in wanted {
-        if !readers.iter().any(|(reader, _)| reader == name) {
-            let there: Vec<&str> = readers.iter().map(|(reader, _)| reader.as_str()).collect();
-            findings.push(
-                Finding::fail(
-                    format!("reader {name}"),
-                    format!("is not there, and card {seid} should be in it"),
-                )
-                .next(format!(
-                    "plug it in, or correct its name in the configuration; there is: {}",
-                    if there.is_empty() {
-                        "none".to_owned()
-                    } else {
-                        there.join(", ")
-                    }
-                )),
-            );
-        }
-    }
-    for (name, has_card) in readers {
-        let card = if *has_card { "has a card" } else { "is empty" };
-        let user = wanted.iter().find(|(_, reader)| reader == name);
-        let user = user.map_or_else(
-            || "no card_source names it".to_owned(),
-            |(seid, _)| format!("of {seid}"),
-        );
-        findings.push(Finding::ok(
-            format!("reader {name}"),
-            format!("{card}, {user}"),
-        ));
-    }
-    findings
-}
-
-fn silent_pcscd(problem: &PcscProblem) -> Finding {
-    let (message, next) = match problem {
-        PcscProblem::NoSocket(path) => (
-            format!("does not run: {} is not there", path.display()),
-            "install and start it: apt install pcscd, systemctl enable --now pcscd.socket",
-        ),
-        PcscProblem::NobodyListens(path) => (
-            format!("does not run: nobody listens at {}", path.display()),
-            "start it: systemctl restart pcscd.socket",
-        ),
-        PcscProblem::SocketDenied(path) => (
-            format!("{} may not be opened", path.display()),
-            "run this as root, or as the user that the service runs as",
-        ),
-        PcscProblem::AccessDenied => (
-            "lets us in no further: access denied by polkit".to_owned(),
-            "allow this user org.debian.pcsc-lite.access_pcsc and org.debian.pcsc-lite.access_card in a rule of polkit",
-        ),
-        PcscProblem::Other(error) => (
-            format!("cannot be asked: {error}"),
-            "look into its log: journalctl -u pcscd",
-        ),
-    };
-    Finding::fail("pcscd", message).next(next)
 }
 
 /// A virtual reader that the network can reach: whoever connects there is a card, or reads what is
@@ -325,9 +257,6 @@ fn bindings(status: &StatusView) -> Vec<Finding> {
         })
         .collect()
 }
-
-/// What pcsc-lite before 2.5.0 shows at most.
-const OLD_MAX_READERS: usize = 16;
 
 #[cfg(test)]
 #[path = "examine_tests.rs"]

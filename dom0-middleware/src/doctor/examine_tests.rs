@@ -2,9 +2,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::admin::{ChannelView, ServiceView};
+use crate::admin::{ChannelView, HvKeyView, ServiceView};
 use crate::broker::{ConnectionView, Counters, IdentityView, RefusalView, Snapshot};
 use crate::doctor::Level;
+use crate::doctor::facts::{PcscFacts, PcscProblem};
 
 fn card_view(state: CardState) -> CardView {
     CardView {
@@ -36,6 +37,7 @@ fn status() -> StatusView {
         service: ServiceView {
             state_file: String::new(),
             notes: Vec::new(),
+            hv_key: None,
             vchan: None,
             version: "1.0.0".to_owned(),
             config: "/etc/x.toml".to_owned(),
@@ -89,6 +91,7 @@ fn facts() -> Facts {
             hv: Some((Duration::from_secs(100 * 86_400), UnixTime::default())),
             xenstore: None,
             vchan: false,
+            hv_card: None,
             readers: vec![("se-00".parse().expect("a SEID"), "R 00".to_owned())],
         })),
         xenstore: Some(Ok(2)),
@@ -166,6 +169,55 @@ fn a_silent_service_is_named_with_its_socket() {
     assert!(
         said[0].contains("may not be asked") && said[0].contains("as root"),
         "{said:?}"
+    );
+}
+
+#[test]
+fn the_card_with_the_hv_key_is_looked_for() {
+    let with = |problem: Option<&str>, has_card: &[(&str, bool)]| {
+        let mut status = status();
+        status.service.hv_key = Some(HvKeyView {
+            card: "pcsc:H 00#9c".to_owned(),
+            certificate_until: "2026-11-22T00:00:00.000Z".to_owned(),
+            problem: problem.map(str::to_owned),
+        });
+        let mut facts = facts();
+        facts.service = Ok(status);
+        if let Some(Ok(config)) = &mut facts.config {
+            config.hv_card = Some(("H 00".to_owned(), "pcsc:H 00#9c".to_owned()));
+        }
+        let others = [("R 00", true)];
+        let readers = others.iter().chain(has_card);
+        let readers = readers.map(|(name, card)| ((*name).to_owned(), *card));
+        facts.pcsc = Some(PcscFacts {
+            readers: Ok(readers.collect()),
+        });
+        facts
+    };
+    let good = with(None, &[("H 00", true)]);
+    assert_eq!(wrong(&good), [""; 0]);
+    let found = examine(&good);
+    let reader = found.iter().find(|found| found.check == "reader H 00");
+    assert_eq!(
+        reader.expect("looked at").message,
+        "has a card, of the HV key"
+    );
+    one_wrong(
+        &with(None, &[("H 00", false)]),
+        &["Fail reader H 00: is empty", "put the card in"],
+    );
+    let no_reader = with(None, &[]);
+    one_wrong(
+        &no_reader,
+        &["Fail reader H 00: is not there", "hv.key", "there is: R 00"],
+    );
+    let failed = with(Some("the card did not accept the PIN"), &[("H 00", true)]);
+    one_wrong(
+        &failed,
+        &[
+            "Fail hv key: pcsc:H 00#9c: the card did",
+            "until 2026-11-22",
+        ],
     );
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct ConfigFacts {
     pub(super) vchan: bool,
     /// How long the current HV certificate is still good, and when it ends; `None` without one.
     pub(super) hv: Option<(Duration, UnixTime)>,
+    /// The reader of the card with the HV key, and the key's whole name; `None` for one in a file.
+    pub(super) hv_card: Option<(String, String)>,
     /// Cards and the readers they are in, those in readers alone.
     pub(super) readers: Vec<(Seid, String)>,
 }

@@ -5,6 +5,7 @@
 //! | `probe` | looks: service, configuration, `pcscd`, sockets |
 //! | `facts` | what was seen |
 //! | `examine` | decides what is wrong, without looking at anything |
+//! | `readers` | the same for readers and their daemon |
 //! | `finding` | one thing that is in order, or is not |
 //! | `vchan` | what vchans need: the library, device nodes |
 //! | `listening` | which ports a program listens on |
@@ -14,6 +15,7 @@ mod facts;
 mod finding;
 mod listening;
 mod probe;
+mod readers;
 mod vchan;
 
 pub(crate) use self::examine::examine;

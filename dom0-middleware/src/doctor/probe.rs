@@ -32,7 +32,7 @@ pub(crate) fn probe(admin: &Path, config: Option<&Path>) -> Facts {
         .and_then(|config| config.as_ref().ok()?.xenstore);
     let has_vchans = matches!(&config, Some(Ok(config)) if config.vchan);
     let in_readers = match &config {
-        Some(Ok(config)) => !config.readers.is_empty(),
+        Some(Ok(config)) => !config.readers.is_empty() || config.hv_card.is_some(),
         _ => false,
     };
     Facts {
@@ -80,6 +80,7 @@ fn configuration(path: &Path) -> Result<ConfigFacts, ConfigError> {
             DomainSource::Config(_) => None,
         },
         vchan: config.vchan,
+        hv_card: config.hv_card(),
         readers: config
             .readers
             .iter()

@@ -13,6 +13,7 @@ use super::bound::TellBound;
 use super::cards::Cards;
 use super::engines::EngineTasks;
 use super::error::ServiceError;
+use super::host_side::HvKeyWatch;
 use super::inbox::{AdminQuery, Inbox, Outlet, Told};
 use super::issuing::Issuing;
 use super::operator::Watchers;
@@ -43,6 +44,8 @@ pub(super) struct Actor {
     pub(super) revoked: TellRevoked,
     /// What tokens are issued with, where the service does that.
     pub(super) issuing: Option<Issuing>,
+    /// The HV key, where there is one.
+    pub(super) hv_key: Option<HvKeyWatch>,
     pub(super) sightings: Sightings,
     /// The names of the configuration's domains, if it has any.
     pub(super) names: Option<StaticDomains>,

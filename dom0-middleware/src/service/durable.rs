@@ -1,4 +1,4 @@
-//! The durable state at start: opened, compared with the audit, put beside the configuration.
+//! The durable state at start: compared with the audit, put beside the configuration.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,19 +13,13 @@ use crate::mapping::{Binding, BindingId, Certificate};
 use crate::state::{AuditChanges, CatchUp, Former, State, StateError, StoredBinding};
 use crate::time::UnixTime;
 
-/// The state, and what the operator has to know of how it was found.
-pub(super) struct Found {
-    pub(super) state: State,
-    pub(super) notes: Vec<String>,
-}
-
-/// Opens the state and brings it to where the audit is.
+/// Brings the state to where the audit is; what the operator has to know of how it was found.
 pub(super) fn open(
     config: &Config,
+    state: &State,
     audit: &mut AuditLog,
     now: UnixTime,
-) -> Result<Found, ServiceError> {
-    let state = State::open(&config.state_file)?;
+) -> Result<Vec<String>, ServiceError> {
     let change = state.last_change();
     let changes = AuditChanges::read(&config.audit_file, change, state.audit_head()?)?;
     let mut notes = Vec::new();
@@ -36,17 +30,17 @@ pub(super) fn open(
         record(audit, &AuditEvent::AuditBehindState { line, reason }, now)?;
     }
     if let Some(ahead) = changes.ahead {
-        notes.extend(catch_up(&state, &ahead, change, audit, now)?);
+        notes.extend(catch_up(state, &ahead, change, audit, now)?);
     }
     for note in &notes {
         warn!("{note}");
     }
-    import(&state, config, audit, now)?;
+    import(state, config, audit, now)?;
     let pruned = state.prune(now)?;
     if pruned > 0 {
         info!(pruned, "forgot revocations of tokens that ended long ago");
     }
-    Ok(Found { state, notes })
+    Ok(notes)
 }
 
 /// Does again what takes rights away; what the operator has to know.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use proto::hv::HvCertificate;
 
 use super::error::ServiceError;
+use crate::admin::HvKeyView;
 use crate::channel::tls::ChannelTls;
-use crate::channel_key::{ChannelKey, HvKeyFile};
+use crate::channel_key::{ChannelKey, HvKey};
 use crate::config::{FormerHv, Hosts};
 use crate::mapping::Issuer;
 
@@ -14,12 +15,37 @@ use crate::mapping::Issuer;
 pub(super) struct HostSide {
     current: HvCertificate,
     former: Vec<FormerHv>,
-    pub(super) hv_key: HvKeyFile,
+    pub(super) hv_key: HvKey,
     pub(super) key: Arc<ChannelKey>,
     pub(super) tls: ChannelTls,
 }
 
+/// What `status` says of the HV key.
+pub(super) struct HvKeyWatch {
+    hv_key: HvKey,
+    key: Arc<ChannelKey>,
+}
+
+impl HvKeyWatch {
+    /// Nothing of a key in a file: that is read when it is wanted.
+    pub(super) fn view(&self) -> Option<HvKeyView> {
+        Some(HvKeyView {
+            card: self.hv_key.card()?,
+            certificate_until: self.key.not_after().to_string(),
+            problem: self.hv_key.problem(),
+        })
+    }
+}
+
 impl HostSide {
+    /// The HV key, to be looked at.
+    pub(super) fn watch(&self) -> HvKeyWatch {
+        HvKeyWatch {
+            hv_key: self.hv_key.clone(),
+            key: Arc::clone(&self.key),
+        }
+    }
+
     /// The current HV certificate.
     pub(super) fn current(&self) -> &HvCertificate {
         &self.current

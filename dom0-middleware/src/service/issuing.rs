@@ -5,7 +5,7 @@
 //! judged ── signed, elsewhere ── judged again ── recorded ── in the folder ── answered
 //! ```
 //!
-//! Signing reads the HV key and takes milliseconds, so it is done beside the actor; what stands then
+//! Signing reads the HV key and takes milliseconds, a second where a card has it; so it is done beside the actor; what stands then
 //! is judged once more. The folder's content goes to the domain by itself (`token_delivery`).
 
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ use super::revocations::RevokedTokens;
 use super::token_delivery::TokenDelivery;
 use crate::admin::{Problem, TokensView};
 use crate::audit::{AuditEvent, IssuedBecause};
-use crate::channel_key::HvKeyFile;
+use crate::channel_key::HvKey;
 use crate::config::Config;
 use crate::error::Causes;
 use crate::hex::hex;
@@ -43,8 +43,8 @@ pub(super) struct Issuing {
     pub(super) folder: TokenFolder,
     /// The current HV.
     pub(super) hv: HvCertificate,
-    /// Its key. One in a card would take its place here: all that is wanted of it is an `HvSigner`.
-    pub(super) key: HvKeyFile,
+    /// Its key.
+    pub(super) key: HvKey,
     /// All HVs of this host.
     pub(super) issuers: Vec<Issuer>,
     pub(super) certificates: Arc<[HvCertificate]>,
@@ -209,15 +209,15 @@ impl Actor {
 pub(super) async fn sign(
     claims: Claims,
     hv: HvCertificate,
-    key: HvKeyFile,
+    key: HvKey,
     algorithm: Option<SignatureAlgorithm>,
 ) -> Result<Made, Problem> {
     let signing = tokio::task::spawn_blocking(move || {
-        let failed = |error: &dyn std::error::Error| {
-            no(format!("the HV key cannot be used: {}", Causes(error)))
-        };
-        let signer = key.load().map_err(|error| failed(&error))?;
-        let text = issue(&claims, &signer, &hv, algorithm).map_err(|error| failed(&error))?;
+        let signed = key.lend(|signer| {
+            let issued = issue(&claims, signer, &hv, algorithm);
+            issued.map_err(|error| Causes(&error).to_string())
+        });
+        let text = signed.map_err(|why| no(format!("the HV key cannot be used: {why}")))?;
         Ok(Made { claims, text })
     });
     signing.await.unwrap_or_else(|error| Err(no(error)))

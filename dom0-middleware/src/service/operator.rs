@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::actor::Actor;
 use super::cards::no_such_card;
 use super::error::ServiceError;
+use super::host_side::HvKeyWatch;
 use super::vchans;
 use crate::admin::{
     AdminAnswer, AdminReply, AdminRequest, CardDetails, CertificateView, ProblemCode, StatusView,
@@ -88,6 +89,7 @@ impl Actor {
         service.bindings = self.bindings.views(self.broker.table(), name, |_| true);
         let issuing = self.issuing.as_ref();
         service.tokens = issuing.map(|issuing| issuing.given.borrow().clone());
+        service.hv_key = self.hv_key.as_ref().and_then(HvKeyWatch::view);
         let health = self.domains.xenstore().map(XenstoreDomains::health);
         StatusView {
             service,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::channel_key::{ChannelKey, HvKeyFile};
+use crate::channel_key::{ChannelKey, HvKey, Presence};
 use crate::error::Causes;
 use crate::time::{Now, UnixTime};
 
@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// Renews the certificate when it is due, for ever. A failure is logged and tried again at the next
 /// look; connections are refused only once the certificate has ended.
-pub(super) async fn renew(key: Arc<ChannelKey>, hv_key: HvKeyFile) {
+pub(super) async fn renew(key: Arc<ChannelKey>, hv_key: HvKey) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -23,7 +23,7 @@ pub(super) async fn renew(key: Arc<ChannelKey>, hv_key: HvKeyFile) {
         let now = Now::read().unix;
         if key.is_due(now) {
             let (key, hv_key) = (Arc::clone(&key), hv_key.clone());
-            // The HV key reads files and works for some milliseconds.
+            // The HV key reads files and works for some milliseconds; in a card it takes a second.
             let renewed = tokio::task::spawn_blocking(move || renew_once(&key, &hv_key, now));
             if renewed.await.is_err() {
                 error!("renewing the channel's certificate did not end");
@@ -32,13 +32,39 @@ pub(super) async fn renew(key: Arc<ChannelKey>, hv_key: HvKeyFile) {
     }
 }
 
-fn renew_once(key: &ChannelKey, hv_key: &HvKeyFile, now: UnixTime) {
-    let renewed = match hv_key.load() {
-        Ok(signer) => key
-            .renew(&signer, now)
-            .map_err(|error| Causes(&error).to_string()),
-        Err(error) => Err(Causes(&error).to_string()),
+/// How often it is looked whether the HV key's card is in its reader.
+const LOOK_FOR_CARD: Duration = Duration::from_secs(2);
+
+/// Says when the card with the HV key leaves and comes back, for ever. Connections stand without it,
+/// and new ones are made as long as the channel's certificate is good.
+pub(super) async fn watch_card(key: Arc<ChannelKey>, hv_key: HvKey) {
+    let Some(card) = hv_key.card() else {
+        return;
     };
+    let mut look = interval(LOOK_FOR_CARD);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        let hv_key = hv_key.clone();
+        // The daemon of the readers may take its time.
+        match tokio::task::spawn_blocking(move || hv_key.look()).await {
+            Ok(Some(Presence::Gone(why))) => warn!(
+                card, why, until = %key.not_after(),
+                "the card with the HV key is gone: no token is issued without it, and no guest can \
+                 connect once the channel's certificate has ended; put it back"
+            ),
+            Ok(Some(Presence::Back)) => info!(card, "the card with the HV key is there again"),
+            Ok(None) => {}
+            Err(_) => error!(card, "looking for the card with the HV key did not end"),
+        }
+    }
+}
+
+fn renew_once(key: &ChannelKey, hv_key: &HvKey, now: UnixTime) {
+    let renewed = hv_key.lend(|signer| {
+        let renewed = key.renew(signer, now);
+        renewed.map_err(|error| Causes(&error).to_string())
+    });
     match renewed {
         Ok(()) => info!(until = %key.not_after(), "channel certificate renewed"),
         Err(error) => error!(

@@ -30,7 +30,7 @@ use crate::audit::{AuditEvent, AuditLog, CheckpointReason};
 use crate::broker::{Broker, Event, Setup};
 use crate::card::pcsc::PcscSource;
 use crate::card::vicc::{ListenError, ViccListener};
-use crate::card::{AdoptedCards, CardRecords, CardSource, spawn_worker};
+use crate::card::{AdoptedCards, CardRecords, CardSource, PinLedger, spawn_worker};
 use crate::channel::UnixChannel;
 use crate::channel_key::CheckpointSigner;
 use crate::config::{Config, DomainSource, ReaderPlace, UnixChannelConfig};
@@ -64,12 +64,15 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         false => None,
     };
     let unix = Now::read().unix;
-    let hosts = config.hosts(unix)?.map(HostSide::new).transpose()?;
+    let state = State::open(&config.state_file)?;
+    let pins: Arc<dyn PinLedger> = Arc::new(DurablePinLedger::new(state.clone())?);
+    // The HV key may be in a card, and the account of PINs that were sent to it is in the state.
+    let hosts = config.hosts(unix, &pins)?.map(HostSide::new).transpose()?;
     let mut audit = AuditLog::open(&config.audit_file, config.rotation, unix)?;
     if let Some(hosts) = &hosts {
         audit.sign_with(Arc::clone(&hosts.key) as Arc<dyn CheckpointSigner>);
     }
-    let durable::Found { state, notes } = durable::open(&config, &mut audit, unix)?;
+    let notes = durable::open(&config, &state, &mut audit, unix)?;
     let stored = durable::bind(&config, &state, &mut bound)?;
     let bindings = Bindings::new(&config, &stored, &bound);
     let admin = AdminListener::bind(&config.admin_socket)?;
@@ -91,7 +94,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         .as_ref()
         .map(|library| library.name().to_string_lossy().into_owned());
     let (inbox, outlet) = inbox::channel();
-    let cards = start_cards(&config, &state, &inbox)?;
+    let cards = start_cards(&config, &state, pins, &inbox)?;
     warn_of_insecurity(&config, &bound.table);
     record_start(&mut audit, &config)?;
     durable::note_audit_head(&state, &audit)?;
@@ -124,7 +127,9 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         max_frame: config.limits.frame_bytes,
     };
     if let Some(hosts) = &hosts {
-        tasks.spawn(renewal::renew(Arc::clone(&hosts.key), hosts.hv_key.clone()));
+        let (key, hv_key) = (&hosts.key, &hosts.hv_key);
+        tasks.spawn(renewal::renew(Arc::clone(key), hv_key.clone()));
+        tasks.spawn(renewal::watch_card(Arc::clone(key), hv_key.clone()));
     }
     let tell_bound = TellBound::new(&bound.table);
     let living = domains.xenstore().map(XenstoreDomains::living);
@@ -156,6 +161,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         bound: tell_bound,
         revoked,
         issuing,
+        hv_key: hosts.as_ref().map(HostSide::watch),
         sightings: Sightings::load(&state)?,
         names: config.domains.named().cloned(),
         state,
@@ -204,9 +210,14 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn start_cards(config: &Config, state: &State, inbox: &Inbox) -> Result<Cards, ServiceError> {
+fn start_cards(
+    config: &Config,
+    state: &State,
+    pins: Arc<dyn PinLedger>,
+    inbox: &Inbox,
+) -> Result<Cards, ServiceError> {
     let records = CardRecords {
-        pins: Arc::new(DurablePinLedger::new(state.clone())?),
+        pins,
         adopted: Arc::new(AdoptedCards::new(state.cards()?, inbox.keeper())),
     };
     let mut cards = Cards::new(records.clone());

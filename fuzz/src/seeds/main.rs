@@ -5,7 +5,7 @@
 //! | `live` | what a card and a server say in whole handshakes |
 //! | `signing` | what a server says to the engine for cards that only sign |
 //! | `traces` | what the cards of `integration/traces` said, where the driver asks the same |
-//! | `piv` | what a PIV card says |
+//! | `piv`, `hv_card` | what a PIV card says |
 //! | `samples` | single messages |
 //! | `audits` | audits of the service |
 //! | `tokens` | tokens, and what HVs and agents show |
@@ -14,6 +14,7 @@
 use libfuzzer_sys as _;
 
 mod audits;
+mod hv_card;
 mod live;
 mod piv;
 mod samples;
@@ -31,6 +32,7 @@ fn main() -> io::Result<()> {
     signing::write(&mut seeds)?;
     traces::write(&mut seeds)?;
     piv::write(&mut seeds)?;
+    hv_card::write(&mut seeds)?;
     samples::write(&mut seeds)?;
     tokens::write(&mut seeds)?;
     audits::write(&mut seeds)

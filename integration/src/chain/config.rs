@@ -5,12 +5,18 @@ use std::path::Path;
 
 use super::plan::ChainPlan;
 use super::soft_card::{self, CA_FILE};
+use crate::hv_card::HvCard;
 use crate::hypervisor::Hypervisor;
 use crate::pcscd::READER;
 use crate::xenstored::uuid;
 
 /// The configuration of the middleware.
-pub(super) fn text(plan: &ChainPlan, hv: Option<&Hypervisor>, folder: &Path) -> String {
+pub(super) fn text(
+    plan: &ChainPlan,
+    hv: Option<&Hypervisor>,
+    hv_card: Option<&HvCard>,
+    folder: &Path,
+) -> String {
     let at = |name: &str| format!("{:?}", folder.join(name));
     let mut text = format!(
         "[service]\nadmin_socket = {}\naudit_file = {}\nstate_file = {}\n\
@@ -30,12 +36,14 @@ pub(super) fn text(plan: &ChainPlan, hv: Option<&Hypervisor>, folder: &Path) -> 
         text.push_str("[vchan]\nenabled = true\n");
     }
     if let Some(hv) = hv {
-        let _ = write!(
-            text,
-            "[[hv]]\ncert = {:?}\nkey = {:?}\n",
-            hv.certificate_file(),
-            hv.key_file()
-        );
+        let key = match hv_card {
+            None => format!("key = {:?}", hv.key_file()),
+            Some(card) => {
+                let (key, pin) = (card.key_name(), card.pin_file());
+                format!("key = {key:?}\npin_file = {pin:?}")
+            }
+        };
+        let _ = write!(text, "[[hv]]\ncert = {:?}\n{key}\n", hv.certificate_file());
     }
     text.push_str("[limits]\n");
     for (name, value) in &plan.limits {

@@ -11,6 +11,7 @@ use super::guest::{self, Guest, Way};
 use super::plan::{ChainPlan, GuestPlan};
 use super::soft_card::{self, CA_FILE};
 use crate::channel_client::GuestDoor;
+use crate::hv_card::HvCard;
 use crate::hypervisor::{Hypervisor, TokenPlan, enroll};
 use crate::pki::{self, Pki};
 use crate::process::Process;
@@ -27,6 +28,8 @@ pub struct Chain {
     plan: ChainPlan,
     /// Who signs the tokens; `None` where no channel asks for one.
     hypervisor: Option<Hypervisor>,
+    /// The card with its key, where the plan has it in one.
+    hv_card: Option<HvCard>,
     folder: TempDir,
 }
 
@@ -42,11 +45,13 @@ impl Chain {
         pki::write(path, CA_FILE, &pki.ca.pem());
         let has_tls = plan.guests.iter().any(|guest| guest.has_tls);
         let hypervisor = has_tls.then(|| Hypervisor::new(path, "hv"));
-        pki::write(
-            path,
-            CONFIG_FILE,
-            &config::text(plan, hypervisor.as_ref(), path),
-        );
+        let in_card = plan.hv_card.zip(hypervisor.as_ref());
+        let hv_card = in_card.map(|(place, hv)| {
+            let place = (place.process, place.port);
+            HvCard::start_at(hv, "9c", place, path)
+        });
+        let text = config::text(plan, hypervisor.as_ref(), hv_card.as_ref(), path);
+        pki::write(path, CONFIG_FILE, &text);
         let cards = plan
             .cards
             .iter()
@@ -59,6 +64,7 @@ impl Chain {
             middleware,
             plan: plan.clone(),
             hypervisor,
+            hv_card,
             folder,
         };
         chain.issue_tokens();
@@ -166,6 +172,14 @@ impl Chain {
     #[must_use]
     pub fn hypervisor(&self) -> &Hypervisor {
         self.hypervisor.as_ref().expect("a channel with TLS")
+    }
+
+    /// The card with the HV key.
+    ///
+    /// # Panics
+    /// When the plan has it in none.
+    pub fn hv_card(&mut self) -> &mut HvCard {
+        self.hv_card.as_mut().expect("the plan has it in a card")
     }
 
     /// The folder with a guest's channel key and token.
@@ -470,7 +484,7 @@ impl Chain {
 
 fn start_middleware(plan: &ChainPlan, folder: &Path) -> Process {
     let mut command = binaries::middleware();
-    if let Some(place) = plan.pcscd {
+    if let Some(place) = plan.pcscd.or(plan.hv_card) {
         let program = command.get_program().to_owned();
         command = pcscd::enter(place.process, &program.to_string_lossy());
     } else if let [starter, arguments @ ..] = plan.starter.as_slice() {

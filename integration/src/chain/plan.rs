@@ -15,6 +15,8 @@ pub struct ChainPlan {
     pub(super) limits: Vec<(String, u64)>,
     /// A daemon whose reader the only card is in.
     pub(super) pcscd: Option<Place>,
+    /// A daemon whose reader the card with the HV key is in.
+    pub(super) hv_card: Option<Place>,
     /// The socket of the xenstored that knows who the guests are.
     pub(super) xenstore: Option<PathBuf>,
     /// How programs come to have vchans, if guests reach the middleware over those.
@@ -137,6 +139,13 @@ impl ChainPlan {
     #[must_use]
     pub fn in_reader(mut self, pcscd: &Pcscd) -> Self {
         self.pcscd = Some(pcscd.into());
+        self
+    }
+
+    /// The HV key is in a card in this daemon's reader, slot 9c.
+    #[must_use]
+    pub fn hv_key_in_reader(mut self, pcscd: &Pcscd) -> Self {
+        self.hv_card = Some(pcscd.into());
         self
     }
 

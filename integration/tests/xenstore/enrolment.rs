@@ -20,13 +20,13 @@ fn offer_node(domid: u16) -> String {
 }
 
 /// A key that a guest might have.
-fn key(number: u8) -> ConfirmationKey {
+pub(crate) fn key(number: u8) -> ConfirmationKey {
     ConfirmationKey::Ed25519([number; 32])
 }
 
 impl Host {
     /// What `domu-agent enroll` does in a domain.
-    fn offer(&self, domid: u16, content: &[u8]) {
+    pub(crate) fn offer(&self, domid: u16, content: &[u8]) {
         self.xenstored
             .change(|client| client.write(&offer_node(domid), content));
     }
@@ -37,14 +37,14 @@ impl Host {
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
-    fn approve(&self, vm: &str, fingerprint: &str, more: &[&str]) -> Output {
+    pub(crate) fn approve(&self, vm: &str, fingerprint: &str, more: &[&str]) -> Output {
         let approve = ["vm", "approve", vm, "--fingerprint", fingerprint];
         self.chain.admin(&[&approve[..], more].concat())
     }
 
     /// That an approval is refused, and why.
     #[track_caller]
-    fn refused(&self, vm: &str, key: &ConfirmationKey, code: i32, why: &str) {
+    pub(crate) fn refused(&self, vm: &str, key: &ConfirmationKey, code: i32, why: &str) {
         let output = self.approve(vm, &key.fingerprint(), &[]);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{said}");

@@ -4,6 +4,7 @@ mod client;
 mod delivery;
 mod enrolment;
 mod faults;
+mod hv_card;
 mod leaving;
 mod liar;
 mod renewal;

@@ -13,6 +13,8 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::CertificateError;
+#[cfg(feature = "piv")]
+use crate::piv::KeyAlgorithm;
 use crate::token::SignatureAlgorithm;
 
 /// The public key of an HV. `Display` says its kind: `RSA 3072`, `P-256`, `Ed25519`.
@@ -68,6 +70,17 @@ impl HvPublicKey {
             Kind::Rsa { .. } => &[SignatureAlgorithm::Ps256, SignatureAlgorithm::Rs256],
             Kind::P256 => &[SignatureAlgorithm::Es256],
             Kind::Ed25519 => &[SignatureAlgorithm::EdDsa],
+        }
+    }
+
+    /// Which key of a PIV card it may be; `None` for kinds that such cards do not have.
+    #[cfg(feature = "piv")]
+    #[must_use]
+    pub fn piv_algorithm(&self) -> Option<KeyAlgorithm> {
+        match self.kind {
+            Kind::Rsa { bits } => KeyAlgorithm::rsa(bits),
+            Kind::P256 => Some(KeyAlgorithm::P256),
+            Kind::Ed25519 => None,
         }
     }
 

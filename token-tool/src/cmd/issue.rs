@@ -4,28 +4,22 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use proto::hex;
-use proto::hv::{HvCertificate, HvSigner as _, SignError, SoftwareHvKey};
+use proto::hv::{HvCertificate, HvSigner, SignError};
 use proto::token::{self, Claims, SignatureAlgorithm};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::json;
 
-use crate::cli::IssueArgs;
+use crate::cli::{HvKeyPlace, IssueArgs};
 use crate::date::Time;
 use crate::error::ToolError;
-use crate::{file, hv_key, input, output, xenstore};
+use crate::{file, hv_card, hv_key, input, output, xenstore};
 
 pub(crate) fn run(args: &IssueArgs, out: &mut impl Write) -> Result<(), ToolError> {
     let certificate = input::hv_certificate(&args.hv_cert)?;
     let now = Time::now();
     require_current(&args.hv_cert, &certificate, now)?;
     let claims = claims(args, &certificate, now)?;
-    let key = hv_key::read(&args.hv_key, args.passphrase_file.as_deref())?;
-    if key.spki_der() != certificate.spki_der() {
-        let why = format!("not the key of the certificate {}", args.hv_cert.display());
-        return Err(ToolError::unusable(&args.hv_key, why));
-    }
-    let token = sign(&claims, &key, args.alg.map(SignatureAlgorithm::from))?;
-    drop(key);
+    let token = signed(args, &claims, &certificate)?;
     // A signature that does not verify must not leave, whatever went wrong.
     let verified = token::verify(&token, std::slice::from_ref(&certificate));
     if verified.as_ref() != Ok(&claims) {
@@ -34,6 +28,38 @@ pub(crate) fn run(args: &IssueArgs, out: &mut impl Write) -> Result<(), ToolErro
         ));
     }
     deliver(args, &claims, &token, out)
+}
+
+/// The token, signed by the HV key, wherever that is.
+fn signed(
+    args: &IssueArgs,
+    claims: &Claims,
+    certificate: &HvCertificate,
+) -> Result<Vec<u8>, ToolError> {
+    let algorithm = args.alg.map(SignatureAlgorithm::from);
+    match &args.hv_key {
+        HvKeyPlace::File(path) => {
+            if args.pin_file.is_some() {
+                let why = "--pin-file: a key in a file has no PIN; see --passphrase-file";
+                return Err(ToolError::Usage(why.to_owned()));
+            }
+            let key = hv_key::read(path, args.passphrase_file.as_deref())?;
+            if key.spki_der() != certificate.spki_der() {
+                let why = format!("not the key of the certificate {}", args.hv_cert.display());
+                return Err(ToolError::unusable(path, why));
+            }
+            sign(claims, &key, algorithm)
+        }
+        HvKeyPlace::Card(name) => {
+            if args.passphrase_file.is_some() {
+                let why = "--passphrase-file: a key in a card has a PIN; see --pin-file";
+                return Err(ToolError::Usage(why.to_owned()));
+            }
+            let key = hv_card::open(name, certificate, args.pin_file.as_deref())?;
+            let signed = sign(claims, &key, algorithm);
+            signed.map_err(|error| key.take_fault().map_or(error, hv_card::of_card))
+        }
+    }
 }
 
 /// What the token is to say.
@@ -81,7 +107,7 @@ fn claims(args: &IssueArgs, hv: &HvCertificate, now: Time) -> Result<Claims, Too
 
 fn sign(
     claims: &Claims,
-    key: &SoftwareHvKey,
+    key: &dyn HvSigner,
     algorithm: Option<SignatureAlgorithm>,
 ) -> Result<Vec<u8>, ToolError> {
     let preferred = key.algorithms().first().copied();

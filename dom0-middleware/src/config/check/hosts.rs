@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Check;
+use super::{Check, HvKeyConfig, ReaderConfig};
 use crate::config::error::ConfigError;
 use crate::config::file::HvTable;
 use crate::config::value::Text;
@@ -22,45 +22,29 @@ pub struct HvConfig {
     pub(in crate::config) line: usize,
 }
 
-/// Where the HV key is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HvKeyConfig {
-    /// The file with the key.
-    pub file: PathBuf,
-    /// The file with its passphrase, if the key is encrypted.
-    pub passphrase_file: Option<PathBuf>,
-    /// The line that names the key.
-    pub(in crate::config) line: usize,
-}
-
 impl Check<'_> {
     /// The current one first.
-    pub(super) fn hv(&self, tables: Vec<HvTable>) -> Result<Vec<HvConfig>, ConfigError> {
+    pub(super) fn hv(
+        &self,
+        tables: Vec<HvTable>,
+        readers: &[ReaderConfig],
+    ) -> Result<Vec<HvConfig>, ConfigError> {
         let mut hosts: Vec<HvConfig> = Vec::new();
         let first = tables.first().map(|table| table.cert.span());
         for table in tables {
             let line = self.line(&table.cert.span());
             let span = table.cert.span();
-            let cert = table.cert.into_inner();
+            let cert = table.cert.get_ref().clone();
             if hosts.iter().any(|other| other.cert == cert) {
                 let problem = "the same certificate twice";
                 return Err(self.error(span, "hv.cert", problem));
             }
-            if let (None, Some(file)) = (&table.key, &table.passphrase_file) {
-                let problem = "a passphrase without a key; name the key as well";
-                return Err(self.error(file.span(), "hv.passphrase_file", problem));
-            }
-            if let (Some(_), Some(not_after)) = (&table.key, &table.not_after) {
+            let key = self.hv_key(&table, readers)?;
+            if let (Some(_), Some(not_after)) = (&key, &table.not_after) {
                 let problem = "only a former HV certificate, which has no key here, has this; tokens \
                                of the current one are good until they end";
                 return Err(self.error(not_after.span(), "hv.not_after", problem));
             }
-            let passphrase_file = table.passphrase_file.map(toml::Spanned::into_inner);
-            let key = table.key.map(|key| HvKeyConfig {
-                line: self.line(&key.span()),
-                file: key.into_inner(),
-                passphrase_file,
-            });
             let not_after = table.not_after.map(|time| {
                 let Text(time) = time.into_inner();
                 time

@@ -5,12 +5,13 @@
 //! | `profiles` | `[[profile]]` |
 //! | `readers` | `[[card_source]]` and `[[card]]` |
 //! | `guests` | `[xenstore]`, `[vchan]`, `[[domain]]` and `[[channel]]` |
-//! | `hosts` | `[[hv]]` |
+//! | `hosts`, `hv_key` | `[[hv]]`; where its key is |
 //! | `bindings` | `[[binding]]` |
 
 mod bindings;
 mod guests;
 mod hosts;
+mod hv_key;
 mod profiles;
 mod readers;
 
@@ -21,7 +22,8 @@ use proto::agent::MAX_FRAME;
 
 pub use self::bindings::BindingConfig;
 pub use self::guests::{DomainSource, UnixChannelConfig};
-pub use self::hosts::{HvConfig, HvKeyConfig};
+pub use self::hosts::HvConfig;
+pub use self::hv_key::{HvKeyConfig, HvKeySource};
 pub use self::readers::{ReaderConfig, ReaderPlace};
 use super::error::ConfigError;
 use super::file::ConfigFile;
@@ -122,7 +124,7 @@ impl Check<'_> {
         let profiles = self.profiles(file.profile)?;
         let readers = self.readers(file.card_source, file.card, &profiles, &limits, insecure)?;
         let domains = self.domain_source(file.domain, file.xenstore.enabled)?;
-        let hv = self.hv(file.hv)?;
+        let hv = self.hv(file.hv, &readers)?;
         let channels = self.channels(file.channel, &domains, &hv)?;
         let vchan = self.vchan(&file.vchan, &domains, &hv)?;
         let bindings = self.bindings(file.binding, &readers, &domains)?;

@@ -1,0 +1,45 @@
+//! The key of a hypervisor in a PIV card.
+//!
+//! The HV key signs rarely: tokens, and twice a day the certificate of the channel key. A card gives
+//! it away to nobody. It is reached for each signature anew and left alone in between, so that the
+//! programs of a host can share it.
+//!
+//! ```text
+//! connected, exclusively ── opened ── the HV certificate's key? ── PIN ── signed ── checked ── let go
+//! ```
+//!
+//! The certificate in the key's slot says which key is there; a card with another one gets no PIN.
+//! A PIN is sent when the card shows two tries or more, after its [`PinKeeper`] has agreed, and once for
+//! each signature. No signature leaves that the HV certificate's key does not verify.
+//!
+//! | Module | Holds | Does I/O |
+//! |---|---|---|
+//! | `name` | [`CardKeyName`]: `pcsc:READER#9c` | no |
+//! | [`opening`] | a card just powered up, to what its slot holds | no |
+//! | [`signing`] | one signature of an open card | no |
+//! | `ecdsa` | signatures on P-256, from DER to r and s | no |
+//! | `fault` | [`KeyFault`], [`HvCardError`] | no |
+//! | `link` | the card in its reader, through PC/SC | yes |
+//! | `key` | [`HvCardKey`], the [`HvSigner`](proto::hv::HvSigner) | yes |
+//!
+//! Source: NIST SP 800-73-4 Part 2 and SP 800-78-4; design §3 and §6.
+
+pub mod opening;
+pub mod signing;
+
+mod command;
+mod ecdsa;
+mod fault;
+mod key;
+mod link;
+mod name;
+
+#[cfg(test)]
+mod soft;
+#[cfg(test)]
+mod tests;
+
+pub use self::fault::{CardStep, HvCardError, KeyFault};
+pub use self::key::{HvCardKey, PinKeeper, PinRefused};
+pub use self::link::{LinkError, look};
+pub use self::name::{CardKeyName, NameError};
