@@ -342,7 +342,8 @@ fn a_second_service_with_the_same_files_does_not_start() {
         .expect("it is built");
     assert_eq!(second.status.code(), Some(69));
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(said.contains("audit.jsonl is in use"), "{said}");
+    // Before anything is done, such as a PIN sent to the card with the HV key.
+    assert!(said.contains("state.db is in use"), "{said}");
     assert!(
         service.path("guest.sock").exists(),
         "the first is not disturbed"
