@@ -5,6 +5,8 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 # How long each fuzz target runs.
 SECONDS  ?= 60
+# What the troubles of the fault soak are drawn from; any if left out.
+SEED     ?=
 BINARIES := dom0-middleware domu-agent token-tool soft-card
 # What an administrator installs; the soft card is for tests and the demo.
 SHIPPED  := dom0-middleware domu-agent token-tool
@@ -43,12 +45,17 @@ fuzz-all: fuzz-deps ## Fuzz every target for a minute
 fuzz-deps:
 	@scripts/deps fuzz
 
-bench: deps release ## Measure whole handshakes; prints a table, writes target/bench.json
+bench: bench-deps release ## Measure whole handshakes; prints a table, writes target/bench.json
 	$(CARGO) build --locked --release -p dom0-middleware --examples
 	$(CARGO) run --locked --release --quiet -p integration --example bench
 
-soak: deps release ## Ten minutes at load; fails when a program grows
+.PHONY: bench-deps
+bench-deps:
+	@scripts/deps bench
+
+soak: deps release ## Ten minutes at load: does a program grow? Then an hour's sessions with all going wrong: SEED=7
 	$(CARGO) run --locked --release --quiet -p integration --example soak -- 10
+	$(CARGO) run --locked --release --quiet -p integration --example fault_soak -- $(SEED)
 
 lab: lab-deps release ## Run the scenarios on a real Xen in QEMU (root): make lab SCENARIOS="first-light unbound"
 	$(CARGO) build --locked --release -p xen-channel --example vchan_bench

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
 };
@@ -98,10 +98,15 @@ fn config(
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(clients.into(), provider.clone());
     let verifier = verifier.build().expect("a CA");
-    ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[version])
         .expect("ring has suites of TLS 1.2 and 1.3")
         .with_client_cert_verifier(verifier)
         .with_single_cert(vec![credential.certificate.clone()], credential.key())
-        .expect("a key that fits")
+        .expect("a key that fits");
+    config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+    config
 }
+
+/// Sessions that can be resumed: many clients at once do not push out each other's.
+const SESSIONS: usize = 4_096;

@@ -1,10 +1,10 @@
-//! What an agent takes in a guest: memory and disk.
+//! What an agent takes in a guest: memory and disk; and what its sessions take of the service.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use integration::binaries;
-use integration::chain::{Chain, ChainPlan, request};
+use integration::chain::{Chain, ChainPlan, GuestPlan, request};
 use integration::descriptors;
 use integration::footprint::{Footprint, MIB};
 use integration::pki::{KeyKind, Pki};
@@ -13,6 +13,7 @@ use integration::wait;
 use rustls::version::TLS13;
 
 use crate::NAME;
+use crate::door::Door;
 use crate::figures::{Figures, Unit};
 
 /// Open connections at which memory is looked at, in rising order.
@@ -23,21 +24,29 @@ const DESCRIPTORS: u64 = 4_000;
 const IDLE_TARGET: f64 = 8.0;
 
 /// Measures a new agent: its program, its memory with nothing to do, and with connections that
-/// have carried data each way and are silent now.
+/// have carried data each way and are silent now, made at either door. The service remembers those.
 pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
     let program = binaries::agent();
     let size = std::fs::metadata(program.get_program()).expect("it is there");
     figures.add("agent: program", size.len() as f64 / MIB, Unit::Mebibytes);
+    for door in Door::BOTH {
+        at(door, pki, figures);
+    }
+}
 
-    let chain = Chain::start(pki, &ChainPlan::single(KeyKind::P256));
-    let idle = footprint(&chain);
-    let memory = idle.resident / MIB;
-    figures.add_below("agent: memory, idle", memory, Unit::Mebibytes, IDLE_TARGET);
-    figures.add(
-        "agent: descriptors, idle",
-        idle.descriptors as f64,
-        Unit::Count,
-    );
+fn at(door: Door, pki: &Pki, figures: &mut Figures) {
+    let guest = GuestPlan::new("web01").bound("se-00", door.identity(0));
+    let card = door.card("se-00", 1, KeyKind::P256);
+    let mut chain = Chain::start(pki, &ChainPlan::new().card(card).guest(guest));
+    let service = chain.middleware().id();
+    let prefix = door.prefix();
+    if door == Door::EapTls {
+        let idle = footprint(&chain);
+        let memory = idle.resident / MIB;
+        figures.add_below("agent: memory, idle", memory, Unit::Mebibytes, IDLE_TARGET);
+        let descriptors = idle.descriptors as f64;
+        figures.add("agent: descriptors, idle", descriptors, Unit::Count);
+    }
     if !descriptors::provide(DESCRIPTORS) {
         return;
     }
@@ -48,10 +57,14 @@ pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
         while open.len() < count {
             open.push(connect(&chain, server.port()));
         }
-        let now = footprint(&chain);
-        let name = |what: &str| format!("agent: {what}, {count} connections");
-        figures.add(&name("memory"), now.resident / MIB, Unit::Mebibytes);
-        figures.add(&name("descriptors"), now.descriptors as f64, Unit::Count);
+        for (program, now) in [
+            ("agent", footprint(&chain)),
+            ("service", Footprint::of(service)),
+        ] {
+            let name = |what: &str| format!("{prefix}{program}: {what}, {count} connections");
+            figures.add(&name("memory"), now.resident / MIB, Unit::Mebibytes);
+            figures.add(&name("descriptors"), now.descriptors as f64, Unit::Count);
+        }
     }
     // The server is told before the agent goes.
     drop(open);

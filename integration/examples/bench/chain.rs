@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
+use integration::chain::{Chain, ChainPlan, GuestPlan, request};
 use integration::openssl::OpensslServer;
 use integration::pcscd::Pcscd;
 use integration::pki::{KeyKind, Pki};
 
 use crate::NAME;
+use crate::door::Door;
 use crate::figures::Times;
 
 /// How fast the card is.
@@ -44,7 +45,7 @@ pub(crate) fn measure_full(
     pcscd: Option<&Pcscd>,
     count: usize,
 ) -> Share {
-    let chain = start(pki, key, CardSpeed::Machine, pcscd);
+    let chain = start(Door::EapTls, pki, key, CardSpeed::Machine, pcscd);
     let mut measured = Measured::default();
     run_full(&chain, server, count, &mut measured);
     read_audit(&chain, &mut measured);
@@ -59,7 +60,7 @@ pub(crate) fn measure(
     speed: CardSpeed,
     count: usize,
 ) -> Measured {
-    let chain = start(pki, key, speed, None);
+    let chain = start(Door::EapTls, pki, key, speed, None);
     let mut measured = Measured::default();
     run_full(&chain, server, count, &mut measured);
     // Leaves a session to resume.
@@ -73,15 +74,27 @@ pub(crate) fn measure(
     measured
 }
 
-fn start(pki: &Pki, key: KeyKind, speed: CardSpeed, pcscd: Option<&Pcscd>) -> Chain {
+/// Runs full handshakes on a PIV card that is as fast as those of the papers.
+pub(crate) fn measure_slow_piv(
+    pki: &Pki,
+    server: &OpensslServer,
+    key: KeyKind,
+    count: usize,
+) -> Share {
+    let chain = start(Door::Piv, pki, key, CardSpeed::Paper, None);
+    let mut measured = Measured::default();
+    run_full(&chain, server, count, &mut measured);
+    read_audit(&chain, &mut measured);
+    measured.full
+}
+
+fn start(door: Door, pki: &Pki, key: KeyKind, speed: CardSpeed, pcscd: Option<&Pcscd>) -> Chain {
     let timing = match speed {
         CardSpeed::Machine => "none",
         CardSpeed::Paper => "paper",
     };
-    let card = CardPlan::new("se-00")
-        .identity("web01", key)
-        .options(&["--timing", timing]);
-    let guest = GuestPlan::new("web01").bound("se-00", "web01");
+    let card = door.card("se-00", 1, key).options(&["--timing", timing]);
+    let guest = GuestPlan::new("web01").bound("se-00", door.identity(0));
     let plan = ChainPlan::new().card(card).guest(guest);
     match pcscd {
         Some(pcscd) => Chain::start(pki, &plan.in_reader(pcscd)),

@@ -4,32 +4,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
+use integration::chain::{Chain, ChainPlan, GuestPlan, request};
 use integration::pki::{KeyKind, Pki};
 use integration::tls_server::{TlsServer, echo};
 use rustls::version::TLS12;
 
 use crate::NAME;
+use crate::door::Door;
 use crate::figures::{Figures, Times, Unit};
 
 /// Handshakes of the quiet domain, alone and beside the other.
 const HANDSHAKES: usize = 200;
 /// Handshakes that the other always has in progress.
 const FLOOD: usize = 16;
-/// About 100 ms for a full handshake.
-const TIMING: &str = "paper/20";
 
 /// Measures which time 99 of a hundred handshakes of the quiet domain stay below, alone and beside
-/// the flood.
+/// the flood, at both doors.
 pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
-    let card = CardPlan::new("se-00")
-        .identity("quiet", KeyKind::P256)
-        .identity("loud", KeyKind::P256)
-        .options(&["--timing", TIMING]);
+    for door in Door::BOTH {
+        at(door, pki, figures);
+    }
+}
+
+fn at(door: Door, pki: &Pki, figures: &mut Figures) {
+    let card = door.card("se-00", 2, KeyKind::P256);
     let plan = ChainPlan::new()
-        .card(card)
-        .guest(GuestPlan::new("quiet").bound("se-00", "quiet"))
-        .guest(GuestPlan::new("loud").bound("se-00", "loud"));
+        .card(card.options(&["--timing", door.tenth_of_a_second()]))
+        .guest(GuestPlan::new("quiet").bound("se-00", door.identity(0)))
+        .guest(GuestPlan::new("loud").bound("se-00", door.identity(1)));
     let chain = Chain::start(pki, &plan);
     let credential = pki.server(NAME, KeyKind::P256);
     let server = TlsServer::start(pki, &credential, &TLS12, echo);
@@ -50,15 +52,16 @@ pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
         beside
     });
     let card = card_time(&chain);
+    let name = |what: &str| format!("{}{what}", door.prefix());
     figures.add(
-        "quiet domain, beside a flood: p50",
+        &name("quiet domain, beside a flood: p50"),
         beside.median(),
         Unit::Millis,
     );
-    figures.add("quiet domain, alone: p99", alone.p99(), Unit::Millis);
-    figures.add("one handshake on that card", card, Unit::Millis);
+    figures.add(&name("quiet domain, alone: p99"), alone.p99(), Unit::Millis);
+    figures.add(&name("one handshake on that card"), card, Unit::Millis);
     figures.add_below(
-        "quiet domain, beside a flood: p99",
+        &name("quiet domain, beside a flood: p99"),
         beside.p99(),
         Unit::Millis,
         1.2 * alone.p99() + card,

@@ -72,6 +72,15 @@ impl Times {
         self.0.push(time.as_secs_f64() * 1_000.0);
     }
 
+    /// All of another.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The time that 99 of a hundred stay below: the longest but one of a hundred.
     pub(crate) fn p99(&self) -> f64 {
         let mut sorted = self.0.clone();
@@ -123,6 +132,12 @@ impl Figures {
     pub(crate) fn value(&self, name: &str) -> Option<f64> {
         let found = self.0.iter().find(|figure| figure.name == name);
         found.map(|figure| figure.value)
+    }
+
+    /// The row of a table in Markdown for the figure of that name.
+    pub(crate) fn row(&self, name: &str) -> Option<String> {
+        let found = self.0.iter().find(|figure| figure.name == name);
+        found.map(Figure::to_row)
     }
 
     /// Rows of a table in Markdown: the figures whose names begin in one of these ways.

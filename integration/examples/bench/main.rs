@@ -1,22 +1,26 @@
-//! How long a handshake takes: over the whole chain, on the card alone, and with a key in a file.
-//! What an agent takes of a guest's memory and disk, and the service of dom0's.
+//! How long a handshake takes: over the whole chain at both doors, on the card alone, with a key in a
+//! file, and with one behind PKCS#11. What an agent takes of a guest's memory and disk, and the
+//! service of dom0's.
 //!
-//! Prints a table, writes `target/bench.json`, and `docs/benchmarks.md` with its pictures. Every time is a median; client, server and all
-//! between are on one machine. Build the programs with `--release` first and run this with
-//! `--release`:
+//! Prints a table, writes `target/bench.json`, and `docs/benchmarks.md` with its pictures. Every time is
+//! a median; client, server and all between are on one machine. Build the programs with `--release`
+//! first and run this with `--release`:
 //!
 //! ```sh
 //! cargo run --release -p integration --example bench
 //! ```
 //!
-//! With the name of a part (`handshakes`, `apdu`, `throughput`, `fairness`, `scaling`, `agent`,
-//! `service`, `vchan`, `tokens`, `channel`, `admission`) it measures that alone and writes no file.
+//! With the name of a part (`handshakes`, `doors`, `apdu`, `throughput`, `fairness`, `scaling`,
+//! `agent`, `service`, `vchan`, `tokens`, `channel`, `admission`) it measures that alone and writes no
+//! file.
 
 mod admission;
 mod agent;
 mod apdu;
 mod chain;
 mod channel;
+mod door;
+mod doors;
 mod fairness;
 mod figures;
 mod middleware;
@@ -45,8 +49,9 @@ const NAME: &str = "www.example";
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 type Measure = fn(&Pki, &mut Figures);
 /// What can be measured alone, by its name on the command line, in the order of the whole.
-const PARTS: [(&str, Measure); 11] = [
+const PARTS: [(&str, Measure); 12] = [
     ("handshakes", handshakes),
+    ("doors", doors::measure),
     ("apdu", apdu::measure),
     ("throughput", throughput::measure),
     ("fairness", fairness::measure),

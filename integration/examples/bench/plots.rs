@@ -9,10 +9,11 @@ use crate::figures::Figures;
 
 const SIZE: (u32, u32) = (760, 380);
 const INK: RGBColor = RGBColor(40, 44, 52);
-const COLOURS: [RGBColor; 3] = [
+const COLOURS: [RGBColor; 4] = [
     RGBColor(33, 102, 172),
     RGBColor(244, 165, 66),
     RGBColor(90, 174, 97),
+    RGBColor(153, 112, 171),
 ];
 
 /// Groups of bars: one group for each label, one bar in it for each series.
@@ -78,12 +79,13 @@ impl Bars<'_> {
     }
 }
 
-/// Handshakes in a second over the number of cards, and what as many cards as one would make.
+/// Handshakes in a second over the number of cards, and what as many cards as one would make, of the
+/// figures whose names begin with `prefix`.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(crate) fn scaling(figures: &Figures, file: &Path) -> Result<(), Box<dyn Error>> {
-    let of = |cards: usize| figures.value(&format!("cards: {cards}, handshakes"));
+pub(crate) fn scaling(figures: &Figures, prefix: &str, file: &Path) -> Result<(), Box<dyn Error>> {
+    let of = |cards: usize| figures.value(&format!("{prefix}cards: {cards}, handshakes"));
     let measured: Vec<(f64, f64)> = (0..8)
         .map(|power| 1 << power)
         .filter_map(|cards| Some((cards as f64, of(cards)?)))

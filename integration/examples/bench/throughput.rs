@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use domu_agent::client::KeysConnection;
-use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
+use integration::chain::{Chain, ChainPlan, GuestPlan, request};
 use integration::pki::{KeyKind, Pki};
 use integration::tls_server::{Connection, TlsServer};
 use proto::tls::{Opened, RecordLayer, RecordReader};
@@ -15,6 +15,7 @@ use rustls::version::TLS13;
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::NAME;
+use crate::door::Door;
 use crate::figures::{Figures, Times, Unit};
 use crate::software;
 
@@ -41,12 +42,18 @@ trait Carrier: Read + Write {}
 
 impl<T: Read + Write> Carrier for T {}
 
-/// Measures each mode against the library, both ways.
+/// Measures each mode against the library, both ways, with keys from either door.
 pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
     let credential = pki.server(NAME, KeyKind::P256);
     let server = TlsServer::start(pki, &credential, &TLS13, serve);
-    let card = CardPlan::new("se-00").identity("web01", KeyKind::P256);
-    let guest = GuestPlan::new("web01").bound("se-00", "web01");
+    for door in Door::BOTH {
+        at(door, pki, &server, figures);
+    }
+}
+
+fn at(door: Door, pki: &Pki, server: &TlsServer, figures: &mut Figures) {
+    let card = door.card("se-00", 1, KeyKind::P256);
+    let guest = GuestPlan::new("web01").bound("se-00", door.identity(0));
     let guest = guest.agent_config(ALLOW_ALL);
     let chain = Chain::start(pki, &ChainPlan::new().card(card).guest(guest));
     for (way, text) in [(Way::Down, "from the server"), (Way::Up, "to the server")] {
@@ -60,7 +67,7 @@ pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
             }
         }
         let rate = |times: &Times| BYTES as f64 / 1e6 / (times.median() / 1e3);
-        let name = |what: &str| format!("data {text}: {what}");
+        let name = |what: &str| format!("{}data {text}: {what}", door.prefix());
         figures.add(
             &name("software key"),
             rate(&plain),

@@ -139,6 +139,10 @@ impl Guest {
         match converse(&mut stream, name) {
             Ok(answer) if answer == name => Outcome::Done,
             Ok(answer) => Outcome::Wrong(format!("{name:?} was answered {answer:?}")),
+            // It stands, and this application gives it up.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Outcome::Named("the silence of the server".to_owned())
+            }
             Err(_) => match self.ending(established.session) {
                 Some(name) => Outcome::Named(name),
                 None if was_killed() => Outcome::Named(KILLED.to_owned()),
@@ -163,7 +167,7 @@ impl Guest {
 
 /// Says who it is, reads the answer, and ends in order.
 fn converse(stream: &mut UnixStream, name: &str) -> io::Result<String> {
-    stream.set_read_timeout(Some(PATIENCE / 3))?;
+    stream.set_read_timeout(Some(ANSWER))?;
     stream.write_all(format!("{name}\n").as_bytes())?;
     let answer = read_line(stream)?;
     stream.shutdown(Shutdown::Write)?;
@@ -177,6 +181,8 @@ fn converse(stream: &mut UnixStream, name: &str) -> io::Result<String> {
 const APPLICATIONS: usize = 2;
 /// Time for a connection to stand.
 const SESSION_MS: u64 = 8_000;
+/// Time for a server to answer.
+const ANSWER: Duration = Duration::from_secs(8);
 const PAUSE: Duration = Duration::from_millis(20);
 const KILLED: &str = "the death of the guest";
 

@@ -3,7 +3,7 @@
 //! no server may ever see a certificate that is not of the domain that asked.
 //!
 //! What happens is drawn from a seed, which makes the same troubles again; how the threads meet is not.
-//! Troubles come by the number of sessions that have ended, not by time.
+//! Troubles come by the number of sessions that have ended well, not by time.
 //!
 //! | Module | Holds |
 //! |---|---|

@@ -17,7 +17,7 @@ pub struct FaultPlan {
     kills_of_each_guest: usize,
     /// Faults that a card has from one pull to the next.
     faults: usize,
-    /// Sessions that end from one trouble to the next.
+    /// Sessions that end well from one trouble to the next.
     stride: usize,
     /// Sessions that must end well: at the EAP-TLS cards, and at the PIV cards.
     pub(super) wanted: [usize; 2],
@@ -28,7 +28,7 @@ pub struct FaultPlan {
 /// Something bad, and when.
 #[derive(Debug, Clone)]
 pub(super) struct Trouble {
-    /// After so many sessions.
+    /// After so many sessions that ended well.
     pub(super) at: usize,
     pub(super) what: What,
 }
@@ -53,7 +53,7 @@ impl FaultPlan {
             pulls_of_each_card: 12,
             kills_of_each_guest: 10,
             faults: 6,
-            stride: 80,
+            stride: 160,
             wanted: [3_600, 16_600],
             has_slow: true,
         }
@@ -67,7 +67,7 @@ impl FaultPlan {
             pulls_of_each_card: 1,
             kills_of_each_guest: 1,
             faults: 3,
-            stride: 10,
+            stride: 20,
             wanted: [100, 150],
             has_slow: false,
         }

@@ -78,7 +78,7 @@ impl Soak<'_> {
     /// Does all that is planned, each when it is due, and waits for as many sessions as are wanted.
     fn bring_trouble(&mut self, plan: &FaultPlan) -> Result<(), String> {
         for trouble in plan.troubles() {
-            self.wait_until(|load| load.tally.ended() >= trouble.at)?;
+            self.wait_until(|load| load.tally.all_done() >= trouble.at)?;
             self.make(trouble.what);
         }
         let [eap_tls, piv] = plan.wanted;
@@ -139,7 +139,8 @@ impl Soak<'_> {
 
     fn kill_all(&mut self) {
         self.load.is_over.store(true, Ordering::SeqCst);
-        for domain in &DOMAINS {
+        for (domain, place) in DOMAINS.iter().zip(0..) {
+            self.load.turn(place);
             self.chain.kill_agent(domain.name);
         }
     }

@@ -55,6 +55,11 @@ impl Tally {
         self.done[domain].load(Ordering::Relaxed)
     }
 
+    /// Sessions that ended well.
+    pub(super) fn all_done(&self) -> usize {
+        (0..DOMAINS.len()).map(|domain| self.done(domain)).sum()
+    }
+
     /// Sessions that ended well, on cards of a kind.
     pub(super) fn done_on(&self, profile: Profile) -> usize {
         let own = (0..DOMAINS.len()).filter(|domain| DOMAINS[*domain].profile() == profile);
