@@ -11,7 +11,7 @@ use super::fault::CardStep;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum HandshakeFault {
     /// The server's flight breaks the protocol, or is an alert.
-    #[error("server flight: {0}")]
+    #[error("{}", server_flight(.0))]
     ServerFlight(#[from] FlightError),
     /// The server's bytes are not TLS records.
     #[error("server bytes: {0}")]
@@ -55,6 +55,18 @@ pub enum HandshakeFault {
     /// The server resumes a session that may not be resumed.
     #[error("the server resumes a session that {0}")]
     Resumption(ResumptionFault),
+}
+
+/// What an application can read of it: an alert is the server's verdict, the rest a broken rule.
+fn server_flight(error: &FlightError) -> String {
+    match error {
+        FlightError::Alert(alert) if alert.description.refuses_certificate() => {
+            let verdict = alert.description;
+            format!("the server refused the client certificate: {verdict}")
+        }
+        FlightError::Alert(alert) => format!("the server ended the handshake: {alert}"),
+        broken => format!("server flight: {broken}"),
+    }
 }
 
 /// Why a resumed session is refused.
@@ -119,4 +131,27 @@ pub enum PolicyFault {
     /// An identity that the card does not hold, or not any more.
     #[error("the card holds no identity of that name")]
     NoSuchIdentity,
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::tls::{Alert, AlertDescription};
+
+    use super::*;
+
+    #[test]
+    fn a_verdict_on_the_certificate_is_told_from_other_alerts() {
+        let said = |description| {
+            let alert = Alert::fatal(description);
+            HandshakeFault::from(FlightError::Alert(alert)).to_string()
+        };
+        assert_eq!(
+            said(AlertDescription::UNKNOWN_CA),
+            "the server refused the client certificate: unknown_ca"
+        );
+        assert_eq!(
+            said(AlertDescription::PROTOCOL_VERSION),
+            "the server ended the handshake: fatal alert protocol_version"
+        );
+    }
 }

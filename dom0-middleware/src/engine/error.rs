@@ -59,6 +59,11 @@ pub(super) fn of_rustls(error: &Error, hello: Option<&ServerHello>) -> SessionEr
             | Error::InconsistentKeys(_),
             _,
         ) => internal(format!("TLS: {error}")),
+        // rustls says no more of it: both are a check that failed under the handshake's keys.
+        (Error::DecryptError, _) => HandshakeFault::Engine {
+            reason: "the server's Finished is wrong, or a record was changed on its way".to_owned(),
+        }
+        .into(),
         _ => {
             let mut reason = error.to_string();
             // A server's certificate may be quoted in it.

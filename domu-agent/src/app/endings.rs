@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use proto::tls::{Alert, AlertDescription};
+use proto::tls::Alert;
 use serde::{Deserialize, Serialize};
 
 use super::error::Chain;
@@ -196,7 +196,7 @@ impl EndedAnswer {
 
     fn of_alert(session: u64, alert: Alert) -> Self {
         let description = alert.description;
-        let ending = match refuses_certificate(description) {
+        let ending = match description.refuses_certificate() {
             true => Self::new(
                 session,
                 Ending::CertificateRefused,
@@ -215,24 +215,10 @@ impl EndedAnswer {
     }
 }
 
-/// Alerts that a server sends about its client's certificate (RFC 8446 §6.2).
-fn refuses_certificate(description: AlertDescription) -> bool {
-    [
-        AlertDescription::BAD_CERTIFICATE,
-        AlertDescription::UNSUPPORTED_CERTIFICATE,
-        AlertDescription::CERTIFICATE_REVOKED,
-        AlertDescription::CERTIFICATE_EXPIRED,
-        AlertDescription::CERTIFICATE_UNKNOWN,
-        AlertDescription::UNKNOWN_CA,
-        AlertDescription::ACCESS_DENIED,
-        AlertDescription::CERTIFICATE_REQUIRED,
-    ]
-    .contains(&description)
-}
-
 #[cfg(test)]
 mod tests {
     use proto::agent::RefusalCode;
+    use proto::tls::AlertDescription;
 
     use super::*;
 

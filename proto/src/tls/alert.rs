@@ -160,6 +160,25 @@ descriptions! {
     NO_APPLICATION_PROTOCOL = 120, "no_application_protocol";
 }
 
+impl AlertDescription {
+    /// Whether a server says no to its client's certificate with it (RFC 5246 §7.2.2,
+    /// RFC 8446 §6.2).
+    #[must_use]
+    pub fn refuses_certificate(self) -> bool {
+        [
+            Self::BAD_CERTIFICATE,
+            Self::UNSUPPORTED_CERTIFICATE,
+            Self::CERTIFICATE_REVOKED,
+            Self::CERTIFICATE_EXPIRED,
+            Self::CERTIFICATE_UNKNOWN,
+            Self::UNKNOWN_CA,
+            Self::ACCESS_DENIED,
+            Self::CERTIFICATE_REQUIRED,
+        ]
+        .contains(&self)
+    }
+}
+
 impl fmt::Display for AlertDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {

@@ -13,6 +13,7 @@ use crate::card::eap_tls::resumption::OfferedSession;
 use crate::card::eap_tls::talk::{Talk, Talked};
 use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep};
+use crate::card::session_fault::HandshakeFault;
 
 /// What ServerHello and the first flight settled.
 pub(super) struct Session {
@@ -144,17 +145,18 @@ fn read(bytes: &[u8], kind: ClientFlightKind) -> Result<ClientFlight, CardFault>
 }
 
 /// The card must present the identity's certificate. It may leave it out only when the server did
-/// not ask for one.
+/// not ask for one. An empty list is its word that nothing it has fits what the server asks for
+/// (RFC 5246 §7.4.6).
 fn check_certificate(
     certificates: Option<&CertificateList>,
     requested: bool,
     expected: &[u8; 32],
 ) -> Result<(), SessionError> {
-    let Some(leaf) = certificates.and_then(|list| list.0.first()) else {
-        return match requested {
-            true => Err(CardFault::NoClientCertificate.into()),
-            false => Ok(()),
-        };
+    let leaf = match certificates.map(|list| list.0.first()) {
+        Some(Some(leaf)) => leaf,
+        Some(None) if requested => return Err(HandshakeFault::NoSignatureScheme.into()),
+        None if requested => return Err(CardFault::NoClientCertificate.into()),
+        _ => return Ok(()),
     };
     let got: [u8; 32] = Sha256::digest(leaf).into();
     if got != *expected {

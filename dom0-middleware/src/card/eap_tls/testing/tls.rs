@@ -164,14 +164,19 @@ impl Server {
     }
 }
 
-/// The card's Certificate .. Finished.
+/// The card's Certificate .. Finished; an empty certificate makes an empty list.
 pub(in crate::card) fn client_flight(certificate: Option<&[u8]>) -> Vec<u8> {
     let mut messages = Vec::new();
     if let Some(der) = certificate {
-        messages.extend(message(11, &vec24(&vec24(der))));
+        let list = if der.is_empty() {
+            Vec::new()
+        } else {
+            vec24(der)
+        };
+        messages.extend(message(11, &vec24(&list)));
     }
     messages.extend(message(16, &vec8(&[4; 65])));
-    if certificate.is_some() {
+    if certificate.is_some_and(|der| !der.is_empty()) {
         messages.extend(message(15, &[vec![4, 3], vec16(&[6; 70])].concat()));
     }
     let mut flight = record(22, &messages);

@@ -199,6 +199,16 @@ fn a_card_need_not_present_what_nobody_asked_for() {
 }
 
 #[test]
+fn a_card_that_has_nothing_the_server_asks_for_has_not_failed() {
+    let mut rig = Rig::new();
+    rig.card.certificate = Some(Vec::new());
+    let failure = rig.run().expect_err("an empty list");
+    assert_eq!(failure.error, HandshakeFault::NoSignatureScheme.into());
+    assert_eq!(rig.to_server.len(), 1, "its flight stays here");
+    assert!(failure.alert.is_some());
+}
+
+#[test]
 fn no_clear_alert_follows_the_clients_change_cipher_spec() {
     let mut rig = Rig::new();
     rig.flights[1] = record(22, &[0; 4]);
