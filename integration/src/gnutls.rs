@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::pki::{self, Credential, Pki};
+use crate::pki::{self, Authority, Credential, Pki};
 use crate::process::Process;
 use crate::{ports, wait};
 
@@ -43,9 +43,18 @@ impl GnutlsServer {
     /// When there is no `gnutls-serv`, or it does not start.
     #[must_use]
     pub fn start(pki: &Pki, credential: &Credential, version: &str) -> Self {
+        Self::start_for(&pki.ca, credential, version)
+    }
+
+    /// The same for clients of this CA alone.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_for(clients: &Authority, credential: &Credential, version: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = credential.write(folder.path(), "server");
-        let ca = pki::write(folder.path(), "ca.pem", &pki.ca.pem());
+        let ca = pki::write(folder.path(), "ca.pem", &clients.pem());
         let said = folder.path().join("said.txt");
         let port = ports::two_free();
         let mut command = Command::new("gnutls-serv");

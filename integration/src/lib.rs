@@ -45,6 +45,7 @@
 //! | [`hv_card`] | the key of a host in a PIV card |
 //! | [`hypervisor`] | HV keys, tokens and channel keys, made by the real programs |
 //! | [`meddler`] | a TCP proxy that delivers the server's bytes in awkward portions |
+//! | [`peer`] | servers by other TLS libraries, and one that misbehaves |
 //! | [`pki`] | throw-away CAs, server and card certificates |
 //! | [`audit`] | the middleware's audit file, its chain checked |
 //! | [`pcscd`] | a private `pcscd` with a virtual reader |
@@ -75,6 +76,7 @@ pub mod meddler;
 pub mod openssl;
 pub mod payload;
 pub mod pcscd;
+pub mod peer;
 pub mod pki;
 pub mod plain_vchan;
 pub mod ports;
