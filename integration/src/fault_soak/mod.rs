@@ -14,7 +14,7 @@
 //! | `load` | guests that make one session after the other |
 //! | `tally` | how sessions ended |
 //! | `operator` | what the operator is there for |
-//! | `run` | [`run`]: all of it, and what must hold at the end |
+//! | `run` | [`run()`]: all of it, and what must hold at the end |
 
 mod host;
 mod load;
