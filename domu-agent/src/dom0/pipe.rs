@@ -4,7 +4,8 @@ use std::io;
 
 use tokio::io::Interest;
 use tokio::net::UnixStream;
-use xen_channel::VchanStream;
+
+use super::vchan::DomainVchan;
 
 /// An open channel.
 #[derive(Debug)]
@@ -12,7 +13,7 @@ pub(super) enum Pipe {
     /// A Unix socket.
     Unix(UnixStream),
     /// A vchan.
-    Vchan(Box<VchanStream>),
+    Vchan(Box<DomainVchan>),
 }
 
 impl Pipe {

@@ -3,7 +3,12 @@
 //! dom0 has a vchan server for each bound domain that runs, at a path that holds the domain's own
 //! domid. Which that is stands in the domain's part of xenstore, and changes when the domain is
 //! restored or migrates: so it is read for each connection.
+//!
+//! A domain that is saved and restored, or migrates, keeps its memory and loses what it had in common
+//! with dom0: its end of a vchan is silent for ever then. The kernel registers all watches anew when it
+//! resumes, and each says so: that is the sign.
 
+use std::future::pending;
 use std::io;
 use std::str;
 use std::sync::Arc;
@@ -12,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use xen_channel::{LibraryError, Libxenvchan, VchanStream};
-use xenstore_client::{Xenstore, XenstoreError};
+use xenstore_client::{Watch, Xenstore, XenstoreError};
 
 /// dom0 is always this one.
 const DOM0: u16 = 0;
@@ -40,28 +45,94 @@ impl VchanWay {
         })
     }
 
-    pub(super) async fn connect(&self) -> io::Result<VchanStream> {
-        let path = timeout(DEADLINE, server()).await.map_err(|_| late())??;
+    pub(super) async fn connect(&self) -> io::Result<DomainVchan> {
+        let (path, watch) = timeout(DEADLINE, server()).await.map_err(|_| late())??;
         let connecting = async {
             let place = Arc::clone(&self.place).lock_owned().await;
             let library = Arc::clone(&self.library);
             VchanStream::connect(library, DOM0, &path, place).await
         };
         let connected = timeout(DEADLINE, connecting).await.map_err(|_| late())?;
-        connected.map_err(io::Error::other)
+        let stream = connected.map_err(io::Error::other)?;
+        Ok(DomainVchan { stream, watch })
     }
 }
 
-/// Where the server for this domain is.
-async fn server() -> io::Result<String> {
+/// The vchan of this domain, as long as the domain goes on where it was opened.
+#[derive(Debug)]
+pub(super) struct DomainVchan {
+    stream: VchanStream,
+    /// On the node `domid`, which nobody writes while the domain runs. There is none where xenstored
+    /// refuses it: then only the silence tells.
+    watch: Option<Watch>,
+}
+
+impl DomainVchan {
+    /// Waits until [`Self::try_read`], or with `to_write` also [`Self::try_write`], can do
+    /// something. An error when the domain was saved and restored.
+    pub(super) async fn ready(&mut self, to_write: bool) -> io::Result<()> {
+        tokio::select! {
+            biased;
+            () = told(&mut self.watch) => Err(resumed()),
+            ready = self.stream.ready(to_write) => ready,
+        }
+    }
+
+    /// Waits until [`Self::try_write`] can do something, likewise.
+    pub(super) async fn writable(&mut self) -> io::Result<()> {
+        tokio::select! {
+            biased;
+            () = told(&mut self.watch) => Err(resumed()),
+            writable = self.stream.writable() => writable,
+        }
+    }
+
+    /// Reads what is there; 0 bytes at the end.
+    pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.try_read(buffer)
+    }
+
+    /// Writes what there is room for.
+    pub(super) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.try_write(bytes)
+    }
+}
+
+/// Waits until the watch tells of something. A connection to xenstored that ends tells nothing, and
+/// nothing more comes over it.
+async fn told(watch: &mut Option<Watch>) {
+    if let Some(set) = watch
+        && set.changed().await.is_ok()
+    {
+        return;
+    }
+    *watch = None;
+    pending().await
+}
+
+fn resumed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::ConnectionReset,
+        "this domain was saved and restored, or has migrated",
+    )
+}
+
+/// Where the server for this domain is, and what tells when that holds no more.
+async fn server() -> io::Result<(String, Option<Watch>)> {
     let store = Xenstore::connect().await.map_err(io::Error::other)?;
+    // Set before the domid is read, so that no change of it is missed.
+    let mut watch = store.watch("domid").await.ok();
+    if let Some(set) = &mut watch {
+        // That it is set.
+        set.changed().await.map_err(io::Error::other)?;
+    }
     let domid = store.read("domid").await.map_err(io::Error::other)?;
     let domid = domid.as_deref().and_then(domid_of).ok_or_else(|| {
         io::Error::other("xenstore does not say which domid this domain has (node domid)")
     })?;
     let path = format!("{FOLDER}/{domid}");
     match store.read(&format!("{path}/ring-ref")).await {
-        Ok(Some(_)) => Ok(path),
+        Ok(Some(_)) => Ok((path, watch)),
         // Of what is not there and has nothing readable above it a guest learns no more.
         Ok(None) | Err(XenstoreError::Refused(_)) => {
             Err(io::Error::new(io::ErrorKind::NotFound, NO_SERVER))

@@ -1,16 +1,25 @@
-# pcscd killed, the card pulled and put back, another card in its place.
+# pcscd killed, its reader pulled and plugged in again, the card pulled and put back, another card in
+# its place.
 guest_up 01
 server 4433 -www -tls1_2
 fetch 01 4433 >"$W/page"
 expect "a page before" 'CN ?= ?web01' "$W/page"
 
-pkill -KILL -x pcscd
+pcscd_kill
 wait_for 60 "the loss of pcscd is noticed" card_absent 01
-fetch 01 4433 --timeout-ms 3000 >"$W/page" && fail "there was a session without pcscd"
+fetch 01 4433 >"$W/page" && fail "there was a session without pcscd"
+cat "$W/page"
+# vpcd's reader is one of pcscd's configuration, so it is pulled and plugged in by another pcscd.
+touch "$W/no-reader.conf"
+pcscd_alone --config "$W/no-reader.conf"
+no_reader() { dom0-middleware doctor | has 'no reader "Virtual PCD 00 00"'; }
+wait_for 60 "the reader is missed" no_reader
+fetch 01 4433 >"$W/page" && fail "there was a session without a reader"
+pcscd_kill
 pcscd_start
-wait_for 90 "the card is back after pcscd" card_present 01
+wait_for 90 "the card is back after its reader" card_present 01
 fetch 01 4433 >"$W/page"
-expect "a page after pcscd" 'CN ?= ?web01' "$W/page"
+expect "a page after pcscd and reader" 'CN ?= ?web01' "$W/page"
 
 card_out 01
 fetch 01 4433 --timeout-ms 3000 >"$W/page" && fail "there was a session without a card"
@@ -23,8 +32,7 @@ expect "a page after the card is back" 'CN ?= ?web01' "$W/page"
 # Another card in this reader gets no PIN.
 card_out 01
 mv "$W/card-01" "$W/card-01.away"
-soft-card personalise --dir "$W/card-01" --name web02 --key "$W/pki/web02.key" \
-    --cert "$W/pki/web02.pem" --ca "$W/pki/ca.pem" --pin-file /etc/dom0-middleware/pin
+identity_on "$W/card-01" web02
 setsid soft-card serve --connect 127.0.0.1:35963 --dir "$W/card-01" >>"$W/soft-card.log" 2>&1 </dev/null &
 echo $! >"$W/card-01.pid"
 not_the_one() { dom0-middleware card list | has 'not the card that was adopted'; }
