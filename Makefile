@@ -59,6 +59,7 @@ soak: deps release ## Ten minutes at load: does a program grow? Then an hour's s
 
 lab: lab-deps release ## Run the scenarios on a real Xen in QEMU (root): make lab SCENARIOS="first-light unbound"
 	$(CARGO) build --locked --release -p xen-channel --example vchan_bench
+	$(if $(SCENARIOS),,$(CARGO) test --locked --release -p integration --test kernel_tls --no-run)
 	@integration/xen-lab/lab run $(SCENARIOS)
 
 lab-shell: lab-deps release ## A prompt in dom0 of that Xen, with everything running

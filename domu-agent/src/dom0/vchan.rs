@@ -53,7 +53,7 @@ impl VchanWay {
             VchanStream::connect(library, DOM0, &path, place).await
         };
         let connected = timeout(DEADLINE, connecting).await.map_err(|_| late())?;
-        let stream = connected.map_err(io::Error::other)?;
+        let stream = Some(connected.map_err(io::Error::other)?);
         Ok(DomainVchan { stream, watch })
     }
 }
@@ -61,7 +61,8 @@ impl VchanWay {
 /// The vchan of this domain, as long as the domain goes on where it was opened.
 #[derive(Debug)]
 pub(super) struct DomainVchan {
-    stream: VchanStream,
+    /// Nothing when the domain was saved and restored.
+    stream: Option<VchanStream>,
     /// On the node `domid`, which nobody writes while the domain runs. There is none where xenstored
     /// refuses it: then only the silence tells.
     watch: Option<Watch>,
@@ -71,30 +72,42 @@ impl DomainVchan {
     /// Waits until [`Self::try_read`], or with `to_write` also [`Self::try_write`], can do
     /// something. An error when the domain was saved and restored.
     pub(super) async fn ready(&mut self, to_write: bool) -> io::Result<()> {
+        let stream = self.stream.as_mut().ok_or_else(resumed)?;
         tokio::select! {
             biased;
-            () = told(&mut self.watch) => Err(resumed()),
-            ready = self.stream.ready(to_write) => ready,
+            () = told(&mut self.watch) => {}
+            ready = stream.ready(to_write) => return ready,
         }
+        self.forsake()
     }
 
     /// Waits until [`Self::try_write`] can do something, likewise.
     pub(super) async fn writable(&mut self) -> io::Result<()> {
+        let stream = self.stream.as_mut().ok_or_else(resumed)?;
         tokio::select! {
             biased;
-            () = told(&mut self.watch) => Err(resumed()),
-            writable = self.stream.writable() => writable,
+            () = told(&mut self.watch) => {}
+            writable = stream.writable() => return writable,
         }
+        self.forsake()
     }
 
     /// Reads what is there; 0 bytes at the end.
     pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.try_read(buffer)
+        self.stream.as_mut().ok_or_else(resumed)?.try_read(buffer)
     }
 
     /// Writes what there is room for.
     pub(super) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.try_write(bytes)
+        self.stream.as_mut().ok_or_else(resumed)?.try_write(bytes)
+    }
+
+    /// It can be neither used nor closed any more.
+    fn forsake(&mut self) -> io::Result<()> {
+        if let Some(stream) = self.stream.take() {
+            stream.forsake();
+        }
+        Err(resumed())
     }
 }
 

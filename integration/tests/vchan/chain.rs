@@ -159,6 +159,20 @@ fn a_domain_that_reboots_finds_its_vchan_under_its_new_domid() {
 }
 
 #[test]
+fn an_agent_whose_domain_was_restored_leaves_its_vchan_and_makes_another() {
+    let host = Host::with(&[("ping_after_ms", 500), ("ping_answer_ms", 1_000)]);
+    host.served("web01");
+    let before = host.chain.audited("guest-admitted").len();
+    // Which the kernel of a restored domain says too: it registers all watches anew.
+    host.xenstored
+        .change(|store| store.write("/local/domain/1/domid", b"1"));
+    wait::until("the agent is admitted again", || {
+        (host.chain.audited("guest-admitted").len() > before).then_some(())
+    });
+    host.served("web01");
+}
+
+#[test]
 fn another_domain_under_the_same_domid_gets_no_vchan() {
     let host = Host::start();
     host.served("web01");

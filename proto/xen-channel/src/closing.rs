@@ -1,6 +1,7 @@
 //! Closing where it may take time.
 
 use std::fmt;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 
 use tokio::runtime::Handle as Runtime;
@@ -29,6 +30,13 @@ impl<T: Send + 'static> Closing<T> {
     ) -> Result<Closing<U>, E> {
         let (value, keepsake) = self.inside.take().expect(FULL);
         Ok(Closing::new(change(value)?, keepsake))
+    }
+
+    /// Never closes it; the keepsake is dropped.
+    pub(crate) fn forsake(mut self) {
+        if let Some((value, _keepsake)) = self.inside.take() {
+            mem::forget(value);
+        }
     }
 }
 

@@ -34,6 +34,7 @@
 //! | `ring` | what is believed of the library's answers, and when a stream has ended |
 //! | `stream` | reading, writing and waiting on tokio |
 //! | `closing` | closing where it may take time: the library asks xenstored |
+//! | `forsaken` | not closing, where the domain was saved and restored |
 //! | `server`, `client` | opening |
 //! | `devices` | the device nodes that must be there, and how to get them |
 //!
@@ -46,6 +47,7 @@
 mod client;
 mod closing;
 mod devices;
+mod forsaken;
 mod handle;
 mod leftovers;
 mod library;

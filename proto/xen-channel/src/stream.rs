@@ -15,6 +15,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 use crate::closing::Closing;
+use crate::forsaken;
 use crate::handle::Handle;
 use crate::ring::{CheckedRing, Ring, RingFault, Step};
 use crate::wakers::{Side, Wakers};
@@ -234,6 +235,16 @@ impl VchanStream {
     /// When the vchan has failed.
     pub async fn ready(&mut self, to_write: bool) -> io::Result<()> {
         poll_fn(|context| self.0.poll_ready(context, to_write)).await
+    }
+
+    /// Gives up a client's end whose domain was saved and restored, or has migrated: it can be neither
+    /// used nor closed any more, see `forsaken`. What that leaves open stays so until the process ends.
+    /// No other vchan may be open in this process as a client.
+    pub fn forsake(self) {
+        let Stream { events, ring, .. } = self.0;
+        drop(events);
+        forsaken::expect_nothing_of_the_kernel();
+        ring.forsake();
     }
 
     /// Waits until [`Self::try_write`] can do something.
