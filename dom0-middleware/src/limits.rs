@@ -25,6 +25,9 @@ pub struct Limits {
     pub peer_wait: Duration,
     /// How long a card waits for a guest when nobody else wants it.
     pub peer_wait_alone: Duration,
+    /// For how long what was made with a card can be resumed, from the first handshake on; then all of
+    /// it is forgotten, and the card is needed again. `None`: as long as servers allow.
+    pub resume_for: Option<Duration>,
     /// Reading who is behind a domid; unreadable after that.
     pub domain_read: Duration,
     /// Silence of a guest after which it is asked for a sign of life.
@@ -49,6 +52,7 @@ impl Default for Limits {
             apdu: Duration::from_secs(10),
             peer_wait: Duration::from_secs(2),
             peer_wait_alone: Duration::from_secs(10),
+            resume_for: None,
             domain_read: Duration::from_millis(250),
             ping_after: Duration::from_secs(60),
             ping_answer: Duration::from_secs(20),

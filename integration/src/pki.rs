@@ -28,11 +28,13 @@ pub enum KeyKind {
     P384,
 }
 
-/// The CA that everybody in a test trusts, and one that nobody does.
+/// The CA that everybody in a test trusts, one below it, and one that nobody trusts.
 #[derive(Debug)]
 pub struct Pki {
     /// Issues servers and cards.
     pub ca: Authority,
+    /// Issues cards, and is known to servers by the CA's word alone.
+    pub intermediate: Authority,
     /// Issues servers that nobody should trust.
     pub foreign: Authority,
 }
@@ -63,8 +65,10 @@ impl Pki {
     /// Makes both CAs.
     #[must_use]
     pub fn new() -> Self {
+        let ca = Authority::new("Tessera Test CA");
         Self {
-            ca: Authority::new("Tessera Test CA"),
+            intermediate: ca.below("Tessera Test Card CA"),
+            ca,
             foreign: Authority::new("Foreign CA"),
         }
     }
@@ -90,10 +94,7 @@ impl Pki {
     /// A client certificate for the card identity `name`; its subject is `CN=name`.
     #[must_use]
     pub fn identity(&self, name: &str, key: KeyKind) -> Credential {
-        let usage = ExtendedKeyUsagePurpose::ClientAuth;
-        let host = format!("{name}.guest.example");
-        self.ca
-            .issue(name, &[&host], key_pair(key, RSA_CARD), VALID, usage)
+        self.ca.identity(name, key)
     }
 }
 
@@ -110,13 +111,26 @@ impl Authority {
     /// Never with sound libraries.
     #[must_use]
     pub fn new(common_name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, common_name);
-        let key = KeyPair::generate().expect("P-256 is always there");
+        let (params, key) = authority(common_name);
         Self(CertifiedIssuer::self_signed(params, key).expect("fixed parameters"))
+    }
+
+    /// Makes a CA that this one vouches for.
+    ///
+    /// # Panics
+    /// Never with sound libraries.
+    #[must_use]
+    pub fn below(&self, common_name: &str) -> Self {
+        let (params, key) = authority(common_name);
+        Self(CertifiedIssuer::signed_by(params, key, &self.0).expect("fixed parameters"))
+    }
+
+    /// A client certificate for the card identity `name`; its subject is `CN=name`.
+    #[must_use]
+    pub fn identity(&self, name: &str, key: KeyKind) -> Credential {
+        let usage = ExtendedKeyUsagePurpose::ClientAuth;
+        let host = format!("{name}.guest.example");
+        self.issue(name, &[&host], key_pair(key, RSA_CARD), VALID, usage)
     }
 
     /// Its certificate, PEM.
@@ -165,6 +179,16 @@ impl Authority {
             key_der: key.serialize_der(),
         }
     }
+}
+
+fn authority(common_name: &str) -> (CertificateParams, KeyPair) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
+    let key = KeyPair::generate().expect("P-256 is always there");
+    (params, key)
 }
 
 impl std::fmt::Debug for Authority {

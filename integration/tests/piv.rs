@@ -84,6 +84,26 @@ fn openssl_sees_the_certificate_of_the_slot_and_resumes() {
 }
 
 #[test]
+fn certificates_between_the_cards_and_the_one_that_servers_know_are_sent_along() {
+    let pki = Pki::new();
+    let card = CardPlan::piv("se-00").identity("9a", P256);
+    let guest = GuestPlan::new("web01").bound("se-00", "9a");
+    let plan = ChainPlan::new()
+        .card(card.below_intermediate())
+        .guest(guest);
+    let chain = Chain::start(&pki, &plan);
+    // It knows the root alone.
+    let credential = pki.server(NAME, P256);
+    for plan in [
+        ServerPlan::new(&credential),
+        ServerPlan::new(&credential).tls13(),
+    ] {
+        let server = OpensslServer::start(&pki, &plan);
+        chain.guest("web01").converse(&server, NAME);
+    }
+}
+
+#[test]
 fn a_server_that_is_not_trusted_gets_no_signature() {
     let pki = Pki::new();
     let chain = Chain::start(&pki, &ChainPlan::single_piv(P256));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use proto::apdu::Atr;
 use proto::id::{DomainUuid, IdentityName};
 
+use super::card_time::Drift;
 use super::engine::SignWish;
 use super::pace::Pace;
 use super::plan::{Plan, Signer};
@@ -14,7 +15,7 @@ use super::refusal::Refusal;
 use super::session::SessionKey;
 use crate::card::{CardError, CardFeatures, SourceTrouble, UseId};
 use crate::limits::Limits;
-use crate::mapping::Holding;
+use crate::mapping::{Holding, Intermediates};
 
 /// One card: whether it is there, who has it, who waits for it.
 #[derive(Debug)]
@@ -24,11 +25,15 @@ pub(super) struct Card {
     pub(super) trouble: Option<SourceTrouble>,
     /// What it held when it was last opened.
     pub(super) holdings: Option<Vec<Holding>>,
+    /// What is sent behind its certificates.
+    intermediates: Intermediates,
     pub(super) queue: Queue<SessionKey>,
     pub(super) running: Option<Use>,
     pub(super) pace: Pace,
     /// The last handshake that left a session on it.
     last: Option<Arc<Plan>>,
+    /// Since when there may be something to resume, where that has a limit.
+    resumable_since: Option<Instant>,
     /// When it was used last.
     pub(super) idle_since: Option<Instant>,
 }
@@ -66,10 +71,18 @@ pub(super) struct Use {
     pub(super) server_bytes: usize,
     /// Bytes for the server.
     pub(super) client_bytes: usize,
-    /// Whether a session was resumed, once the handshake succeeded.
-    pub(super) resumed: Option<bool>,
+    /// What the card has done, once it has.
+    pub(super) done: Option<Done>,
     /// The worker should have let go of the card long ago.
     pub(super) stuck: bool,
+}
+
+/// What a card has done: a handshake, or the signature for one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Done {
+    pub(super) resumed: bool,
+    /// Without waiting for others.
+    pub(super) card_time: Duration,
 }
 
 /// What a use waits for.
@@ -85,15 +98,17 @@ pub(super) enum UseStep {
 }
 
 impl Card {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, intermediates: Intermediates) -> Self {
         Self {
+            intermediates,
             presence: Presence::Absent,
             trouble: None,
             holdings: None,
             queue: Queue::new(limits.queue_per_card),
             running: None,
-            pace: Pace::default(),
+            pace: Pace::new(),
             last: None,
+            resumable_since: None,
             idle_since: None,
         }
     }
@@ -114,10 +129,12 @@ impl Card {
     pub(super) fn signer(&self, identity: &IdentityName) -> Option<Signer> {
         let held = self.holdings.as_deref()?;
         let held = held.iter().find(|held| held.name == *identity)?;
-        let certificate = held.certificate.as_ref()?.der().to_vec();
+        let leaf = held.certificate.as_ref()?.der();
+        let mut certificates = vec![leaf.to_vec()];
+        certificates.extend(self.intermediates.path_from(leaf));
         let schemes = held.schemes.clone();
         (!schemes.is_empty()).then_some(Signer {
-            certificate,
+            certificates,
             schemes,
         })
     }
@@ -132,18 +149,29 @@ impl Card {
         self.running.as_mut().filter(|running| running.id == id)
     }
 
-    /// The card is free again.
-    pub(super) fn release(&mut self, id: UseId, now: Instant) {
-        let Some(ended) = self.running.take_if(|running| running.id == id) else {
-            return;
-        };
+    /// The card is free again. Tells when it shows to have become slow, or is well again.
+    pub(super) fn release(&mut self, id: UseId, now: Instant) -> Option<Drift> {
+        let ended = self.running.take_if(|running| running.id == id)?;
         self.idle_since = Some(now);
         let held = now.saturating_duration_since(ended.since);
         self.queue.charge(ended.domain, held);
-        if let Some(resumed) = ended.resumed {
-            self.pace.learn(resumed, held);
-            self.last = Some(ended.plan);
+        let done = ended.done?;
+        self.last = Some(ended.plan);
+        self.pace.learn(done.resumed, held, done.card_time)
+    }
+
+    /// A handshake begins. Whether all that was made before it is too old to be resumed by it.
+    pub(super) fn outlives_resumption(&mut self, limits: &Limits, now: Instant) -> bool {
+        let Some(limit) = limits.resume_for else {
+            return false;
+        };
+        let since = *self.resumable_since.get_or_insert(now);
+        let is_over = now.saturating_duration_since(since) >= limit;
+        if is_over {
+            self.resumable_since = Some(now);
+            self.last = None;
         }
+        is_over
     }
 
     /// When a running use has gone on for too long, and what for; `None` when it has no limit any

@@ -2,9 +2,10 @@
 
 use proto::agent::RefusalCode;
 use proto::id::Seid;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::card::{Presence, UseStep, absent, stuck};
+use super::card_time::Drift;
 use super::core::Broker;
 use super::engine::Unresumable;
 use super::refusal::Refusal;
@@ -29,6 +30,7 @@ impl Broker {
                     identities: identities.iter().map(|held| held.name.clone()).collect(),
                 });
                 if let Some(card) = self.cards.get_mut(seid) {
+                    card.pace.serve(features.door);
                     card.holdings = Some(identities.into_iter().map(holding).collect());
                     card.presence = Presence::Present {
                         atr,
@@ -103,8 +105,9 @@ impl Broker {
             } => self.on_failed(seid, use_id, &error, alert),
             WorkerReport::Free { use_id, .. } => {
                 let now = self.now.monotonic;
-                if let Some(card) = self.cards.get_mut(seid) {
-                    card.release(use_id, now);
+                let card = self.cards.get_mut(seid);
+                if let Some(drift) = card.and_then(|card| card.release(use_id, now)) {
+                    tell(seid, drift);
                 }
             }
         }
@@ -223,5 +226,16 @@ fn holding(found: CardIdentity) -> Holding {
         name: found.name,
         certificate: found.certificate.map(Certificate::new),
         schemes: found.schemes,
+    }
+}
+
+fn tell(seid: &Seid, drift: Drift) {
+    match drift.is_slow {
+        true => warn!(
+            %seid,
+            "the card has become slow: {drift}; clean its contacts, try another reader, look who \
+             else uses it"
+        ),
+        false => info!(%seid, "the card is no longer slow: {drift}"),
     }
 }

@@ -19,7 +19,7 @@ use super::snapshot::Counters;
 use crate::audit::{AuditEvent, ChannelEnd};
 use crate::card::{Trust, WorkerCommand};
 use crate::limits::Limits;
-use crate::mapping::{BindingId, DomainFact, Issuer, ReadFault, Table};
+use crate::mapping::{BindingId, DomainFact, Intermediates, Issuer, ReadFault, Table};
 use crate::time::{Now, UnixTime};
 
 /// What a broker starts from.
@@ -33,6 +33,8 @@ pub struct Setup {
     pub trust: BTreeMap<BindingId, Arc<Trust>>,
     /// All cards there can be.
     pub cards: Vec<Seid>,
+    /// What is sent behind the certificates of cards that have room for those alone.
+    pub intermediates: BTreeMap<Seid, Intermediates>,
     /// The HV certificates of this host, whose tokens count.
     pub issuers: Vec<Issuer>,
     /// The numbers of the tokens that were revoked.
@@ -73,7 +75,11 @@ impl Broker {
     /// A broker with no card present and no guest connected.
     #[must_use]
     pub fn new(setup: Setup, now: Now) -> Self {
-        let card = |seid| (seid, Card::new(&setup.limits));
+        let mut intermediates = setup.intermediates;
+        let card = |seid: Seid| {
+            let intermediates = intermediates.remove(&seid).unwrap_or_default();
+            (seid, Card::new(&setup.limits, intermediates))
+        };
         Self {
             cards: setup.cards.into_iter().map(card).collect(),
             limits: setup.limits,

@@ -99,6 +99,7 @@ impl Broker {
             // The worker never heard of it.
             let now = self.now.monotonic;
             if let Some(card) = self.cards.get_mut(seid) {
+                // It has done nothing.
                 card.release(use_id, now);
             }
         } else {

@@ -7,6 +7,7 @@ use proto::agent::RefusalCode;
 use proto::id::Seid;
 
 use super::action::Action;
+use super::card::Done;
 use super::core::Broker;
 use super::engine::{EngineCommand, EngineReport, SignWish, Unresumable};
 use super::event::ConnId;
@@ -15,7 +16,7 @@ use super::reads::Question;
 use super::records::too_many_bytes;
 use super::refusal::Refusal;
 use super::session::{Session, SessionKey, Stage};
-use crate::card::{CardSession, SessionError, SignJob, UseId};
+use crate::card::{CardSession, SessionError, SignJob, UseId, WorkerCommand};
 
 /// What the broker knows of the engine of a session.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,7 @@ impl Broker {
         let Some(request) = plan.engine_request(self.limits.handshake_bytes) else {
             return;
         };
+        self.limit_resumption(&plan.grant.seid);
         let until = self.now.monotonic + self.limits.handshake;
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
@@ -152,7 +154,10 @@ impl Broker {
         let Some(running) = card.and_then(|card| card.running(use_id)) else {
             return;
         };
-        running.resumed = Some(false);
+        running.done = Some(Done {
+            resumed: false,
+            card_time,
+        });
         // Given up meanwhile: the signature is of no use to anybody.
         let Some(key) = running.key.take() else {
             return;
@@ -203,6 +208,16 @@ impl Broker {
     /// These sessions are not resumed any more.
     pub(super) fn forget_resumption(&mut self, which: Unresumable) {
         self.act(Action::ForgetResumption(which));
+    }
+
+    /// A handshake with this card begins: what is too old for it to resume is forgotten.
+    pub(super) fn limit_resumption(&mut self, seid: &Seid) {
+        let now = self.now.monotonic;
+        let card = self.cards.get_mut(seid);
+        if card.is_some_and(|card| card.outlives_resumption(&self.limits, now)) {
+            self.order(seid, WorkerCommand::ForgetSession);
+            self.forget_resumption(Unresumable::Card(seid.clone()));
+        }
     }
 
     /// What a connection was let in with has ended: nothing that was made under it is resumed.

@@ -34,7 +34,7 @@
 //! | `cards` | what workers report; whose turn it is |
 //! | `rights` | bindings and tokens that begin and end |
 //! | `connection`, `session`, `card`, `plan`, `reads` | the state of each |
-//! | `queue`, `pace` | whose turn it is, and when |
+//! | `queue`, `pace`, `card_time` | whose turn it is, and when; whether a card has become slow |
 //! | `refusal`, `last_refusals` | a no for the guest, and for the operator |
 //! | `account`, `coalesced` | what the audit is told, and how often |
 //! | `killing` | sessions that the operator ends |
@@ -44,6 +44,7 @@ mod account;
 mod action;
 mod admission;
 mod card;
+mod card_time;
 mod cards;
 mod coalesced;
 mod connection;
@@ -82,5 +83,6 @@ pub use self::session_views::{
     DebtView, NotASession, QueueView, SessionName, SessionState, SessionView, WaitingView,
 };
 pub use self::snapshot::{
-    CardState, CardView, ConnectionView, Counters, IdentityView, RefusalView, RunningView, Snapshot,
+    CardState, CardView, ConnectionView, Counters, IdentityView, PaceView, RefusalView,
+    RunningView, Snapshot,
 };

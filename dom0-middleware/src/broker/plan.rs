@@ -32,8 +32,8 @@ pub(super) struct Plan {
 /// A key in a card.
 #[derive(Debug, Clone)]
 pub(super) struct Signer {
-    /// Its certificate, DER.
-    pub(super) certificate: Vec<u8>,
+    /// Its certificate and those between it and its CA, DER, its own first.
+    pub(super) certificates: Vec<Vec<u8>>,
     /// How it can sign, best first.
     pub(super) schemes: Vec<SignatureScheme>,
 }
@@ -116,7 +116,7 @@ impl Plan {
             domain: self.grant.admission.domain,
             seid: self.grant.seid.clone(),
             identity: self.grant.identity.clone(),
-            certificates: vec![signer.certificate.clone()],
+            certificates: signer.certificates.clone(),
             schemes: signer.schemes.clone(),
             server_name: self.server_name.clone(),
             alpn: self.alpn.clone(),

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::account::{facts, millis};
 use super::action::Action;
+use super::card::Done;
 use super::core::Broker;
 use super::event::Peer;
 use super::refusal::Refusal;
@@ -29,7 +30,10 @@ impl Broker {
         let Some(running) = card.and_then(|card| card.running(use_id)) else {
             return;
         };
-        running.resumed = Some(keys.abbreviated);
+        running.done = Some(Done {
+            resumed: keys.abbreviated,
+            card_time: keys.card_time,
+        });
         // Given up meanwhile: the keys are dropped.
         let Some(key) = running.key.take() else {
             return;

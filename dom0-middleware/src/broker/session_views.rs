@@ -12,7 +12,7 @@ use super::core::Broker;
 use super::event::ConnId;
 use super::plan::Plan;
 use super::session::{Session, SessionKey, Stage};
-use super::snapshot::RunningView;
+use super::snapshot::{PaceView, RunningView};
 
 /// Names a session for the operator and in the audit: `3.17` is session 17 of connection 3. No other
 /// has the same name in one run of the service.
@@ -137,10 +137,11 @@ pub struct QueueView {
     pub waiting: Vec<WaitingView>,
     /// Time on the card that domains owe: who owes more has its turn later.
     pub debts: Vec<DebtView>,
-    /// Expected time of a full handshake, in milliseconds.
-    pub full_ms: u64,
-    /// Expected time of a resumed handshake, in milliseconds.
-    pub resumed_ms: u64,
+    /// How long full handshakes take.
+    pub full: PaceView,
+    /// How long resumed ones take; nothing where they do not need the card.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub resumed: Option<PaceView>,
 }
 
 /// A session that waits for a card.
@@ -286,13 +287,14 @@ impl Broker {
             domain,
             owes_ms: millis(owed),
         });
+        let (full, resumed) = card.pace.views();
         QueueView {
             seid: seid.clone(),
             running: self.running(card),
             waiting: waiting.collect(),
             debts: debts.collect(),
-            full_ms: millis(card.pace.expected(false)),
-            resumed_ms: millis(card.pace.expected(true)),
+            full,
+            resumed,
         }
     }
 }

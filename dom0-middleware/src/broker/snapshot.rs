@@ -77,10 +77,28 @@ pub struct CardView {
     pub running: Option<RunningView>,
     /// How many wait for it.
     pub waiting: usize,
-    /// Expected time of a full handshake, in milliseconds.
-    pub full_ms: u64,
-    /// Expected time of a resumed handshake, in milliseconds.
-    pub resumed_ms: u64,
+    /// How long full handshakes take.
+    pub full: PaceView,
+    /// How long resumed ones take; nothing where they do not need the card.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub resumed: Option<PaceView>,
+}
+
+/// How long one kind of handshake takes on a card.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaceView {
+    /// For how long the next one is expected to hold the card, in milliseconds.
+    pub expected_ms: u64,
+    /// How many were measured; with 0 the expectation is an assumption.
+    pub measured: u32,
+    /// What the card itself took of the last ones, in milliseconds, their average.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub card_ms: Option<u64>,
+    /// The same of its first ones, once there were enough of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub usual_ms: Option<u64>,
+    /// Whether it has become much slower than it was.
+    pub drifted: bool,
 }
 
 impl CardView {
@@ -90,8 +108,8 @@ impl CardView {
         let look = |card: &Self| Self {
             running: None,
             waiting: 0,
-            full_ms: 0,
-            resumed_ms: 0,
+            full: PaceView::default(),
+            resumed: None,
             ..card.clone()
         };
         look(self) == look(other)
@@ -191,6 +209,7 @@ impl Broker {
 
     fn card(&self, seid: &Seid, card: &Card) -> CardView {
         let stuck = card.running.as_ref().is_some_and(|running| running.stuck);
+        let (full, resumed) = card.pace.views();
         let mut view = CardView {
             seid: seid.clone(),
             state: CardState::Absent,
@@ -201,8 +220,8 @@ impl Broker {
             identities: Vec::new(),
             running: self.running(card),
             waiting: card.queue.len(),
-            full_ms: millis(card.pace.expected(false)),
-            resumed_ms: millis(card.pace.expected(true)),
+            full,
+            resumed,
         };
         match &card.presence {
             Presence::Absent => view.why = card.trouble.as_ref().map(ToString::to_string),

@@ -58,7 +58,7 @@ impl Broker {
                 waited,
                 server_bytes: 0,
                 client_bytes: 0,
-                resumed: None,
+                done: None,
                 stuck: false,
             });
             session.stage = Stage::ExpectKeys { plan };
@@ -102,6 +102,7 @@ impl Broker {
         let command = match wish {
             Some(wish) => WorkerCommand::Sign(Box::new(wish.job(use_id, &plan))),
             None => {
+                self.limit_resumption(seid);
                 let job = plan.job(use_id, self.limits.handshake_bytes);
                 WorkerCommand::Start(Box::new(job))
             }

@@ -81,6 +81,7 @@ pub(super) fn in_use(card: &CardView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::PaceView;
 
     #[test]
     fn a_card_that_cannot_be_used_says_why() {
@@ -94,8 +95,8 @@ mod tests {
             identities: Vec::new(),
             running: None,
             waiting: 0,
-            full_ms: 1,
-            resumed_ms: 1,
+            full: PaceView::default(),
+            resumed: None,
         };
         let mut out = Vec::new();
         print(&[card], &mut out).expect("memory");

@@ -6,6 +6,7 @@ use super::{card_list, table};
 use crate::admin::{
     AdminAnswer, AdminError, AdminRequest, CardDetails, CertificateView, PinView, ask,
 };
+use crate::broker::PaceView;
 use crate::cli::{CardArgs, ReportArgs};
 use crate::error::MiddlewareError;
 
@@ -50,10 +51,12 @@ fn print(details: &CardDetails, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "adopted    {}", or_none(&details.adopted))?;
     writeln!(out, "pin        {}", pin(details.pin.as_ref()))?;
     writeln!(out, "in use     {}", card_list::in_use(card))?;
+    writeln!(out, "full       {}", pace(&card.full))?;
+    let resumed = card.resumed.as_ref().map(pace);
     writeln!(
         out,
-        "handshake  about {} ms full, {} ms resumed",
-        card.full_ms, card.resumed_ms
+        "resumed    {}",
+        resumed.as_deref().unwrap_or("without the card")
     )?;
     if card.identities.is_empty() {
         return Ok(());
@@ -91,6 +94,24 @@ fn print(details: &CardDetails, out: &mut impl Write) -> io::Result<()> {
     table::print(out, headings, &rows)
 }
 
+/// How long one kind of handshake takes.
+fn pace(pace: &PaceView) -> String {
+    let expected = pace.expected_ms;
+    let Some(card) = pace.card_ms else {
+        return format!("about {expected} ms: assumed, none was measured yet");
+    };
+    let measured = pace.measured;
+    let mut text = format!("about {expected} ms, {card} of them the card's ({measured} measured");
+    match pace.usual_ms {
+        Some(usual) if pace.drifted => text.push_str(&format!(
+            "): SLOW, at first {usual}; clean its contacts, try another reader, look who else uses it"
+        )),
+        Some(usual) => text.push_str(&format!("; at first {usual})")),
+        None => text.push(')'),
+    }
+    text
+}
+
 /// The date of a time.
 fn day(time: &str) -> &str {
     time.split_once('T').map_or(time, |(day, _)| day)
@@ -103,5 +124,44 @@ fn pin(pin: Option<&PinView>) -> String {
             None => format!("in {}", file.display()),
             Some(problem) => format!("in {}, not to be sent: {problem}", file.display()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_says_what_it_rests_on() {
+        let assumed = PaceView {
+            expected_ms: 2_000,
+            ..PaceView::default()
+        };
+        assert_eq!(
+            pace(&assumed),
+            "about 2000 ms: assumed, none was measured yet"
+        );
+        let first = PaceView {
+            expected_ms: 640,
+            measured: 3,
+            card_ms: Some(600),
+            ..PaceView::default()
+        };
+        assert_eq!(
+            pace(&first),
+            "about 640 ms, 600 of them the card's (3 measured)"
+        );
+        let known = PaceView {
+            usual_ms: Some(580),
+            measured: 40,
+            ..first
+        };
+        let expected = "about 640 ms, 600 of them the card's (40 measured; at first 580)";
+        assert_eq!(pace(&known), expected);
+        let slow = PaceView {
+            drifted: true,
+            ..known
+        };
+        assert!(pace(&slow).contains("SLOW, at first 580; clean its contacts"));
     }
 }

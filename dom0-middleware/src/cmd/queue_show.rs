@@ -30,10 +30,15 @@ pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), Middlew
 }
 
 fn print(queue: &QueueView, out: &mut impl Write) -> io::Result<()> {
+    let full = queue.full.expected_ms;
+    let resumed = match &queue.resumed {
+        Some(resumed) => format!("{} ms", resumed.expected_ms),
+        None => "nothing".to_owned(),
+    };
     writeln!(
         out,
-        "{}: a full handshake takes about {} ms, a resumed one {} ms",
-        queue.seid, queue.full_ms, queue.resumed_ms
+        "{}: a full handshake takes about {full} ms of the card, a resumed one {resumed}",
+        queue.seid
     )?;
     match &queue.running {
         None => writeln!(out, "  free")?,

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::card::TrustSetupError;
 use crate::channel_key::{ChannelKeyError, HvKeyError};
+use crate::mapping::IntermediatesError;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, Error)]
@@ -75,6 +76,9 @@ pub enum FileProblem {
     /// More than one certificate where one is meant.
     #[error("holds more than one certificate, only the identity's own is meant")]
     SeveralCertificates,
+    /// Certificates that cannot be sent along.
+    #[error(transparent)]
+    Intermediates(#[from] IntermediatesError),
     /// A CA that cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustSetupError),

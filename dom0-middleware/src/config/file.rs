@@ -116,6 +116,7 @@ pub(super) struct LimitsTable {
     apdu_ms: Option<Millis>,
     peer_wait_ms: Option<Millis>,
     peer_wait_alone_ms: Option<Millis>,
+    resume_for_ms: Option<Millis>,
     domain_read_ms: Option<Millis>,
     ping_after_ms: Option<Millis>,
     ping_answer_ms: Option<Millis>,
@@ -153,6 +154,7 @@ impl From<LimitsTable> for Limits {
             apdu: time(table.apdu_ms, default.apdu),
             peer_wait: time(table.peer_wait_ms, default.peer_wait),
             peer_wait_alone: time(table.peer_wait_alone_ms, default.peer_wait_alone),
+            resume_for: table.resume_for_ms.map(Duration::from),
             domain_read: time(table.domain_read_ms, default.domain_read),
             ping_after: time(table.ping_after_ms, default.ping_after),
             ping_answer: time(table.ping_answer_ms, default.ping_answer),
@@ -287,6 +289,7 @@ pub(super) struct CardTable {
     pub(super) seid: Spanned<Seid>,
     pub(super) profile: Option<Spanned<String>>,
     pub(super) pin_file: Option<Spanned<PathBuf>>,
+    pub(super) chain_file: Option<Spanned<PathBuf>>,
 }
 
 /// One `[[domain]]`.

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use proto::id::Seid;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -13,7 +14,7 @@ use super::check::{BindingConfig, Config, ReaderConfig};
 use super::error::{ConfigError, FileProblem};
 use crate::card::{PinSource, Trust, exposed_mode};
 use crate::channel_key::{HvKeyError, HvKeyFileError};
-use crate::mapping::{Binding, BindingId, Certificate, Table};
+use crate::mapping::{Binding, BindingId, Certificate, Intermediates, Table};
 use crate::time::UnixTime;
 
 /// All bindings, ready to be judged by.
@@ -23,6 +24,8 @@ pub struct Bound {
     pub table: Table,
     /// Whom each binding believes.
     pub trust: BTreeMap<BindingId, Arc<Trust>>,
+    /// What is sent behind the certificates of each card that has room for those alone.
+    pub intermediates: BTreeMap<Seid, Intermediates>,
 }
 
 /// A file that the configuration names and that is not there.
@@ -46,6 +49,11 @@ impl Config {
             let trust = Arc::new(self.trust(config)?);
             let id = self.insert(&mut bound.table, config, self.certificate(config)?)?;
             bound.trust.insert(id, trust);
+        }
+        for reader in &self.readers {
+            if let Some(chain) = self.chain(reader)? {
+                bound.intermediates.insert(reader.card.seid.clone(), chain);
+            }
         }
         Ok(bound)
     }
@@ -85,9 +93,20 @@ impl Config {
         }
         for reader in &self.readers {
             note(self.check_pin_file(reader), &mut missing)?;
+            note(self.chain(reader), &mut missing)?;
         }
         self.check_hosts(now, &mut missing)?;
         Ok(missing)
+    }
+
+    fn chain(&self, reader: &ReaderConfig) -> Result<Option<Intermediates>, ConfigError> {
+        let Some((file, line)) = &reader.chain else {
+            return Ok(None);
+        };
+        read_certificates(file)
+            .and_then(|certificates| Ok(Intermediates::new(&certificates)?))
+            .map(Some)
+            .map_err(|source| self.file_error(*line, "card.chain_file", file, source))
     }
 
     fn insert(

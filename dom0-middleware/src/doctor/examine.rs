@@ -172,6 +172,17 @@ fn card(card: &CardView) -> Finding {
         CardState::Present if card.identities.is_empty() => {
             Finding::warn(check, "is ready and holds no identity").next("personalise it")
         }
+        CardState::Present if card.full.drifted => {
+            let (now, usual) = (card.full.card_ms, card.full.usual_ms);
+            let ms = Option::unwrap_or_default;
+            let text = format!(
+                "takes {} ms for a handshake, {} ms at first",
+                ms(now),
+                ms(usual)
+            );
+            Finding::warn(check, text)
+                .next("clean its contacts, try another reader, look who else uses it")
+        }
         CardState::Present => {
             let names: Vec<&str> = card.identities.iter().map(|i| i.name.as_str()).collect();
             Finding::ok(check, format!("is ready: {}", names.join(", ")))

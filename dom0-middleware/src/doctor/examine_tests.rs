@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::admin::{ChannelView, HvKeyView, ServiceView};
-use crate::broker::{ConnectionView, Counters, IdentityView, RefusalView, Snapshot};
+use crate::broker::{ConnectionView, Counters, IdentityView, PaceView, RefusalView, Snapshot};
 use crate::doctor::Level;
 use crate::doctor::facts::{PcscFacts, PcscProblem};
 
@@ -22,8 +22,8 @@ fn card_view(state: CardState) -> CardView {
         }],
         running: None,
         waiting: 0,
-        full_ms: 1,
-        resumed_ms: 1,
+        full: PaceView::default(),
+        resumed: None,
     }
 }
 

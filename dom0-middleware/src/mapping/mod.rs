@@ -12,6 +12,7 @@
 //! | `reason` | every no, with the code a guest learns |
 //! | `token` | what a verified VM-Auth-Token says |
 //! | `binding`, `holdings` | what binds a domain to a card, and what the card turned out to hold |
+//! | `intermediates` | the certificates between a card's and its CA |
 //! | `table` | all bindings |
 //! | `domains` | domains named in the configuration |
 //! | `name_pattern` | server names a binding allows |
@@ -20,6 +21,7 @@ mod binding;
 mod domains;
 mod facts;
 mod holdings;
+mod intermediates;
 mod name_pattern;
 mod policy;
 mod reason;
@@ -35,6 +37,7 @@ pub use self::binding::{Binding, BindingFact, BindingId, CertificateFact, Identi
 pub use self::domains::{StaticDomain, StaticDomains, StaticDomainsError, is_domain_name};
 pub use self::facts::{ChannelFact, DomainFact, Facts, HostFact, Issuer, ReadFault, TokenFact};
 pub use self::holdings::{Certificate, Holding};
+pub use self::intermediates::{Intermediates, IntermediatesError};
 pub use self::name_pattern::{NamePattern, ParsePatternError};
 pub use self::policy::{Admission, Decision, Grant, Wish, admit, judge, made_for, pool};
 pub use self::reason::Reason;

@@ -150,6 +150,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
                 table: bound.table,
                 trust: bound.trust,
                 cards: cards.seids(),
+                intermediates: bound.intermediates,
                 issuers: hosts.as_ref().map(HostSide::issuers).unwrap_or_default(),
                 revoked: state.revoked()?.into_keys().collect(),
                 tokens_from: state.tokens_from()?,

@@ -63,6 +63,10 @@ pub(super) fn text(
                 "[[card]]\nseid = \"{seid}\"\nprofile = \"{}\"\npin_file = {pin}\n",
                 card.profile.name()
             );
+            if card.below_intermediate {
+                let chain = at(&soft_card::chain_file(seid));
+                let _ = writeln!(text, "chain_file = {chain}");
+            }
         }
     }
     let bindings = || plan.guests.iter().flat_map(|guest| &guest.bindings);

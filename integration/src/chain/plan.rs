@@ -59,6 +59,7 @@ pub struct CardPlan {
     pub(super) profile: CardProfile,
     /// Whether the configuration has a `[[card]]` for it.
     pub(super) described: bool,
+    pub(super) below_intermediate: bool,
 }
 
 /// What a card is.
@@ -222,6 +223,7 @@ impl CardPlan {
             personalised_with: Vec::new(),
             profile: CardProfile::EapTls,
             described: true,
+            below_intermediate: false,
         }
     }
 
@@ -232,6 +234,14 @@ impl CardPlan {
             profile: CardProfile::Piv,
             ..Self::new(seid)
         }
+    }
+
+    /// Its certificates are of a CA that servers do not know, whose certificate the configuration
+    /// names.
+    #[must_use]
+    pub fn below_intermediate(mut self) -> Self {
+        self.below_intermediate = true;
+        self
     }
 
     /// The configuration names its source and says nothing of the card: it must be adopted before

@@ -18,6 +18,11 @@ pub(super) fn pin_file(seid: &str) -> String {
     format!("{seid}.pin")
 }
 
+/// The file with the certificates between a card's and the CA that servers know.
+pub(super) fn chain_file(seid: &str) -> String {
+    format!("{seid}.chain.pem")
+}
+
 /// The file with the certificate of an identity.
 pub fn certificate_file(seid: &str, identity: &str) -> String {
     format!("{seid}.{identity}.cert.pem")
@@ -54,14 +59,21 @@ pub(super) fn start(pki: &Pki, plan: &CardPlan, place: Option<Place>, folder: &P
 fn personalise(pki: &Pki, plan: &CardPlan, folder: &Path) {
     let seid = &plan.seid;
     let card = folder.join(format!("{seid}.card"));
-    let ca = folder.join(CA_FILE);
+    let trusted = folder.join(CA_FILE);
     let digits = match plan.profile {
         CardProfile::EapTls => PIN,
         CardProfile::Piv => PIV_PIN,
     };
     let pin = pki::write_secret(folder, &pin_file(seid), digits);
+    let ca = match plan.below_intermediate {
+        true => &pki.intermediate,
+        false => &pki.ca,
+    };
+    if plan.below_intermediate {
+        pki::write(folder, &chain_file(seid), &ca.pem());
+    }
     for (name, key) in &plan.identities {
-        let files = pki
+        let files = ca
             .identity(name, *key)
             .write(folder, &format!("{seid}.{name}"));
         let mut command = binaries::soft_card();
@@ -71,7 +83,7 @@ fn personalise(pki: &Pki, plan: &CardPlan, folder: &Path) {
             .arg(&card)
             .args(&plan.personalised_with);
         match plan.profile {
-            CardProfile::EapTls => command.args(["--name", name]).arg("--ca").arg(&ca),
+            CardProfile::EapTls => command.args(["--name", name]).arg("--ca").arg(&trusted),
             CardProfile::Piv => command.args(["--slot", name]),
         };
         command

@@ -153,6 +153,7 @@ impl Bench {
             table,
             trust,
             cards,
+            intermediates: BTreeMap::new(),
             issuers: vec![Issuer {
                 id: HOST,
                 until: None,

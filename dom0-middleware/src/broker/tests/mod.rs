@@ -13,5 +13,6 @@ mod limits;
 mod opening;
 mod pool;
 mod random;
+mod resumption;
 mod rights;
 mod timers;

@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use proto::agent::Door;
+
 use super::Check;
 use super::profiles::Profiles;
 use crate::card::{CardProfile, CardSettings, PinSource};
@@ -22,6 +24,8 @@ pub struct ReaderConfig {
     pub card: CardSettings,
     /// The line of `pin_file`.
     pub(in crate::config) pin_line: usize,
+    /// Where the certificates between the card's and their CA are, and the line that says so.
+    pub(in crate::config) chain: Option<(PathBuf, usize)>,
 }
 
 /// Where a card comes from.
@@ -89,6 +93,7 @@ impl Check<'_> {
                     place,
                     card,
                     pin_line: 0,
+                    chain: None,
                 },
                 limits,
             )
@@ -141,11 +146,20 @@ impl Check<'_> {
             .pin_file
             .as_ref()
             .map_or(0, |file| self.line(&file.span()));
+        let chain = match card.chain_file {
+            Some(file) if profile.door() == Door::EapTls => {
+                let problem = "a card that makes the handshake sends its own certificates; only those \
+                               with profile = \"piv\" have a chain_file";
+                return Err(self.error(file.span(), "card.chain_file", problem));
+            }
+            file => file.map(|file| (file.get_ref().clone(), self.line(&file.span()))),
+        };
         let pin = card.pin_file.map(|file| PinSource::File(file.into_inner()));
         let reader = ReaderConfig {
             place,
             card: CardSettings::new(card.seid.into_inner(), profile, pin),
             pin_line,
+            chain,
         };
         Ok(timed(reader, limits))
     }

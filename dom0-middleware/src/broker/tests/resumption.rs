@@ -1,0 +1,75 @@
+//! For how long sessions may be resumed.
+
+use std::time::Duration;
+
+use proto::agent::Door;
+
+use super::bench::{A, Bench, Seen, card};
+use crate::broker::Unresumable;
+use crate::card::WorkerCommand;
+use crate::limits::Limits;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn bench(door: Door, resume_for: Option<Duration>) -> Bench {
+    let mut bench = Bench::with(Limits {
+        resume_for,
+        ..Limits::default()
+    });
+    bench.plug_in_as(door);
+    bench.seen.clear();
+    bench
+}
+
+/// Whether engines and card were told to forget, since the last time.
+fn forgotten(bench: &mut Bench) -> (bool, bool) {
+    let seen = std::mem::take(&mut bench.seen);
+    let engines =
+        |seen: &Seen| matches!(seen, Seen::Unresumable(Unresumable::Card(of)) if *of == card());
+    let worker = |seen: &Seen| matches!(seen, Seen::Ordered(WorkerCommand::ForgetSession));
+    (seen.iter().any(engines), seen.iter().any(worker))
+}
+
+#[test]
+fn what_was_made_with_a_card_is_forgotten_when_its_time_is_over() {
+    for door in [Door::EapTls, Door::Piv] {
+        let mut bench = bench(door, Some(LIMIT));
+        let conn = bench.admitted(A);
+        let mut session = 0;
+        let mut handshake = |bench: &mut Bench, after: Duration| {
+            bench.pass(after);
+            bench.seen.clear();
+            session += 1;
+            bench.open(conn, session);
+            let told = forgotten(bench);
+            bench.close(conn, session);
+            let given_up = bench.seen.iter().find_map(|seen| match seen {
+                Seen::Ordered(WorkerCommand::Cancel { use_id }) => Some(*use_id),
+                _ => None,
+            });
+            given_up.into_iter().for_each(|use_id| bench.free(use_id));
+            told
+        };
+        let almost = LIMIT - Duration::from_millis(1);
+        assert_eq!(handshake(&mut bench, Duration::ZERO), (false, false));
+        assert_eq!(handshake(&mut bench, almost), (false, false), "{door:?}");
+        assert_eq!(
+            handshake(&mut bench, Duration::from_millis(1)),
+            (true, true),
+            "{door:?}"
+        );
+        // From then on anew.
+        assert_eq!(handshake(&mut bench, almost), (false, false), "{door:?}");
+        assert_eq!(handshake(&mut bench, LIMIT), (true, true), "{door:?}");
+    }
+}
+
+#[test]
+fn without_a_limit_nothing_is_forgotten() {
+    let mut bench = bench(Door::Piv, None);
+    let conn = bench.admitted(A);
+    bench.open(conn, 1);
+    bench.pass(Duration::from_secs(50));
+    bench.open(conn, 2);
+    assert_eq!(forgotten(&mut bench), (false, false));
+}
