@@ -93,6 +93,8 @@ fn run(setting: &Setting, case: &Case, (rounds, work): (usize, Work), figures: &
                 Kind::Resumed => 1.0,
             };
             figures.add_below(&name(who, "added"), added, Unit::Millis, target);
+            let rest = added - card;
+            figures.add(&name(who, "added, without the card"), rest, Unit::Millis);
         }
     }
     if let Some(pkcs11) = of(Contender::Pkcs11) {

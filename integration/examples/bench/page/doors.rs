@@ -19,7 +19,8 @@ At the one the card makes the handshake (EAP-TLS), at the other the service does
   SoftHSM behind `p11-kit server` on a Unix socket. All clients share one token with one key.
 - **added**: the median less that of the key in a file; what the soft card takes is in it. It should be at
   most one and a half times the client share and half a millisecond, and for resumed handshakes one
-  millisecond.
+  millisecond. **Without the card** it is what Tessera's programs add, less what signing takes of the key
+  in a file.
 - **to pkcs#11**: the median, or the handshakes in a second, by those of the key behind PKCS#11.
 
 With 64 domains at once both processors are busy, and a time is mostly that of waiting for them.
@@ -50,6 +51,7 @@ pub(super) fn write(figures: &Figures, page: &mut String) {
                 "client share",
                 "card's share",
                 "added",
+                "added, without the card",
                 "p50 to pkcs#11",
                 "rate to pkcs#11",
             ] {
