@@ -3,7 +3,6 @@
 use std::fmt;
 
 use p256::ecdsa::signature::hazmat::PrehashSigner;
-use p256::elliptic_curve::sec1::ToEncodedPoint;
 use proto::piv::{KeyAlgorithm, TlvWriter};
 use rand::rngs::OsRng;
 use rsa::pkcs1::DecodeRsaPrivateKey;
@@ -17,10 +16,10 @@ use zeroize::Zeroizing;
 pub enum SlotKey {
     /// RSA with 2,048, 3,072 or 4,096 bits.
     Rsa(Box<RsaPrivateKey>, KeyAlgorithm),
-    /// ECDSA on P-256.
-    P256(p256::SecretKey),
-    /// ECDSA on P-384.
-    P384(p384::SecretKey),
+    /// ECDSA on P-256, with its public key, which signing wants at hand.
+    P256(p256::ecdsa::SigningKey),
+    /// The same on P-384.
+    P384(p384::ecdsa::SigningKey),
 }
 
 /// Why a key is none for a slot.
@@ -48,15 +47,15 @@ impl SlotKey {
             }
             PrivateKeyDer::Sec1(der) => {
                 let der = der.secret_sec1_der();
-                let p256 = p256::SecretKey::from_sec1_der(der).map(Self::P256);
-                p256.or_else(|_| p384::SecretKey::from_sec1_der(der).map(Self::P384))
+                let p256 = p256::SecretKey::from_sec1_der(der).map(Self::p256);
+                p256.or_else(|_| p384::SecretKey::from_sec1_der(der).map(Self::p384))
                     .ok()
             }
             PrivateKeyDer::Pkcs8(der) => {
                 let der = der.secret_pkcs8_der();
                 let rsa = RsaPrivateKey::from_pkcs8_der(der).ok().and_then(Self::rsa);
-                rsa.or_else(|| p256::SecretKey::from_pkcs8_der(der).ok().map(Self::P256))
-                    .or_else(|| p384::SecretKey::from_pkcs8_der(der).ok().map(Self::P384))
+                rsa.or_else(|| p256::SecretKey::from_pkcs8_der(der).ok().map(Self::p256))
+                    .or_else(|| p384::SecretKey::from_pkcs8_der(der).ok().map(Self::p384))
             }
             _ => None,
         };
@@ -66,8 +65,8 @@ impl SlotKey {
     /// Makes a key. RSA takes its time.
     pub(super) fn generate(algorithm: KeyAlgorithm) -> Option<Self> {
         Some(match algorithm {
-            KeyAlgorithm::P256 => Self::P256(p256::SecretKey::random(&mut OsRng)),
-            KeyAlgorithm::P384 => Self::P384(p384::SecretKey::random(&mut OsRng)),
+            KeyAlgorithm::P256 => Self::p256(p256::SecretKey::random(&mut OsRng)),
+            KeyAlgorithm::P384 => Self::p384(p384::SecretKey::random(&mut OsRng)),
             rsa => {
                 let bits = rsa.modulus_len()? * 8;
                 Self::rsa(RsaPrivateKey::new(&mut OsRng, bits).ok()?)?
@@ -78,6 +77,14 @@ impl SlotKey {
     fn rsa(key: RsaPrivateKey) -> Option<Self> {
         let algorithm = KeyAlgorithm::rsa(key.n().bits())?;
         Some(Self::Rsa(Box::new(key), algorithm))
+    }
+
+    fn p256(key: p256::SecretKey) -> Self {
+        Self::P256(key.into())
+    }
+
+    fn p384(key: p384::SecretKey) -> Self {
+        Self::P384(key.into())
     }
 
     /// Its algorithm.
@@ -96,8 +103,12 @@ impl SlotKey {
     pub fn to_pem(&self) -> Zeroizing<String> {
         match self {
             Self::Rsa(key, _) => key.to_pkcs8_pem(LineEnding::LF),
-            Self::P256(key) => key.to_pkcs8_pem(LineEnding::LF),
-            Self::P384(key) => key.to_pkcs8_pem(LineEnding::LF),
+            Self::P256(key) => {
+                p256::SecretKey::from(key.as_nonzero_scalar()).to_pkcs8_pem(LineEnding::LF)
+            }
+            Self::P384(key) => {
+                p384::SecretKey::from(key.as_nonzero_scalar()).to_pkcs8_pem(LineEnding::LF)
+            }
         }
         .expect("a valid key")
     }
@@ -111,16 +122,14 @@ impl SlotKey {
             Self::Rsa(key, _) => raw_rsa(key, challenge),
             Self::P256(key) => {
                 let hash = padded::<32>(challenge)?;
-                let signer = p256::ecdsa::SigningKey::from(key);
                 let signature: p256::ecdsa::Signature =
-                    signer.sign_prehash(&hash).map_err(|_| WrongChallenge)?;
+                    key.sign_prehash(&hash).map_err(|_| WrongChallenge)?;
                 Ok(signature.to_der().as_bytes().to_vec())
             }
             Self::P384(key) => {
                 let hash = padded::<48>(challenge)?;
-                let signer = p384::ecdsa::SigningKey::from(key);
                 let signature: p384::ecdsa::Signature =
-                    signer.sign_prehash(&hash).map_err(|_| WrongChallenge)?;
+                    key.sign_prehash(&hash).map_err(|_| WrongChallenge)?;
                 Ok(signature.to_der().as_bytes().to_vec())
             }
         }
@@ -136,11 +145,11 @@ impl SlotKey {
                 modulus.with(0x82, &key.e().to_bytes_be())
             }
             Self::P256(key) => {
-                let point = key.public_key().to_encoded_point(false);
+                let point = key.verifying_key().to_encoded_point(false);
                 TlvWriter::new().with(0x86, point.as_bytes())
             }
             Self::P384(key) => {
-                let point = key.public_key().to_encoded_point(false);
+                let point = key.verifying_key().to_encoded_point(false);
                 TlvWriter::new().with(0x86, point.as_bytes())
             }
         };
