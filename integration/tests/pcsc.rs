@@ -127,11 +127,9 @@ fn nobody_else_reaches_the_card_while_the_service_has_it() {
 
 #[test]
 fn a_card_may_leave_and_come_back_and_so_may_the_daemon() {
-    let pki = Pki::new();
     let mut pcscd = Pcscd::start();
-    let mut chain = Chain::start(&pki, &ChainPlan::single(KeyKind::P256).in_reader(&pcscd));
-    let credential = pki.server(NAME, KeyKind::P256);
-    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
+    let plan = ChainPlan::single(KeyKind::P256).in_reader(&pcscd);
+    let (mut chain, server) = Chain::start_with_server(&plan, NAME);
     connect(&chain, &server);
 
     // Pulled in the middle of a command, the virtual reader is not always to be had again.

@@ -62,10 +62,7 @@ fn a_restarted_middleware_resumes_nothing_and_running_sessions_go_on() {
 
 #[test]
 fn a_restarted_agent_is_admitted_again() {
-    let pki = Pki::new();
-    let mut chain = Chain::start(&pki, &ChainPlan::single(P256));
-    let credential = pki.server(NAME, P256);
-    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
+    let (mut chain, server) = Chain::start_with_server(&ChainPlan::single(P256), NAME);
     chain
         .guest("web01")
         .connect(server.port(), NAME)

@@ -80,10 +80,7 @@ fn each_suite_works_with_each_key_full_and_resumed() {
 
 #[test]
 fn a_wish_not_to_resume_is_granted() {
-    let pki = Pki::new();
-    let chain = Chain::start(&pki, &ChainPlan::single(P256));
-    let credential = pki.server(NAME, P256);
-    let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
+    let (chain, server) = Chain::start_with_server(&ChainPlan::single(P256), NAME);
     for number in 0..2 {
         let mut wish = request(server.port(), NAME);
         wish.resume = Some(false);

@@ -4,6 +4,7 @@ mod config;
 mod guest;
 mod host;
 mod plan;
+mod served;
 mod soft_card;
 
 pub use self::guest::{Guest, Session, request};

@@ -2,8 +2,8 @@
 
 use domu_agent::client::AppError;
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, Session};
-use integration::openssl::{OpensslServer, ServerPlan};
-use integration::pki::{KeyKind, Pki};
+use integration::openssl::OpensslServer;
+use integration::pki::KeyKind;
 use integration::plain_vchan::PlainVchan;
 use integration::wait;
 use integration::xenstored::{Domain, Xenstored};
@@ -25,7 +25,7 @@ impl Host {
     }
 
     fn with(limits: &[(&str, u64)]) -> Self {
-        let (xenstored, vchan, pki) = (Xenstored::start(), PlainVchan::new(), Pki::new());
+        let (xenstored, vchan) = (Xenstored::start(), PlainVchan::new());
         let mut plan = ChainPlan::new()
             .card(CardPlan::new("se-00").identity("web01", KeyKind::P256))
             .guest(GuestPlan::new("web01").bound("se-00", "web01"))
@@ -35,9 +35,7 @@ impl Host {
         for (limit, value) in limits {
             plan = plan.limit(limit, *value);
         }
-        let chain = Chain::start(&pki, &plan);
-        let credential = pki.server(NAME, KeyKind::P256);
-        let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
+        let (chain, server) = Chain::start_with_server(&plan, NAME);
         Self {
             chain,
             server,

@@ -1,33 +1,23 @@
 //! The service has the card with its host's key sign what is approved, and serves on without it.
 
 use integration::binaries;
-use integration::chain::{Chain, ChainPlan, GuestPlan};
-use integration::openssl::{OpensslServer, ServerPlan};
+use integration::chain::ChainPlan;
 use integration::pcscd::Pcscd;
-use integration::pki::{KeyKind, Pki};
+use integration::pki::KeyKind;
 use integration::xenstored::{Xenstored, uuid};
 
 use crate::enrolment::key;
-use crate::{Host, NAME, PATIENT, card, web01};
+use crate::{Host, PATIENT, web01};
 
 impl Host {
     fn with_hv_key_in(pcscd: &Pcscd) -> Self {
-        let (pki, xenstored) = (Pki::new(), Xenstored::start());
+        let xenstored = Xenstored::start();
         xenstored.create(&web01(1));
-        let plan = ChainPlan::new()
-            .card(card(&[]))
-            .guest(GuestPlan::new("web01").bound("se-00", "web01"))
+        let plan = ChainPlan::single(KeyKind::P256)
             .limit("domain_read_ms", PATIENT)
             .on_xenstore(&xenstored)
             .hv_key_in_reader(pcscd);
-        let chain = Chain::start(&pki, &plan);
-        let credential = pki.server(NAME, KeyKind::P256);
-        let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
-        Self {
-            chain,
-            server,
-            xenstored,
-        }
+        Self::planned(xenstored, &plan)
     }
 
     /// That the token of the first domain in the folder is one of this host, for that domain.

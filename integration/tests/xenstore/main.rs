@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use domu_agent::client::AppError;
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, Session};
-use integration::openssl::{OpensslServer, ServerPlan};
-use integration::pki::{KeyKind, Pki};
+use integration::openssl::OpensslServer;
+use integration::pki::KeyKind;
 use integration::wait;
 use integration::xenstored::{Domain, Xenstored, uuid};
 
@@ -52,7 +52,6 @@ impl Host {
         card: CardPlan,
         domain_read_ms: u64,
     ) -> Self {
-        let pki = Pki::new();
         xenstored.create(&web01(1));
         let plan = ChainPlan::new()
             .card(card)
@@ -60,9 +59,12 @@ impl Host {
             .guest(GuestPlan::new("other"))
             .limit("domain_read_ms", domain_read_ms)
             .on_xenstore_at(socket.unwrap_or_else(|| xenstored.socket()));
-        let chain = Chain::start(&pki, &plan);
-        let credential = pki.server(NAME, KeyKind::P256);
-        let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
+        Self::planned(xenstored, &plan)
+    }
+
+    /// What the plan says, and a server.
+    fn planned(xenstored: Xenstored, plan: &ChainPlan) -> Self {
+        let (chain, server) = Chain::start_with_server(plan, NAME);
         Self {
             chain,
             server,

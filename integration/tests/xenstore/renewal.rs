@@ -2,16 +2,15 @@
 
 use std::fs;
 
-use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan};
+use integration::chain::{CardPlan, ChainPlan, GuestPlan};
 use integration::fake_clock::FakeClock;
 use integration::hypervisor::Hypervisor;
-use integration::openssl::{OpensslServer, ServerPlan};
-use integration::pki::{KeyKind, Pki};
+use integration::pki::KeyKind;
 use integration::wait;
 use integration::xenstored::{Domain, Xenstored, uuid};
 use proto::token::{Claims, decode, from_text};
 
-use crate::{Host, NAME};
+use crate::Host;
 
 fn claims(text: &str) -> Claims {
     let token = from_text(text).expect("a token");
@@ -21,7 +20,7 @@ fn claims(text: &str) -> Claims {
 impl Host {
     /// A calendar that the test sets, and these guests, each bound to the identity of its name.
     fn on_clock(clock: &FakeClock, guests: &[&str]) -> Self {
-        let (pki, xenstored) = (Pki::new(), Xenstored::start());
+        let xenstored = Xenstored::start();
         let mut card = CardPlan::new("se-00");
         let mut plan = ChainPlan::new().started_by(&clock.starter());
         for name in guests {
@@ -29,14 +28,7 @@ impl Host {
             plan = plan.guest(GuestPlan::new(name).bound("se-00", name));
         }
         let plan = plan.card(card).as_domains_of(&xenstored);
-        let chain = Chain::start(&pki, &plan);
-        let credential = pki.server(NAME, KeyKind::P256);
-        let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
-        Self {
-            chain,
-            server,
-            xenstored,
-        }
+        Self::planned(xenstored, &plan)
     }
 
     fn in_folder(&self, number: usize) -> String {

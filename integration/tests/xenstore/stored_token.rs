@@ -6,43 +6,28 @@ use std::time::Instant;
 
 use domu_agent::client::Dom0Status;
 use integration::binaries;
-use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan};
-use integration::openssl::{OpensslServer, ServerPlan};
+use integration::chain::{ChainPlan, GuestPlan};
 use integration::payload::payload;
-use integration::pki::{KeyKind, Pki};
 use integration::wait;
 use integration::xenstored::Xenstored;
 use tempfile::TempDir;
 use xenstore_client::Xenstore;
 
-use crate::{NAME, report, web01};
+use crate::{Host, NAME, card, report, web01};
 
 const TOKEN: &str = "/local/domain/0/tessera/token";
 const ENROLL: &str = "/local/domain/0/data/tessera/enroll";
 
-struct Rig {
-    chain: Chain,
-    server: OpensslServer,
-    xenstored: Xenstored,
-}
-
-impl Rig {
+impl Host {
     /// A guest that is bound and has everything but its token.
-    fn start() -> Self {
-        let (pki, xenstored) = (Pki::new(), Xenstored::start());
+    fn without_token() -> Self {
+        let xenstored = Xenstored::start();
         xenstored.create(&web01(1));
         let guest = GuestPlan::new("web01").bound("se-00", "web01");
         let plan = ChainPlan::new()
-            .card(CardPlan::new("se-00").identity("web01", KeyKind::P256))
+            .card(card(&[]))
             .guest(guest.token_from(&xenstored));
-        let chain = Chain::start(&pki, &plan);
-        let credential = pki.server(NAME, KeyKind::P256);
-        let server = OpensslServer::start(&pki, &ServerPlan::new(&credential));
-        Self {
-            chain,
-            server,
-            xenstored,
-        }
+        Self::planned(xenstored, &plan)
     }
 
     /// Puts the token that was issued last where the agent looks.
@@ -87,99 +72,99 @@ fn says(dom0: &Dom0Status, words: &str) -> bool {
 
 #[test]
 fn a_token_in_xenstore_is_taken_at_once_and_so_is_the_next() {
-    let rig = Rig::start();
-    let dom0 = rig.dom0();
+    let host = Host::without_token();
+    let dom0 = host.dom0();
     assert_eq!(dom0.token_place.as_deref(), Some("xenstore, tessera/token"));
     assert!(says(&dom0, "there is no token for this domain"), "{dom0:?}");
 
     // As dom0 does it: empty first, so that nobody reads it before it is for the guest alone.
-    rig.put(b"");
+    host.put(b"");
     let put = Instant::now();
-    rig.put_token();
-    rig.wait_let_in();
+    host.put_token();
+    host.wait_let_in();
     report(
         "a token in xenstore, and the agent is let in",
         put.elapsed(),
     );
-    rig.converse();
+    host.converse();
 
-    let session = rig.chain.guest("web01").connect(rig.server.port(), NAME);
+    let session = host.connect("web01");
     let session = session.expect("a session");
-    rig.chain.issue_tokens();
-    rig.put_token();
+    host.chain.issue_tokens();
+    host.put_token();
     wait::until("the next token is shown", || {
-        rig.chain
+        host.chain
             .guest("web01")
             .log()
             .contains("new token")
             .then_some(())
     });
-    assert!(rig.dom0().connected);
+    assert!(host.dom0().connected);
     session.close();
 }
 
 #[test]
 fn what_is_no_token_is_said_and_changes_nothing() {
-    let rig = Rig::start();
-    rig.put_token();
-    rig.wait_let_in();
+    let host = Host::without_token();
+    host.put_token();
+    host.wait_let_in();
     for garbage in [
         b"not base64url!".as_slice(),
         b"\xFF\x00\xFE",
         &[b'A'; 3_900],
     ] {
-        rig.put(garbage);
-        let dom0 = rig.wait("the agent says so", |dom0| {
+        host.put(garbage);
+        let dom0 = host.wait("the agent says so", |dom0| {
             says(dom0, "xenstore, tessera/token")
         });
         assert!(dom0.connected, "{dom0:?}");
-        rig.converse();
-        rig.put_token();
-        rig.wait("it is taken", |dom0| dom0.last_error.is_none());
+        host.converse();
+        host.put_token();
+        host.wait("it is taken", |dom0| dom0.last_error.is_none());
     }
 }
 
 #[test]
 fn a_xenstored_that_ends_or_hangs_leaves_the_agent_as_it_is() {
-    let mut rig = Rig::start();
-    rig.put_token();
-    rig.wait_let_in();
-    let session = rig.chain.guest("web01").connect(rig.server.port(), NAME);
+    let mut host = Host::without_token();
+    host.put_token();
+    host.wait_let_in();
+    let session = host.connect("web01");
     let mut session = session.expect("a session");
-    rig.xenstored.freeze();
+    host.xenstored.freeze();
     session.send(&payload(100));
-    assert_eq!(rig.server.receive(100), payload(100));
-    rig.xenstored.thaw();
-    rig.xenstored.kill();
+    assert_eq!(host.server.receive(100), payload(100));
+    host.xenstored.thaw();
+    host.xenstored.kill();
     session.send(&payload(200));
-    assert_eq!(rig.server.receive(200), payload(200));
-    assert!(rig.dom0().connected);
+    assert_eq!(host.server.receive(200), payload(200));
+    assert!(host.dom0().connected);
 
     // A new one knows nothing until somebody writes it again; dom0 needs it too.
-    rig.xenstored.start_again();
-    rig.xenstored.create(&web01(1));
-    rig.chain.issue_tokens();
-    rig.put_token();
+    host.xenstored.start_again();
+    host.xenstored.create(&web01(1));
+    host.chain.issue_tokens();
+    host.put_token();
     session.close();
     wait::until("the agent is let in again", || {
-        let again = rig.chain.guest("web01").connect(rig.server.port(), NAME);
+        let again = host.connect("web01");
         again.ok().map(|session| session.close())
     });
 }
 
 #[test]
 fn an_agent_that_starts_while_xenstored_hangs_gets_its_token_later() {
-    let mut rig = Rig::start();
-    rig.put_token();
-    rig.wait_let_in();
-    rig.xenstored.freeze();
-    rig.chain.restart_agent("web01");
-    rig.wait("it says what it waits for", |dom0| {
+    let mut host = Host::without_token();
+    host.put_token();
+    host.wait_let_in();
+    host.xenstored.freeze();
+    host.chain.restart_agent("web01");
+    host.wait("it says what it waits for", |dom0| {
         says(dom0, "xenstored does not answer")
     });
-    rig.xenstored.thaw();
-    rig.wait_let_in();
-    rig.converse();
+    host.xenstored.thaw();
+    host.wait_let_in();
+    host.converse();
 }
 
 #[test]
