@@ -1,7 +1,8 @@
 //! A card with the HV key is opened, and signs, that answers anything.
 #![no_main]
 
-use hv_card::{opening, signing};
+use hv_card::opening::{self, Wanted};
+use hv_card::signing;
 use libfuzzer_sys::fuzz_target;
 use proto::apdu::{CommandApdu, ResponseApdu};
 use proto::card::Pin;
@@ -19,7 +20,9 @@ fuzz_target!(|input: &[u8]| {
         answers: pieces(input),
         pins: 0,
     };
-    let Some(opened) = open(&mut card, slot) else {
+    // Twice the slots: their keys have a certificate, or need none.
+    let is_certified = usize::from(choice) / 24 % 2 == 0;
+    let Some(opened) = open(&mut card, slot, is_certified) else {
         return;
     };
     assert_eq!(card.pins, 0, "no PIN for an opening");
@@ -43,8 +46,13 @@ impl<'a, I: Iterator<Item = Piece<'a>>> Card<I> {
 fn open<'a, I: Iterator<Item = Piece<'a>>>(
     card: &mut Card<I>,
     slot: Slot,
+    is_certified: bool,
 ) -> Option<opening::Opened> {
-    let mut step = opening::begin(slot);
+    let wanted = match is_certified {
+        true => Wanted::Certified,
+        false => Wanted::Any(None),
+    };
+    let mut step = opening::begin(slot, wanted);
     loop {
         step = match step {
             opening::Step::Transmit(opening, command) => {
@@ -60,7 +68,7 @@ fn sign<'a, I: Iterator<Item = Piece<'a>>>(
     opened: &opening::Opened,
 ) -> Option<Vec<u8>> {
     let pin = Pin::new(b"123456").expect("digits");
-    let algorithm = *opened.certificate.key().algorithms().first()?;
+    let algorithm = *opened.key.algorithms().first()?;
     let mut step = signing::begin(opened, algorithm, b"what is signed", &[7; 64]).ok()?;
     loop {
         step = match step {

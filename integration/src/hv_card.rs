@@ -32,7 +32,19 @@ impl HvCard {
         card
     }
 
-    /// The same in the reader of a daemon with this process id, which listens at this port. It may
+    /// A new card without a key in that slot: it has one in another.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_without_key(slot: &str, pcscd: &Pcscd, folder: &Path) -> Self {
+        let other = Hypervisor::new(folder, "other-slot");
+        let mut card = Self::start(&other, "82", pcscd, folder);
+        slot.clone_into(&mut card.slot);
+        card
+    }
+
+    /// As [`Self::start`] in the reader of a daemon with this process id, which listens at this port. It may
     /// take a moment until it is seen there.
     pub(crate) fn start_at(
         hv: &Hypervisor,
@@ -61,7 +73,9 @@ impl HvCard {
         card
     }
 
-    fn memory(&self) -> PathBuf {
+    /// The folder that is the card: what it has made lies there.
+    #[must_use]
+    pub fn memory(&self) -> PathBuf {
         self.folder.join("hv-card")
     }
 
@@ -109,10 +123,18 @@ impl HvCard {
     /// # Panics
     /// When it is there.
     pub fn plug_in(&mut self) {
+        self.plug_in_with(&[]);
+    }
+
+    /// The same with these options for `soft-card serve`, this time.
+    ///
+    /// # Panics
+    /// When it is there.
+    pub fn plug_in_with(&mut self, options: &[&str]) {
         assert!(self.running.is_none(), "it is in the reader");
         let mut command = binaries::soft_card();
         command.args(["serve", "--connect", &format!("127.0.0.1:{}", self.port)]);
-        command.arg("--dir").arg(self.memory());
+        command.arg("--dir").arg(self.memory()).args(options);
         self.running = Some(Process::start_silent("hv-card", &mut command, &self.folder));
     }
 }

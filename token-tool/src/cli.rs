@@ -26,10 +26,11 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make an HV key and its certificate
+    /// Make an HV key and its certificate, or the certificate of a key in a card
     ///
     /// Writes DIR/hv.key.pem, which its owner alone can read, and DIR/hv.cert.pem. Never
-    /// overwrites.
+    /// overwrites. With --hv-key the key is one that was made in a PIV card, which signs its own
+    /// certificate: then DIR/hv.cert.pem alone is written.
     Keygen(KeygenArgs),
     /// Make a token for a VM
     Issue(IssueArgs),
@@ -66,6 +67,16 @@ pub(crate) struct KeygenArgs {
     /// Kind of key
     #[arg(long, value_enum, default_value_t = KeyKind::Rsa3072)]
     pub(crate) alg: KeyKind,
+    /// The key is in this slot of the PIV card in a reader, such as "pcsc:Alcor Micro AU9540 00 00#9c"
+    #[arg(long, value_name = "pcsc:READER#SLOT", conflicts_with_all = ["alg", "passphrase_file"])]
+    pub(crate) hv_key: Option<CardKeyName>,
+    /// Public part of the key in the card, PEM or DER, as the tool has written it that made the key; not
+    /// needed where the card says it, or the slot holds a certificate of the key
+    #[arg(long, value_name = "FILE", requires = "hv_key")]
+    pub(crate) public_key: Option<PathBuf>,
+    /// File with the PIN of the card, its first line; asked for on the terminal otherwise
+    #[arg(long, value_name = "FILE", requires = "hv_key")]
+    pub(crate) pin_file: Option<PathBuf>,
     /// Days that the certificate is good
     #[arg(long, value_name = "N", default_value_t = 3650,
           value_parser = clap::value_parser!(u64).range(1..=36_500))]

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hv_card::{CardKeyName, HvCardError, HvCardKey, PinKeeper, PinRefused};
+use hv_card::{CardKeyName, HvCardError, HvCardKey, PcscReaders, PinKeeper, PinRefused, Stated};
 use proto::card::Pin;
 use proto::hv::HvCertificate;
 
 use crate::error::ToolError;
+use crate::input;
 use crate::passphrase::{self, Secret};
 
 /// Finds the key of `certificate` in its card. The PIN is in `pin_file`, or asked for on the terminal
@@ -17,15 +18,41 @@ pub(crate) fn open(
     certificate: &HvCertificate,
     pin_file: Option<&Path>,
 ) -> Result<HvCardKey, ToolError> {
-    // A file that cannot be used is said before the card is looked for.
+    let keeper = keeper(name, pin_file)?;
+    let key = HvCardKey::open(&PcscReaders, name, certificate, keeper, PATIENCE, false);
+    key.map_err(of_card)
+}
+
+/// Finds a key that has no certificate yet. It is the one that the card says, or its certificate, or
+/// the file; the file must not contradict the card.
+pub(crate) fn open_uncertified(
+    name: &CardKeyName,
+    public_key: Option<&Path>,
+    pin_file: Option<&Path>,
+) -> Result<HvCardKey, ToolError> {
+    let keeper = keeper(name, pin_file)?;
+    let stated = public_key.map(stated).transpose()?;
+    let key = HvCardKey::open_uncertified(&PcscReaders, name, stated, keeper, PATIENCE);
+    key.map_err(of_card)
+}
+
+fn stated(file: &Path) -> Result<Stated, ToolError> {
+    Ok(Stated {
+        key: input::public_key(file)?,
+        place: file.display().to_string(),
+    })
+}
+
+/// The PIN, from where it will be taken. A file that cannot be used is said before the card is looked
+/// for.
+fn keeper(name: &CardKeyName, pin_file: Option<&Path>) -> Result<Box<dyn PinKeeper>, ToolError> {
     if let Some(file) = pin_file {
         read_pin(file)?;
     }
-    let keeper = Box::new(PinGiver {
+    Ok(Box::new(PinGiver {
         name: name.to_string(),
         file: pin_file.map(Path::to_owned),
-    });
-    HvCardKey::open(name, certificate, keeper, PATIENCE, false).map_err(of_card)
+    }))
 }
 
 /// What a fault of a card means for the process.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use proto::hv::{HvCertificate, HvId};
+use proto::hv::{HvCertificate, HvId, HvPublicKey};
 use proto::pem;
 use proto::token::{self, ConfirmationKey, TokenError};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -54,6 +54,12 @@ pub(crate) fn hv_certificate(path: &Path) -> Result<HvCertificate, ToolError> {
     certificate.map_err(|error| ToolError::unusable(path, error))
 }
 
+/// The public key of an HV in a file, PEM or DER.
+pub(crate) fn public_key(path: &Path) -> Result<HvPublicKey, ToolError> {
+    let der = der(path, "PUBLIC KEY")?;
+    HvPublicKey::from_spki_der(&der).map_err(|error| ToolError::unusable(path, error))
+}
+
 /// The public key of a guest's agent in a PEM file.
 pub(crate) fn agent_key(path: &Path) -> Result<ConfirmationKey, ToolError> {
     let content = read(path)?;
@@ -76,12 +82,7 @@ pub(crate) struct VmCertificate {
 
 /// The first certificate in a file, PEM or DER.
 pub(crate) fn vm_certificate(path: &Path) -> Result<VmCertificate, ToolError> {
-    let content = read(path)?;
-    let der = match content.first() {
-        Some(&SEQUENCE) => content,
-        _ => pem::decode("CERTIFICATE", &content)
-            .map_err(|error| ToolError::unusable(path, error))?,
-    };
+    let der = der(path, "CERTIFICATE")?;
     let parsed = X509Certificate::from_der(&der);
     let Ok((&[], certificate)) = parsed else {
         return Err(ToolError::unusable(path, "not an X.509 certificate"));
@@ -94,11 +95,20 @@ pub(crate) fn vm_certificate(path: &Path) -> Result<VmCertificate, ToolError> {
     })
 }
 
+/// What a file holds: DER, or the first block of that label in PEM.
+fn der(path: &Path, label: &'static str) -> Result<Vec<u8>, ToolError> {
+    let content = read(path)?;
+    match content.first() {
+        Some(&SEQUENCE) => Ok(content),
+        _ => pem::decode(label, &content).map_err(|error| ToolError::unusable(path, error)),
+    }
+}
+
 /// Longest file that is read, in bytes.
 const MAX_LEN: u64 = 64 * 1024;
 
 /// First byte of a token that is not written as text: tag 18.
 const COSE_SIGN1: u8 = 0xD2;
 
-/// First byte of a certificate in DER.
+/// First byte of a certificate, or of a public key, in DER.
 const SEQUENCE: u8 = 0x30;

@@ -24,6 +24,15 @@ pub(crate) fn line_of_json(out: &mut impl Write, value: &Value) -> io::Result<()
     writeln!(out, "{value}")
 }
 
+/// `text` as one word for a shell.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
+    match text.chars().all(is_plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// What a token says, for people.
 pub(crate) fn claims(claims: &Claims, now: Time) -> Vec<(&'static str, String)> {
     let time = |seconds: u64| {
@@ -74,4 +83,16 @@ pub(crate) fn claims_json(algorithm: SignatureAlgorithm, claims: &Claims, now: T
         "vm_cert_sha256": hashes.map(|hash| hex::encode(hash)).collect::<Vec<_>>(),
         "hv_domain": claims.hv_domain,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_one_word_for_a_shell() {
+        assert_eq!(quoted("/etc/hv.cert-1.pem"), "/etc/hv.cert-1.pem");
+        assert_eq!(quoted("it's; rm -rf /"), r"'it'\''s; rm -rf /'");
+        assert_eq!(quoted(""), "''");
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use proto::hv::{HvCertificate, HvSigner, SignError};
+use proto::hv::{HvCertificate, HvIssuerKey, HvSigner, IssuerKeyError, SignError};
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyUsagePurpose,
     PublicKeyData, SerialNumber, date_time_ymd,
@@ -11,7 +11,6 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 
-use super::issuer::HvIssuerKey;
 use crate::time::UnixTime;
 
 /// The name in the certificate: there is no such host, so it proves nothing but the purpose.
@@ -103,11 +102,8 @@ pub enum CertificateError {
         at: UnixTime,
     },
     /// The HV key is of a kind that cannot sign certificates.
-    #[error("the HV key has no algorithm that fits a certificate")]
-    NoAlgorithm,
-    /// The HV key's public part cannot be read.
-    #[error("the HV key's public part is no SubjectPublicKeyInfo")]
-    PublicKey,
+    #[error(transparent)]
+    IssuerKey(#[from] IssuerKeyError),
     /// The HV key did not sign it.
     #[error(transparent)]
     Key(SignError),

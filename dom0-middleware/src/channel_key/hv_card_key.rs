@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hv_card::{CardKeyName, HvCardError, HvCardKey, LinkError, PinKeeper, PinRefused};
+use hv_card::{CardKeyName, HvCardError, HvCardKey, LinkError, PinKeeper, PinRefused, Readers};
 use proto::card::Pin;
 use proto::hv::HvCertificate;
 use proto::id::Seid;
@@ -64,6 +64,8 @@ pub struct HvCardPlace {
     pub pin: Option<HvPinPlace>,
     /// The account of PINs that were sent and not accepted.
     pub ledger: Arc<dyn PinLedger>,
+    /// The readers of this machine.
+    pub readers: Arc<dyn Readers>,
 }
 
 impl HvCardPlace {
@@ -75,12 +77,13 @@ impl HvCardPlace {
             seid: account(),
         };
         let pin = Box::new(pin);
-        HvCardKey::open(&self.name, &self.certificate, pin, PATIENCE, for_arrival)
+        let (readers, certificate) = (&*self.readers, &self.certificate);
+        HvCardKey::open(readers, &self.name, certificate, pin, PATIENCE, for_arrival)
     }
 
     /// Whether a card is in the reader; nobody is disturbed.
     pub(super) fn look(&self) -> Result<(), LinkError> {
-        hv_card::look(self.name.reader())
+        self.readers.look(self.name.reader())
     }
 }
 

@@ -15,7 +15,6 @@
 //! |---|---|
 //! | `key` | [`ChannelKey`]: the key, its certificate, when to renew it |
 //! | `certificate` | the certificate itself |
-//! | `issuer` | the HV key as the library for certificates wants it |
 //! | `hv_key` | [`HvKey`]: the HV key, wherever it is |
 //! | `hv_key_file` | [`HvKeyFile`]: the HV key on disk, read when it signs |
 //! | `hv_card_key` | [`HvCardPlace`]: the HV key in a card, and the account of its PIN |
@@ -28,7 +27,6 @@ mod checkpoint;
 mod hv_card_key;
 mod hv_key;
 mod hv_key_file;
-mod issuer;
 mod key;
 
 #[cfg(test)]

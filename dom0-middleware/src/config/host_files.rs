@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hv_card::PcscReaders;
 use proto::hv::HvCertificate;
 
 use super::check::{Config, HvConfig, HvKeyConfig, HvKeySource};
@@ -163,6 +164,7 @@ impl Config {
                     certificate: certificate.clone(),
                     pin: pin.clone(),
                     ledger: Arc::clone(ledger),
+                    readers: Arc::new(PcscReaders),
                 })
             }
         };

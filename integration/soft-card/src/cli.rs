@@ -114,6 +114,9 @@ pub struct ServeArgs {
     /// Highest TLS version offered when the host asks for none: 1.2 or 1.3.
     #[arg(long, value_name = "VERSION", default_value = "1.2", value_parser = tls_version)]
     pub max_version: ProtocolVersion,
+    /// A PIV card that says what its keys are (GET METADATA), which is not of the standard.
+    #[arg(long)]
+    pub metadata: bool,
     /// End when the reader goes away, instead of connecting again.
     #[arg(long)]
     pub once: bool,

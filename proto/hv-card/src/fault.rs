@@ -4,13 +4,14 @@ use std::fmt;
 
 use proto::apdu::StatusWord;
 use proto::error::DecodeError;
-use proto::hv::CertificateError;
+use proto::hv::{CertificateError, PublicKeyError};
 use proto::piv::{Slot, TransferError};
 use proto::token::SignatureAlgorithm;
 
 use crate::key::PinRefused;
 use crate::link::LinkError;
 use crate::name::CardKeyName;
+use crate::opening::KeySource;
 
 /// Why a key in a card cannot be used, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +24,11 @@ pub struct HvCardError {
 }
 
 impl HvCardError {
+    pub(crate) fn new(name: &CardKeyName, fault: KeyFault) -> Self {
+        let name = name.clone();
+        Self { name, fault }
+    }
+
     /// Whether the card is not there now, and all is well when it comes.
     #[must_use]
     pub fn is_absence(&self) -> bool {
@@ -91,10 +97,38 @@ pub enum KeyFault {
         /// What kind of key it is.
         kind: String,
     },
-    /// A kind of key that no PIV card has.
+    /// Nobody says what the key is.
     #[error(
-        "a PIV card has no {kind} key; its HV keys are RSA of 2048, 3072 or 4096 bits, or P-256"
+        "slot {slot} holds no certificate and the card does not say what key is there; make one \
+         there first, and name the file with its public part (--public-key)"
     )]
+    NoPublicKey {
+        /// The slot.
+        slot: Slot,
+    },
+    /// A key that signs no tokens, as the card says.
+    #[error("the key in slot {slot} cannot be used: {source}")]
+    PublicKey {
+        /// The slot.
+        slot: Slot,
+        /// Why.
+        source: PublicKeyError,
+    },
+    /// Another key than was stated.
+    #[error(
+        "{by} has another key ({kind}) than {stated}; is it the right card, slot and file? It was \
+         given no PIN. A certificate of a former key must leave the slot first (vendor's tool)"
+    )]
+    NotStated {
+        /// Who says so.
+        by: KeySource,
+        /// What kind of key it is.
+        kind: String,
+        /// Who says otherwise.
+        stated: KeySource,
+    },
+    /// A kind of key that no PIV card has.
+    #[error("the key is {kind}; HV keys in PIV cards are RSA of 2048, 3072 or 4096 bits, or P-256")]
     UnfitKey {
         /// What kind of key the certificate has.
         kind: String,
@@ -167,14 +201,16 @@ pub enum KeyFault {
         /// What is wrong with it.
         source: TransferError,
     },
-    /// What the card gave is no signature by the key of its certificate.
+    /// What the card gave is no signature by the key that is said to be there.
     #[error(
-        "what the card signed does not verify; the key in slot {slot} is not that of the \
-         certificate there, or the card is broken"
+        "what the card signed does not verify; the key in slot {slot} is not that of {by}, or \
+         the card is broken"
     )]
     WrongSignature {
         /// The slot.
         slot: Slot,
+        /// Who says what the key is.
+        by: KeySource,
     },
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
@@ -188,6 +224,8 @@ pub enum CardStep {
     Select,
     /// GET DATA, the discovery object.
     Discovery,
+    /// GET METADATA.
+    Metadata,
     /// GET DATA, the slot's certificate.
     ReadCertificate,
     /// VERIFY without a PIN.
@@ -203,6 +241,7 @@ impl fmt::Display for CardStep {
         f.write_str(match self {
             Self::Select => "selecting the PIV application",
             Self::Discovery => "reading which PIN the card has",
+            Self::Metadata => "asking what the key is",
             Self::ReadCertificate => "reading the certificate",
             Self::PinStatus => "looking at the PIN",
             Self::VerifyPin => "verifying the PIN",

@@ -5,15 +5,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::card::Pin;
-use proto::hv::{HvCertificate, HvSigner, SignError};
+use proto::hv::{HvCertificate, HvPublicKey, HvSigner, SignError};
 use proto::piv::Salt;
 use proto::token::SignatureAlgorithm;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::fault::{HvCardError, KeyFault};
-use crate::link::{CardLink, LinkError};
+use crate::link::{CardLink, Readers};
 use crate::name::CardKeyName;
-use crate::opening::{self, Opened};
+use crate::opening::{self, KeySource, Opened, Stated, Wanted};
 use crate::signing;
 
 /// Who has the PIN of the card, and keeps account of it.
@@ -42,7 +42,7 @@ pub struct HvCardKey {
     name: CardKeyName,
     opened: Opened,
     keeper: Box<dyn PinKeeper>,
-    link: Mutex<CardLink>,
+    link: Mutex<Box<dyn CardLink>>,
     /// Why the last signature was not made.
     fault: Mutex<Option<HvCardError>>,
 }
@@ -54,32 +54,70 @@ impl HvCardKey {
     /// # Errors
     /// [`HvCardError`] when the card is not there, or its slot holds another key.
     pub fn open(
+        readers: &dyn Readers,
         name: &CardKeyName,
         certificate: &HvCertificate,
         keeper: Box<dyn PinKeeper>,
         patience: Duration,
         for_arrival: bool,
     ) -> Result<Self, HvCardError> {
-        let at = |fault: KeyFault| HvCardError {
-            name: name.clone(),
-            fault,
-        };
-        let link = CardLink::connect(name.reader(), patience, for_arrival);
-        let mut link = link.map_err(|error| at(error.into()))?;
-        let opened = open(&mut link, name).map_err(at)?;
-        if opened.certificate.spki_der() != certificate.spki_der() {
-            return Err(at(KeyFault::OtherKey {
-                slot: opened.slot,
-                kind: opened.certificate.key().to_string(),
-            }));
+        let at = |fault| HvCardError::new(name, fault);
+        let link = readers.connect(name.reader(), patience, for_arrival);
+        let link = link.map_err(|error| at(error.into()))?;
+        let key = Self::in_card(link, name, Wanted::Certified, keeper)?;
+        let opened = &key.opened;
+        if opened.key.spki_der() != certificate.spki_der() {
+            let (slot, kind) = (opened.slot, opened.key.to_string());
+            return Err(at(KeyFault::OtherKey { slot, kind }));
         }
+        Ok(key)
+    }
+
+    /// Finds a key whose slot may hold no certificate yet, or one of a former key: it is what the card
+    /// says of it, or the certificate there, or at last what is `stated`, which must not contradict
+    /// the card. Waits for another program as [`Self::open`]. No PIN is sent.
+    ///
+    /// # Errors
+    /// [`HvCardError`] when the card is not there, nobody says what its key is, or it is another one
+    /// than was stated.
+    pub fn open_uncertified(
+        readers: &dyn Readers,
+        name: &CardKeyName,
+        stated: Option<Stated>,
+        keeper: Box<dyn PinKeeper>,
+        patience: Duration,
+    ) -> Result<Self, HvCardError> {
+        let link = readers.connect(name.reader(), patience, false);
+        let link = link.map_err(|error| HvCardError::new(name, error.into()))?;
+        Self::in_card(link, name, Wanted::Any(stated), keeper)
+    }
+
+    fn in_card(
+        mut link: Box<dyn CardLink>,
+        name: &CardKeyName,
+        wanted: Wanted,
+        keeper: Box<dyn PinKeeper>,
+    ) -> Result<Self, HvCardError> {
+        let opened = open(&mut *link, name, wanted);
         Ok(Self {
             name: name.clone(),
-            opened,
+            opened: opened.map_err(|fault| HvCardError::new(name, fault))?,
             keeper,
             link: Mutex::new(link),
             fault: Mutex::default(),
         })
+    }
+
+    /// Its public part.
+    #[must_use]
+    pub fn public_key(&self) -> &HvPublicKey {
+        &self.opened.key
+    }
+
+    /// Who says so.
+    #[must_use]
+    pub fn source(&self) -> &KeySource {
+        &self.opened.source
     }
 
     /// Why the last signature was not made, in more detail than [`SignError`] has.
@@ -115,13 +153,12 @@ impl HvCardKey {
     }
 }
 
-fn open(link: &mut CardLink, name: &CardKeyName) -> Result<Opened, KeyFault> {
-    let mut step = opening::begin(name.slot());
+fn open(link: &mut dyn CardLink, name: &CardKeyName, wanted: Wanted) -> Result<Opened, KeyFault> {
+    let mut step = opening::begin(name.slot(), wanted);
     loop {
         step = match step {
             opening::Step::Transmit(opening, command) => {
-                let response: Result<_, LinkError> = link.transmit(&command);
-                opening.on_response(response?)?
+                opening.on_response(link.transmit(&command)?)?
             }
             opening::Step::Opened(opened) => return Ok(opened),
         };
@@ -130,11 +167,11 @@ fn open(link: &mut CardLink, name: &CardKeyName) -> Result<Opened, KeyFault> {
 
 impl HvSigner for HvCardKey {
     fn spki_der(&self) -> &[u8] {
-        self.opened.certificate.spki_der()
+        self.opened.key.spki_der()
     }
 
     fn algorithms(&self) -> &[SignatureAlgorithm] {
-        self.opened.certificate.key().algorithms()
+        self.opened.key.algorithms()
     }
 
     fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
@@ -142,8 +179,7 @@ impl HvSigner for HvCardKey {
             if let KeyFault::Algorithm { algorithm, .. } = fault {
                 return SignError::Algorithm(algorithm);
             }
-            let name = self.name.clone();
-            let error = HvCardError { name, fault };
+            let error = HvCardError::new(&self.name, fault);
             let said = SignError::Key(error.to_string());
             let mut last = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
             *last = Some(error);

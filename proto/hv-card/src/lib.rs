@@ -8,7 +8,9 @@
 //! connected, exclusively ── opened ── the HV certificate's key? ── PIN ── signed ── checked ── let go
 //! ```
 //!
-//! The certificate in the key's slot says which key is there; a card with another one gets no PIN.
+//! The certificate in the key's slot says which key is there; a card with another one gets no PIN. A
+//! key that is to get its first certificate is known by what the card or the operator says
+//! ([`HvCardKey::open_uncertified`]).
 //! A PIN is sent when the card shows two tries or more, after its [`PinKeeper`] has agreed, and once for
 //! each signature. No signature leaves that the HV certificate's key does not verify.
 //!
@@ -41,5 +43,6 @@ mod tests;
 
 pub use self::fault::{CardStep, HvCardError, KeyFault};
 pub use self::key::{HvCardKey, PinKeeper, PinRefused};
-pub use self::link::{LinkError, look};
+pub use self::link::{CardLink, LinkError, PcscReaders, Readers};
 pub use self::name::{CardKeyName, NameError};
+pub use self::opening::{KeySource, Stated};

@@ -11,25 +11,51 @@ use proto::apdu::{CommandApdu, Protocol, ResponseApdu};
 use proto::error::DecodeError;
 use zeroize::Zeroizing;
 
-/// A card that nobody else speaks to. It is reset when this is dropped, and forgets the PIN.
-pub(crate) struct CardLink {
-    card: Card,
-    protocol: Protocol,
-    buffer: Zeroizing<Vec<u8>>,
-}
-
-impl CardLink {
+/// The readers that cards are in.
+pub trait Readers: Send + Sync {
     /// Connects to the card in the reader of that name. Waits up to `patience` for another program to
     /// let it go; with `for_arrival` for reader and card to come, too.
-    pub(crate) fn connect(
+    ///
+    /// # Errors
+    /// [`LinkError`] if it is not to be had.
+    fn connect(
+        &self,
         reader: &CStr,
         patience: Duration,
         for_arrival: bool,
-    ) -> Result<Self, LinkError> {
+    ) -> Result<Box<dyn CardLink>, LinkError>;
+
+    /// Looks whether a card is in the reader, without connecting to it.
+    ///
+    /// # Errors
+    /// [`LinkError`] if there is none, or nobody to ask.
+    fn look(&self, reader: &CStr) -> Result<(), LinkError>;
+}
+
+/// A card that nobody else speaks to. It is reset when this is dropped, and forgets the PIN.
+pub trait CardLink: Send {
+    /// Sends a command and waits for its answer.
+    ///
+    /// # Errors
+    /// [`LinkError`] when there is none.
+    fn transmit(&mut self, command: &CommandApdu) -> Result<ResponseApdu, LinkError>;
+}
+
+/// The readers of this machine, through PC/SC.
+#[derive(Debug, Clone, Copy)]
+pub struct PcscReaders;
+
+impl Readers for PcscReaders {
+    fn connect(
+        &self,
+        reader: &CStr,
+        patience: Duration,
+        for_arrival: bool,
+    ) -> Result<Box<dyn CardLink>, LinkError> {
         let deadline = Instant::now() + patience;
         loop {
             let error = match connect(reader) {
-                Ok(link) => return Ok(link),
+                Ok(link) => return Ok(Box::new(link)),
                 Err(error) => error,
             };
             let may_change = match error {
@@ -44,7 +70,20 @@ impl CardLink {
         }
     }
 
-    pub(crate) fn transmit(&mut self, command: &CommandApdu) -> Result<ResponseApdu, LinkError> {
+    fn look(&self, reader: &CStr) -> Result<(), LinkError> {
+        look(reader)
+    }
+}
+
+/// A card in one of them.
+struct PcscLink {
+    card: Card,
+    protocol: Protocol,
+    buffer: Zeroizing<Vec<u8>>,
+}
+
+impl CardLink for PcscLink {
+    fn transmit(&mut self, command: &CommandApdu) -> Result<ResponseApdu, LinkError> {
         let command = command.encode_for(self.protocol);
         let response = self.card.transmit(&command, &mut self.buffer);
         let response = response.map_err(|error| match error {
@@ -61,7 +100,7 @@ impl CardLink {
     }
 }
 
-fn connect(reader: &CStr) -> Result<CardLink, LinkError> {
+fn connect(reader: &CStr) -> Result<PcscLink, LinkError> {
     let context = Context::establish(Scope::System).map_err(|error| fault(error, reader, None))?;
     let in_reader = |error| fault(error, reader, Some(&context));
     let card = context.connect(reader, ShareMode::Exclusive, Protocols::ANY);
@@ -71,18 +110,14 @@ fn connect(reader: &CStr) -> Result<CardLink, LinkError> {
         Some(pcsc::Protocol::T0) => Protocol::T0,
         _ => Protocol::T1,
     };
-    Ok(CardLink {
+    Ok(PcscLink {
         card,
         protocol,
         buffer: Zeroizing::new(vec![0; MAX_BUFFER_SIZE_EXTENDED]),
     })
 }
 
-/// Looks whether a card is in the reader, without connecting to it.
-///
-/// # Errors
-/// [`LinkError`] if there is none, or nobody to ask.
-pub fn look(reader: &CStr) -> Result<(), LinkError> {
+fn look(reader: &CStr) -> Result<(), LinkError> {
     let context = Context::establish(Scope::System).map_err(|error| fault(error, reader, None))?;
     let mut state = [ReaderState::new(reader, State::UNAWARE)];
     let seen = context.get_status_change(Duration::ZERO, &mut state);

@@ -36,7 +36,7 @@ pub fn begin(
 ) -> Result<Step, KeyFault> {
     let slot = opened.slot;
     let input = form_of(algorithm)
-        .filter(|_| opened.certificate.key().algorithms().contains(&algorithm))
+        .filter(|_| opened.key.algorithms().contains(&algorithm))
         .and_then(|form| signature_input(opened.algorithm, form, message, salt))
         .ok_or(KeyFault::Algorithm { slot, algorithm })?;
     let context = Box::new(Context {
@@ -171,15 +171,17 @@ impl Context {
             SignatureAlgorithm::Es256 => ecdsa::fixed(signature),
             _ => Some(signature.to_vec()),
         };
-        let key = self.opened.certificate.key();
+        let key = &self.opened.key;
         let is_good = |signature: &Vec<u8>| {
             let verified = key.verify(self.algorithm, &self.message, signature);
             verified.is_ok()
         };
         let signature = signature.filter(is_good);
-        Ok(Step::Signed(
-            signature.ok_or(KeyFault::WrongSignature { slot })?,
-        ))
+        let wrong = || KeyFault::WrongSignature {
+            slot,
+            by: self.opened.source.clone(),
+        };
+        Ok(Step::Signed(signature.ok_or_else(wrong)?))
     }
 }
 

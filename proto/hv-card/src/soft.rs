@@ -24,6 +24,8 @@ pub(crate) struct SoftCard {
     /// What the slot holds, and padding of cards behind it.
     pub(crate) certificate: Option<Vec<u8>>,
     pub(crate) discovery: Option<Discovery>,
+    /// What it says to GET METADATA, if it knows the instruction.
+    pub(crate) metadata: Option<Vec<u8>>,
     pub(crate) pin: Vec<u8>,
     pub(crate) tries: u8,
     /// Answers this to VERIFY without PIN.
@@ -62,6 +64,7 @@ impl SoftCard {
             key,
             certificate: Some(certificate.der().to_vec()),
             discovery: Some(Discovery::APPLICATION_PIN),
+            metadata: None,
             pin: b"123456".to_vec(),
             tries: 3,
             mute_counter: None,
@@ -129,6 +132,10 @@ impl SoftCard {
                 Ok(tag.wrap(&CertificateObject { der, compressed }.encode()))
             }
             PivCommand::GetData(_) => Err(0x6A82),
+            PivCommand::GetMetadata(slot) if slot == self.slot => {
+                self.metadata.clone().ok_or(0x6D00)
+            }
+            PivCommand::GetMetadata(_) => Err(0x6A88),
             PivCommand::PinStatus(reference) => {
                 of_own(reference)?;
                 match (self.mute_counter, self.verified) {

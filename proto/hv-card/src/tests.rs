@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 use proto::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use proto::card::Pin;
-use proto::hv::{CertificateError, HvCertificate};
-use proto::piv::{CertificateObject, Discovery, PinReference, Slot};
+use proto::hv::{CertificateError, HvCertificate, PublicKeyError};
+use proto::piv::{CertificateObject, Discovery, PinReference, Slot, TlvWriter};
 use proto::token::SignatureAlgorithm::{self, EdDsa, Es256, Ps256, Rs256};
 use rcgen::{CertificateParams, KeyPair};
 
 use crate::fault::{CardStep, KeyFault};
-use crate::opening::{self, Opened};
+use crate::opening::{self, KeySource, Opened, Stated, Wanted};
 use crate::signing;
 use crate::soft::{RSA_2048, RSA_4096, SoftCard};
 
@@ -20,7 +20,11 @@ fn pin() -> Pin {
 }
 
 fn open(card: &mut SoftCard) -> Result<Opened, KeyFault> {
-    let mut step = opening::begin(card.slot);
+    open_for(card, Wanted::Certified)
+}
+
+fn open_for(card: &mut SoftCard, wanted: Wanted) -> Result<Opened, KeyFault> {
+    let mut step = opening::begin(card.slot, wanted);
     loop {
         step = match step {
             opening::Step::Transmit(opening, command) => {
@@ -162,7 +166,7 @@ fn a_slot_without_a_certificate_of_use_is_named_before_any_pin() {
     card.certificate = Some(of(&rcgen::PKCS_ECDSA_P384_SHA384));
     match open(&mut card) {
         Err(KeyFault::Certificate {
-            source: CertificateError::Key(kind),
+            source: CertificateError::Key(PublicKeyError::Kind(kind)),
             ..
         }) => {
             assert!(kind.contains("P-256"), "{kind}");
@@ -175,6 +179,100 @@ fn a_slot_without_a_certificate_of_use_is_named_before_any_pin() {
     assert_eq!(card.pins(), 0);
 }
 
+fn stated(card: &SoftCard) -> Stated {
+    Stated {
+        key: card.hv_certificate().key().clone(),
+        place: "hv.pub".to_owned(),
+    }
+}
+
+/// What a YubiKey says of a key on P-256.
+fn metadata(card: &SoftCard) -> Vec<u8> {
+    let spki = card.hv_certificate().spki_der().to_vec();
+    let point = TlvWriter::new().with(0x86, &spki[spki.len() - 65..]);
+    let public = TlvWriter::new().with(0x01, &[0x11]);
+    public.with(0x04, &point.into_bytes()).into_bytes()
+}
+
+#[test]
+fn a_key_without_certificate_is_the_one_that_somebody_knows() {
+    let mut card = SoftCard::p256(Slot::Signature);
+    let (stated, metadata) = (stated(&card), metadata(&card));
+    let by_certificate = open_for(&mut card, Wanted::Any(None)).expect("open");
+    assert_eq!(by_certificate.source, KeySource::Certificate);
+    card.certificate = None;
+    let slot = Slot::Signature;
+    let unknown = open_for(&mut card, Wanted::Any(None)).err();
+    assert_eq!(unknown, Some(KeyFault::NoPublicKey { slot }));
+    let by_operator = open_for(&mut card, Wanted::Any(Some(stated.clone()))).expect("open");
+    assert_eq!(by_operator.source, KeySource::Stated("hv.pub".to_owned()));
+    card.metadata = Some(metadata);
+    for stated in [None, Some(stated.clone())] {
+        let by_card = open_for(&mut card, Wanted::Any(stated)).expect("open");
+        assert_eq!(by_card.source, KeySource::Metadata);
+        assert_eq!(by_card.key, by_operator.key);
+        sign(&mut card, &by_card, Es256).expect("signed");
+    }
+    // Where a certificate is wanted, nothing else will do.
+    assert_eq!(
+        open(&mut card).err(),
+        Some(KeyFault::NoCertificate { slot })
+    );
+    // What is no answer is none.
+    for garbage in [&b""[..], b"\x04\x05", b"whatever", &[0x04, 2, 0x86, 0]] {
+        card.metadata = Some(garbage.to_vec());
+        let opened = open_for(&mut card, Wanted::Any(Some(stated.clone()))).expect("open");
+        assert_eq!(opened.source, KeySource::Stated("hv.pub".to_owned()));
+    }
+}
+
+#[test]
+fn a_card_that_contradicts_who_states_its_key_gets_no_pin() {
+    let mut card = SoftCard::p256(Slot::Signature);
+    let own = metadata(&card);
+    let other = stated(&SoftCard::p256(Slot::Signature));
+    let refused = |card: &mut SoftCard, by| {
+        let refused = open_for(card, Wanted::Any(Some(other.clone()))).err();
+        let (kind, place) = ("P-256".to_owned(), other.place.clone());
+        let stated = KeySource::Stated(place);
+        let expected = KeyFault::NotStated { by, kind, stated };
+        assert_eq!(refused, Some(expected));
+    };
+    refused(&mut card, KeySource::Certificate);
+    card.metadata = Some(own.clone());
+    refused(&mut card, KeySource::Metadata);
+    // The certificate of a former key does not count where the card knows better.
+    let key = stated(&card).key;
+    card.certificate = SoftCard::p256(Slot::Signature).certificate;
+    let opened = open_for(&mut card, Wanted::Any(None)).expect("open");
+    assert_eq!((opened.key, opened.source), (key, KeySource::Metadata));
+    // Nor is a key taken that signs no tokens.
+    let point = TlvWriter::new().with(0x86, &[&[4][..], &[7; 96]].concat());
+    card.metadata = Some(
+        TlvWriter::new()
+            .with(0x04, &point.into_bytes())
+            .into_bytes(),
+    );
+    let unfit = open_for(&mut card, Wanted::Any(None)).err();
+    assert!(
+        matches!(unfit, Some(KeyFault::PublicKey { .. })),
+        "{unfit:?}"
+    );
+    assert_eq!(card.pins(), 0);
+}
+
+#[test]
+fn a_key_that_is_not_the_one_stated_signs_nothing_that_is_given_out() {
+    let mut card = SoftCard::p256(Slot::Signature);
+    card.certificate = None;
+    let other = stated(&SoftCard::p256(Slot::Signature));
+    let opened = open_for(&mut card, Wanted::Any(Some(other))).expect("nobody says otherwise");
+    let (slot, by) = (Slot::Signature, KeySource::Stated("hv.pub".to_owned()));
+    let refused = sign(&mut card, &opened, Es256);
+    assert_eq!(refused, Err(KeyFault::WrongSignature { slot, by }));
+    assert_eq!((card.pins(), card.tries), (1, 3));
+}
+
 #[test]
 fn padding_behind_a_certificate_does_not_matter() {
     let mut card = SoftCard::p256(Slot::Signature);
@@ -183,7 +281,7 @@ fn padding_behind_a_certificate_does_not_matter() {
         held.extend([0; 7]);
     }
     let opened = open(&mut card).expect("open");
-    assert_eq!(opened.certificate.der(), certificate.der());
+    assert_eq!(opened.key, *certificate.key());
 }
 
 #[test]
@@ -200,9 +298,9 @@ fn a_wrong_signature_is_never_given_out() {
             (SoftCard::rsa(Slot::Signature, RSA_2048), Ps256),
         ] {
             card.spoil = Some(spoil);
-            let slot = Slot::Signature;
+            let (slot, by) = (Slot::Signature, KeySource::Certificate);
             let refused = open_and_sign(&mut card, algorithm);
-            assert_eq!(refused, Err(KeyFault::WrongSignature { slot }));
+            assert_eq!(refused, Err(KeyFault::WrongSignature { slot, by }));
         }
     }
 }
@@ -210,7 +308,9 @@ fn a_wrong_signature_is_never_given_out() {
 #[test]
 fn a_card_of_another_kind_is_told_so() {
     let answer = |sw| {
-        let opening::Step::Transmit(opening, _) = opening::begin(Slot::Signature) else {
+        let opening::Step::Transmit(opening, _) =
+            opening::begin(Slot::Signature, Wanted::Certified)
+        else {
             panic!("SELECT");
         };
         opening.on_response(ResponseApdu::new(Vec::new(), StatusWord(sw)))
@@ -225,7 +325,7 @@ fn a_card_of_another_kind_is_told_so() {
 
 #[test]
 fn an_endless_card_is_stopped() {
-    let mut step = Ok(opening::begin(Slot::Signature));
+    let mut step = Ok(opening::begin(Slot::Signature, Wanted::Certified));
     let mut sent = 0;
     while let Ok(opening::Step::Transmit(opening, _)) = step {
         sent += 1;
@@ -276,9 +376,14 @@ proptest! {
     #[test]
     fn no_card_makes_it_panic_or_gets_two_pins_for_a_signature(
         answers in answers(&SoftCard::rsa(Slot::Signature, RSA_2048).hv_certificate()),
+        is_certified: bool,
     ) {
         let opened = open(&mut SoftCard::rsa(Slot::Signature, RSA_2048)).expect("open");
-        let mut step = Ok(opening::begin(Slot::Signature));
+        let wanted = match is_certified {
+            true => Wanted::Certified,
+            false => Wanted::Any(None),
+        };
+        let mut step = Ok(opening::begin(Slot::Signature, wanted));
         for answer in &answers {
             step = match step {
                 Ok(opening::Step::Transmit(opening, command)) => {

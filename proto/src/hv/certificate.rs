@@ -2,7 +2,7 @@
 
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::{HvId, HvPublicKey};
+use super::{HvId, HvPublicKey, PublicKeyError};
 use crate::pem::{self, PemError};
 
 /// The certificate that names an HV and holds its public key.
@@ -13,7 +13,6 @@ use crate::pem::{self, PemError};
 pub struct HvCertificate {
     der: Vec<u8>,
     id: HvId,
-    spki: Vec<u8>,
     key: HvPublicKey,
     not_before: u64,
     not_after: u64,
@@ -36,12 +35,10 @@ impl HvCertificate {
         let seconds = |time: x509_parser::time::ASN1Time| {
             u64::try_from(time.timestamp()).map_err(|_| CertificateError::Time)
         };
-        let spki = certificate.public_key();
         Ok(Self {
             der: der.to_vec(),
             id: HvId::of(der),
-            spki: spki.raw.to_vec(),
-            key: HvPublicKey::from_spki(spki)?,
+            key: HvPublicKey::from_spki(certificate.public_key())?,
             not_before: seconds(certificate.validity().not_before)?,
             not_after: seconds(certificate.validity().not_after)?,
         })
@@ -70,7 +67,7 @@ impl HvCertificate {
     /// The DER SubjectPublicKeyInfo in it; equals that of the signer with its key.
     #[must_use]
     pub fn spki_der(&self) -> &[u8] {
-        &self.spki
+        self.key.spki_der()
     }
 
     /// The key in it.
@@ -111,10 +108,8 @@ pub enum CertificateError {
     #[error("a date before 1970")]
     Time,
     /// A key that signs no tokens.
-    #[error(
-        "its key is {0}; an HV key is RSA of 2048 to 8192 bits (rsaEncryption), P-256 or Ed25519"
-    )]
-    Key(String),
+    #[error(transparent)]
+    Key(#[from] PublicKeyError),
 }
 
 /// Longest certificate that is read, in bytes.

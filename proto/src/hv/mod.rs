@@ -9,11 +9,14 @@
 //! | none | [`HvId`] |
 //! | `token` | certificates, checking signatures, the trait of a signer |
 //! | `hv-key` | a key in a PKCS#8 file |
+//! | `hv-issuer` | an HV key that signs certificates |
 
 mod id;
 
 #[cfg(feature = "token")]
 mod certificate;
+#[cfg(feature = "hv-issuer")]
+mod issuer;
 #[cfg(feature = "token")]
 mod public_key;
 #[cfg(feature = "token")]
@@ -30,8 +33,10 @@ pub use id::{HvId, HvIdError};
 
 #[cfg(feature = "token")]
 pub use certificate::{CertificateError, HvCertificate, MAX_CERTIFICATE_LEN};
+#[cfg(feature = "hv-issuer")]
+pub use issuer::{HvIssuerKey, IssuerKeyError};
 #[cfg(feature = "token")]
-pub use public_key::{HvPublicKey, SignatureMismatch};
+pub use public_key::{HvPublicKey, PublicKeyError, SignatureMismatch};
 #[cfg(feature = "token")]
 pub use signer::{HvSigner, SignError};
 #[cfg(feature = "hv-key")]

@@ -9,10 +9,10 @@ use ring::signature::{
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519,
 };
+use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::CertificateError;
 #[cfg(feature = "piv")]
 use crate::piv::KeyAlgorithm;
 use crate::token::SignatureAlgorithm;
@@ -23,6 +23,8 @@ pub struct HvPublicKey {
     kind: Kind,
     /// As `ring` takes it: RSAPublicKey (RFC 8017 §A.1.1), the point, or the 32 bytes.
     bytes: Vec<u8>,
+    /// The SubjectPublicKeyInfo that it came in.
+    spki: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +35,23 @@ enum Kind {
 }
 
 impl HvPublicKey {
+    /// The key in a SubjectPublicKeyInfo in DER, with nothing behind it.
+    ///
+    /// # Errors
+    /// [`PublicKeyError`] if it is none, or of a key that signs no tokens.
+    pub fn from_spki_der(spki: &[u8]) -> Result<Self, PublicKeyError> {
+        match SubjectPublicKeyInfo::from_der(spki) {
+            Ok(([], spki)) => Self::from_spki(&spki),
+            _ => Err(PublicKeyError::Unreadable),
+        }
+    }
+
     /// The key in this SubjectPublicKeyInfo.
-    pub(super) fn from_spki(spki: &SubjectPublicKeyInfo<'_>) -> Result<Self, CertificateError> {
+    pub(super) fn from_spki(spki: &SubjectPublicKeyInfo<'_>) -> Result<Self, PublicKeyError> {
         let algorithm = &spki.algorithm.algorithm;
         let parameters = spki.algorithm.parameters.as_ref();
         let bytes = spki.subject_public_key.data.to_vec();
-        let other = |what: String| Err(CertificateError::Key(what));
+        let other = |what: String| Err(PublicKeyError::Kind(what));
         let kind = if *algorithm == OID_PKCS1_RSAENCRYPTION {
             match rsa_bits(spki) {
                 Some(bits @ 2048..=8192) => Kind::Rsa { bits },
@@ -60,7 +73,14 @@ impl HvPublicKey {
         } else {
             return other(format!("of the algorithm {algorithm}"));
         };
-        Ok(Self { kind, bytes })
+        let spki = spki.raw.to_vec();
+        Ok(Self { kind, bytes, spki })
+    }
+
+    /// The DER SubjectPublicKeyInfo that it was read from; equals that of the signer with its key.
+    #[must_use]
+    pub fn spki_der(&self) -> &[u8] {
+        &self.spki
     }
 
     /// The algorithms that fit this key, the one to prefer first.
@@ -121,6 +141,19 @@ impl fmt::Debug for HvPublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HvPublicKey({self})")
     }
+}
+
+/// Why this cannot be the public key of an HV.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublicKeyError {
+    /// Not what public keys are written as.
+    #[error("not a public key (SubjectPublicKeyInfo) in DER")]
+    Unreadable,
+    /// A key that signs no tokens.
+    #[error(
+        "the key is {0}; an HV key is RSA of 2048 to 8192 bits (rsaEncryption), P-256 or Ed25519"
+    )]
+    Kind(String),
 }
 
 /// A signature that is not this key's over this message.

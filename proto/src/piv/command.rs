@@ -26,6 +26,9 @@ pub enum PivCommand {
     VerifyPin(PinReference, Pin),
     /// `00 CB 3F FF Lc 5C { tag } 00`.
     GetData(ObjectTag),
+    /// `00 F7 00 key 00`: what the card says of the key in a slot. Not of the standard: some vendors'
+    /// cards have it, others do not know the instruction.
+    GetMetadata(Slot),
     /// `00 87 algorithm key Lc 7C {..} 00`.
     GeneralAuthenticate(GeneralAuthenticate),
 }
@@ -79,6 +82,9 @@ impl PivCommand {
                 let get = apdu(INS_GET_DATA, 0x3F, 0xFF).with_data(&list.into_bytes())?;
                 Ok(get.with_le(LE_ALL))
             }
+            Self::GetMetadata(slot) => {
+                Ok(apdu(INS_GET_METADATA, 0x00, slot.key_reference()).with_le(LE_ALL))
+            }
             Self::GeneralAuthenticate(order) => {
                 let (p1, p2) = (order.algorithm.byte(), order.slot.key_reference());
                 let sign = apdu(INS_GENERAL_AUTHENTICATE, p1, p2);
@@ -111,11 +117,11 @@ impl TryFrom<&CommandApdu> for PivCommand {
                 let tag = TlvReader::new(data).expect(TAG_LIST, "tag list")?;
                 Ok(Self::GetData(tag.try_into()?))
             }
+            (INS_GET_METADATA, 0x00, reference) => Ok(Self::GetMetadata(slot(reference)?)),
             (INS_GENERAL_AUTHENTICATE, algorithm, reference) => {
                 let algorithm = KeyAlgorithm::from_byte(algorithm)
                     .ok_or(PivCommandError::Algorithm { got: algorithm })?;
-                let slot = Slot::from_key_reference(reference)
-                    .ok_or(PivCommandError::Reference { got: reference })?;
+                let slot = slot(reference)?;
                 let input = GeneralAuthenticate::input_of(data)?.to_vec();
                 Ok(Self::GeneralAuthenticate(GeneralAuthenticate {
                     algorithm,
@@ -126,6 +132,11 @@ impl TryFrom<&CommandApdu> for PivCommand {
             (ins, p1, p2) => Err(PivCommandError::Unknown { ins, p1, p2 }),
         }
     }
+}
+
+fn slot(reference: u8) -> Result<Slot, PivCommandError> {
+    let got = reference;
+    Slot::from_key_reference(reference).ok_or(PivCommandError::Reference { got })
 }
 
 /// Why an APDU is none of these commands.
@@ -169,6 +180,7 @@ const INS_SELECT: u8 = 0xA4;
 const INS_VERIFY: u8 = 0x20;
 const INS_GET_DATA: u8 = 0xCB;
 const INS_GENERAL_AUTHENTICATE: u8 = 0x87;
+const INS_GET_METADATA: u8 = 0xF7;
 const TAG_LIST: u32 = 0x5C;
 const LE_ALL: u32 = 256;
 
@@ -208,6 +220,10 @@ mod tests {
         assert_eq!(
             bytes(&PivCommand::GetData(ObjectTag::DISCOVERY)),
             [0x00, 0xCB, 0x3F, 0xFF, 3, 0x5C, 1, 0x7E, 0]
+        );
+        assert_eq!(
+            bytes(&PivCommand::GetMetadata(Slot::Signature)),
+            [0x00, 0xF7, 0x00, 0x9C, 0]
         );
     }
 
@@ -284,7 +300,9 @@ mod tests {
             (reference, "[0-9]{4,8}").prop_map(|(reference, digits)| {
                 PivCommand::VerifyPin(reference, Pin::new(digits.as_bytes()).expect("a PIN"))
             }),
-            slot.prop_map(|slot| PivCommand::GetData(slot.certificate())),
+            slot.clone()
+                .prop_map(|slot| PivCommand::GetData(slot.certificate())),
+            slot.prop_map(PivCommand::GetMetadata),
             order.prop_map(PivCommand::GeneralAuthenticate),
         ]
     }

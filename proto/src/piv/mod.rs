@@ -21,6 +21,7 @@
 //! | `application` | [`ApplicationProperties`], the answer to SELECT |
 //! | `certificate` | [`CertificateObject`], compressed or not |
 //! | `chuid`, `discovery` | [`Chuid`], [`Discovery`] |
+//! | `metadata` | [`metadata_public_key`]: what some vendors' cards say of a key |
 //! | `authenticate` | [`GeneralAuthenticate`], and the answer to it |
 //! | `padding` | [`signature_input`]: what a card is given to sign |
 //! | `pin_look` | [`PinLook`]: what a card says of its PIN before one is sent |
@@ -34,6 +35,7 @@ mod certificate;
 mod chuid;
 mod command;
 mod discovery;
+mod metadata;
 mod object;
 mod padding;
 mod pin_look;
@@ -51,6 +53,7 @@ pub use self::certificate::{CertificateError, CertificateObject};
 pub use self::chuid::Chuid;
 pub use self::command::{PinReference, PivCommand, PivCommandError};
 pub use self::discovery::Discovery;
+pub use self::metadata::metadata_public_key;
 pub use self::object::ObjectTag;
 pub use self::padding::{Salt, SignatureForm, SignatureHash, signature_input};
 pub use self::pin_look::PinLook;

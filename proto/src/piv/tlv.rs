@@ -148,6 +148,21 @@ impl TlvWriter {
         self
     }
 
+    /// Adds an INTEGER of DER that is not negative: in as few bytes as it has room in, the first of
+    /// which does not look like a sign (ITU-T X.690 §8.3).
+    ///
+    /// # Panics
+    /// As [`Self::with`].
+    #[must_use]
+    pub fn with_number(self, big_endian: &[u8]) -> Self {
+        let zeroes = big_endian.iter().take_while(|byte| **byte == 0).count();
+        let significant = big_endian.get(zeroes..).unwrap_or_default();
+        match significant.first() {
+            Some(first) if first & 0x80 == 0 => self.with(INTEGER, significant),
+            _ => self.with(INTEGER, &[&[0], significant].concat()),
+        }
+    }
+
     /// What was written.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
@@ -160,6 +175,8 @@ const LONG_TAG: u8 = 0x1F;
 /// Of each following byte.
 const MORE_OF_TAG: u8 = 0x80;
 const MAX_TAG: usize = 3;
+/// The tag of a number in DER.
+const INTEGER: u32 = 0x02;
 
 #[cfg(test)]
 mod tests {
@@ -169,6 +186,15 @@ mod tests {
 
     fn one(bytes: &[u8]) -> Result<Option<Tlv<'_>>, DecodeError> {
         TlvReader::new(bytes).take_next()
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_der_wants_them_and_never_negative() {
+        let number = |bytes: &[u8]| TlvWriter::new().with_number(bytes).into_bytes();
+        assert_eq!(number(&[0; 32]), [2, 1, 0]);
+        assert_eq!(number(&[0, 0, 0x7F]), [2, 1, 0x7F]);
+        assert_eq!(number(&[0, 0x80]), [2, 2, 0, 0x80]);
+        assert_eq!(number(&[0xFF; 32]).len(), 2 + 33);
     }
 
     #[test]

@@ -185,17 +185,9 @@ fn place(out: &Path, claims: &Claims) -> (PathBuf, u32) {
 
 /// Puts the token into the guest's file in one step, as the agent watches it.
 fn shell_line(token: &str, guest_file: &str) -> String {
-    let (file, new) = (quoted(guest_file), quoted(&format!("{guest_file}.new")));
+    let (file, new) = (guest_file, format!("{guest_file}.new"));
+    let (file, new) = (output::quoted(file), output::quoted(&new));
     format!("printf '%s\\n' {token} >{new} && mv {new} {file}")
-}
-
-/// `text` as one word for a shell.
-fn quoted(text: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
-    match text.chars().all(is_plain) && !text.is_empty() {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }
 
 fn require_current(path: &Path, hv: &HvCertificate, now: Time) -> Result<(), ToolError> {
@@ -228,7 +220,5 @@ mod tests {
             "printf '%s\\n' 0oRD >/etc/domu-agent/token.new \
              && mv /etc/domu-agent/token.new /etc/domu-agent/token"
         );
-        assert_eq!(quoted("it's; rm -rf /"), r"'it'\''s; rm -rf /'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -121,3 +121,32 @@ fn a_key_is_encrypted_with_the_first_line_of_the_file() {
         }
     }
 }
+
+#[test]
+fn a_key_in_a_card_is_neither_made_nor_encrypted() {
+    let dir = Dir::new();
+    let keygen = "keygen --name hv1 --out .";
+    for wrong in [
+        "--hv-key hv.key.pem",
+        "--hv-key pcsc:Reader",
+        "--hv-key pcsc:Reader#9c --alg p256",
+        "--hv-key pcsc:Reader#9c --passphrase-file passphrase",
+        "--public-key hv.pub",
+        "--pin-file hv.pin",
+    ] {
+        assert_eq!(dir.run(&format!("{keygen} {wrong}")).code, 64, "{wrong}");
+    }
+    // What is wrong with the files is said before the card is looked for.
+    dir.write("hv.cert.pem", "precious");
+    let in_card = format!("{keygen} --hv-key pcsc:Reader#9c");
+    dir.run(&in_card).failed(77, "hv.cert.pem exists");
+    let in_card = in_card.replace("--out .", "--out new");
+    dir.write("hv.pin", "123456\n");
+    let with_pin = format!("{in_card} --pin-file hv.pin");
+    dir.run(&with_pin).failed(78, "run chmod 0600");
+    dir.set_mode("hv.pin", 0o600);
+    dir.write("hv.pub", "no key");
+    let with_key = format!("{with_pin} --public-key hv.pub");
+    dir.run(&with_key).failed(78, "hv.pub: no line");
+    assert!(!dir.path("new").exists());
+}

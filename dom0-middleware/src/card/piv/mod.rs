@@ -21,7 +21,7 @@ mod parameters;
 mod pin;
 
 #[cfg(test)]
-pub(super) mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -27,9 +27,9 @@ const RSA_KEYS: [&str; 3] = [
 ];
 
 /// A key and its certificate.
-pub(in crate::card) struct Held {
+pub(crate) struct Held {
     pub(in crate::card) key: Key,
-    pub(in crate::card) certificate: Vec<u8>,
+    pub(crate) certificate: Vec<u8>,
     pub(in crate::card) compressed: bool,
 }
 
@@ -40,7 +40,7 @@ pub(in crate::card) enum Key {
 
 impl Held {
     /// A key of 2048 bits.
-    pub(in crate::card) fn rsa() -> Self {
+    pub(crate) fn rsa() -> Self {
         let [shortest, ..] = RSA_KEYS;
         Self::rsa_of(shortest)
     }
@@ -121,10 +121,10 @@ impl Held {
 }
 
 /// The card.
-pub(in crate::card) struct FakePivCard {
+pub(crate) struct FakePivCard {
     pub(in crate::card) slots: BTreeMap<Slot, Arc<Held>>,
-    pub(in crate::card) pin: Vec<u8>,
-    pub(in crate::card) tries: u8,
+    pub(crate) pin: Vec<u8>,
+    pub(crate) tries: u8,
     pub(in crate::card) chuid: Option<Chuid>,
     pub(in crate::card) discovery: Option<Discovery>,
     /// What may be signed with a curve.
@@ -153,9 +153,7 @@ impl FakePivCard {
         ])
     }
 
-    pub(in crate::card) fn with(
-        slots: impl IntoIterator<Item = (Slot, impl Into<Arc<Held>>)>,
-    ) -> Self {
+    pub(crate) fn with(slots: impl IntoIterator<Item = (Slot, impl Into<Arc<Held>>)>) -> Self {
         Self {
             slots: slots
                 .into_iter()
@@ -183,19 +181,19 @@ impl FakePivCard {
     }
 
     /// Power off and on.
-    pub(in crate::card) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         (self.selected, self.verified, self.just_verified) = (false, false, false);
         self.chain.clear();
         self.rest.clear();
     }
 
     /// How often this instruction came with data, and so how often a PIN did for 20.
-    pub(in crate::card) fn count(&self, ins: u8) -> usize {
+    pub(crate) fn count(&self, ins: u8) -> usize {
         let with_data = |command: &&CommandApdu| command.ins == ins && !command.data().is_empty();
         self.log.iter().filter(with_data).count()
     }
 
-    pub(in crate::card) fn transmit(&mut self, command: &CommandApdu) -> ResponseApdu {
+    pub(crate) fn transmit(&mut self, command: &CommandApdu) -> ResponseApdu {
         self.log.push(command.clone());
         if command.ins == 0xC0 {
             return self.next_block(command.le().unwrap_or(256));
@@ -255,6 +253,7 @@ impl FakePivCard {
             }
             PivCommand::GetData(tag) => self.object(tag),
             PivCommand::GeneralAuthenticate(order) => self.sign(&order, just_verified),
+            PivCommand::GetMetadata(_) => Err(0x6D00),
             PivCommand::Select(_) => Err(0x6F00),
         }
     }

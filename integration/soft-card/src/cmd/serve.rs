@@ -28,7 +28,7 @@ pub fn run(args: &ServeArgs, out: &mut impl Write) -> Result<(), Failure> {
             max_eap_packet: args.eap_packet,
             highest_version: args.max_version,
         })?),
-        Profile::Piv => Box::new(directory.piv_card()?),
+        Profile::Piv => Box::new(directory.piv_card()?.with_metadata(args.metadata)),
     };
     let device = Device::new(card, args.timing, args.faults.clone());
     let mut device = device.speaking(args.protocol.into());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use proto::apdu::{Aid, ChainError, CommandApdu, CommandChain, Protocol, ResponseApdu, StatusWord};
-use proto::piv::{ApplicationProperties, Discovery, ObjectTag, Slot};
+use proto::piv::{ApplicationProperties, Discovery, ObjectTag, Slot, TlvWriter};
 use zeroize::Zeroizing;
 
 use super::key::SlotKey;
@@ -41,6 +41,8 @@ pub struct PivCard {
     chain: CommandChain,
     outbox: Outbox,
     selected: bool,
+    /// Whether it knows GET METADATA.
+    has_metadata: bool,
 }
 
 /// Answer to reset: T=1, historical bytes `TESSPIV`.
@@ -69,7 +71,15 @@ impl PivCard {
             chain: CommandChain::new(MAX_COMMAND),
             outbox: Outbox::default(),
             selected: false,
+            has_metadata: false,
         }
+    }
+
+    /// The same card, which knows GET METADATA.
+    #[must_use]
+    pub fn with_metadata(mut self, has_metadata: bool) -> Self {
+        self.has_metadata = has_metadata;
+        self
     }
 
     /// GET RESPONSE goes on with the answer before; everything else gives that up.
@@ -107,6 +117,7 @@ impl PivCard {
             INS_GET_DATA => self.get_data(p1, p2, data),
             INS_GENERAL_AUTHENTICATE => self.authenticate(p1, p2, data, pin_is_fresh),
             INS_GENERATE_KEY_PAIR => self.generate(p1, p2, data),
+            INS_GET_METADATA if self.has_metadata => self.metadata(p1, p2, data),
             INS_PUT_DATA => Reply::status(self.put_data(p1, p2, data)),
             _ => Reply::status(status::UNKNOWN_INS),
         }
@@ -177,6 +188,27 @@ impl PivCard {
             Some(content) => answered(tag.wrap(&content)),
             None => Reply::status(status::UNKNOWN_OBJECT),
         }
+    }
+
+    /// What is known of a key: algorithm, when it wants PIN and touch, public part. Not of the
+    /// standard; YubiKeys have it, and say as well where the key was made, which this card forgets.
+    fn metadata(&self, p1: u8, p2: u8, data: &[u8]) -> Reply {
+        let (0x00, [], Some(slot)) = (p1, data, Slot::from_key_reference(p2)) else {
+            return Reply::status(status::INCORRECT_PARAMETERS);
+        };
+        let Some(key) = self.keys.get(&slot) else {
+            return Reply::status(status::UNKNOWN_REFERENCE);
+        };
+        let pin = match slot {
+            slot if slot.pin_always() => PIN_ALWAYS,
+            slot if slot.needs_pin() => PIN_ONCE,
+            _ => PIN_NEVER,
+        };
+        let said = TlvWriter::new()
+            .with(0x01, &[key.algorithm().byte()])
+            .with(0x02, &[pin, TOUCH_NEVER])
+            .with(0x04, &key.public_part());
+        answered(said.into_bytes())
     }
 }
 
@@ -256,3 +288,8 @@ const INS_SELECT: u8 = 0xA4;
 const INS_GET_RESPONSE: u8 = 0xC0;
 const INS_GET_DATA: u8 = 0xCB;
 const INS_PUT_DATA: u8 = 0xDB;
+const INS_GET_METADATA: u8 = 0xF7;
+const PIN_NEVER: u8 = 1;
+const PIN_ONCE: u8 = 2;
+const PIN_ALWAYS: u8 = 3;
+const TOUCH_NEVER: u8 = 1;

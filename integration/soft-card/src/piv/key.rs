@@ -139,7 +139,13 @@ impl SlotKey {
     ///
     /// Source: NIST SP 800-73-4 part 2 §3.3.2.
     pub(super) fn public_template(&self) -> Vec<u8> {
-        let inner = match self {
+        let template = TlvWriter::new().with(0x7F49, &self.public_part());
+        template.into_bytes()
+    }
+
+    /// What is in that template.
+    pub(super) fn public_part(&self) -> Vec<u8> {
+        let part = match self {
             Self::Rsa(key, _) => {
                 let modulus = TlvWriter::new().with(0x81, &key.n().to_bytes_be());
                 modulus.with(0x82, &key.e().to_bytes_be())
@@ -153,8 +159,7 @@ impl SlotKey {
                 TlvWriter::new().with(0x86, point.as_bytes())
             }
         };
-        let template = TlvWriter::new().with(0x7F49, &inner.into_bytes());
-        template.into_bytes()
+        part.into_bytes()
     }
 }
 

@@ -4,7 +4,7 @@ use aes::Aes192;
 use aes::cipher::generic_array::GenericArray;
 use aes::cipher::{BlockDecrypt, BlockEncrypt, KeyInit};
 use des::TdesEde3;
-use proto::piv::TlvWriter;
+use proto::piv::{TlvReader, TlvWriter};
 use ring::signature::{ECDSA_P384_SHA384_ASN1, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use ring::{digest, signature};
 
@@ -146,4 +146,25 @@ fn who_does_not_know_the_key_manages_nothing() {
     assert_eq!(generate(&mut host, 0x9B, 0x11), Err(0x6A86));
     host.card.reset();
     assert_eq!(put(&mut host, CERTIFICATE_9A, &[7; 9]), Err(0x6986));
+}
+
+#[test]
+fn what_a_key_is_says_a_card_that_knows_the_question() {
+    let metadata = |host: &mut Host, slot| host.command(0xF7, 0x00, slot, &[]);
+    assert_eq!(metadata(&mut Host::new(card()), 0x9C), Err(0x6D00));
+    let mut host = Host::new(card().with_metadata(true));
+    mutual(&mut host);
+    let made = generate(&mut host, 0x83, 0x11).expect("a key");
+    let said = metadata(&mut host, 0x83).expect("it knows");
+    let part = |tag| TlvReader::new(&said).find(tag).expect("objects");
+    assert_eq!(part(0x01), Some(&[0x11][..]));
+    assert_eq!(part(0x02), Some(&[2, 1][..]), "the PIN once, no touch");
+    assert_eq!(part(0x04), Some(&*expect(&made, 0x7F49)));
+    for (slot, pin) in [(0x9A, 2), (0x9C, 3), (0x9E, 1)] {
+        let said = metadata(&mut host, slot).expect("there is a key");
+        let policy = TlvReader::new(&said).find(0x02).expect("objects");
+        assert_eq!(policy, Some(&[pin, 1][..]), "{slot:02X}");
+    }
+    assert_eq!(metadata(&mut host, 0x84), Err(0x6A88), "no key");
+    assert_eq!(metadata(&mut host, 0x9B), Err(0x6A86), "no slot");
 }

@@ -1,16 +1,16 @@
-//! The HV key as rcgen wants a key that issues certificates.
+//! The HV key as rcgen wants a key that signs certificates, wherever it is.
 
 use std::sync::OnceLock;
 
-use proto::hv::{HvCertificate, HvSigner, SignError};
-use proto::token::SignatureAlgorithm;
 use rcgen::{PublicKeyData, SigningKey};
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
-use super::certificate::CertificateError;
+use super::{HvSigner, SignError};
+use crate::piv::TlvWriter;
+use crate::token::SignatureAlgorithm;
 
 /// An HV key that signs a certificate with one of its algorithms.
-pub(super) struct HvIssuerKey<'a> {
+pub struct HvIssuerKey<'a> {
     signer: &'a dyn HvSigner,
     algorithm: SignatureAlgorithm,
     x509: &'static rcgen::SignatureAlgorithm,
@@ -20,17 +20,22 @@ pub(super) struct HvIssuerKey<'a> {
 }
 
 impl<'a> HvIssuerKey<'a> {
-    pub(super) fn new(
+    /// The key of `signer`. When it does not sign, rcgen says that a remote key failed, and
+    /// `failure` why.
+    ///
+    /// # Errors
+    /// [`IssuerKeyError`] for a key that signs no certificates.
+    pub fn new(
         signer: &'a dyn HvSigner,
         failure: &'a OnceLock<SignError>,
-    ) -> Result<Self, CertificateError> {
+    ) -> Result<Self, IssuerKeyError> {
         let (algorithm, x509) = signer
             .algorithms()
             .iter()
             .find_map(|algorithm| Some((*algorithm, in_x509(*algorithm)?)))
-            .ok_or(CertificateError::NoAlgorithm)?;
+            .ok_or(IssuerKeyError::NoAlgorithm)?;
         let (_, info) = SubjectPublicKeyInfo::from_der(signer.spki_der())
-            .map_err(|_| CertificateError::PublicKey)?;
+            .map_err(|_| IssuerKeyError::PublicKey)?;
         Ok(Self {
             signer,
             algorithm,
@@ -66,6 +71,17 @@ impl SigningKey for HvIssuerKey<'_> {
     }
 }
 
+/// Why an HV key signs no certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IssuerKeyError {
+    /// It is of a kind that cannot.
+    #[error("the HV key has no algorithm that fits a certificate")]
+    NoAlgorithm,
+    /// Its public part cannot be read.
+    #[error("the HV key's public part is no SubjectPublicKeyInfo")]
+    PublicKey,
+}
+
 /// The algorithm as rcgen has it, which has no RSASSA-PSS: an RSA key signs certificates with
 /// PKCS#1 v1.5.
 fn in_x509(algorithm: SignatureAlgorithm) -> Option<&'static rcgen::SignatureAlgorithm> {
@@ -82,43 +98,15 @@ fn ecdsa_der(signature: &[u8]) -> Option<Vec<u8>> {
     let (r, s) = signature
         .split_at_checked(32)
         .filter(|(_, s)| s.len() == 32)?;
-    let integers = [integer(r), integer(s)].concat();
-    let len = u8::try_from(integers.len()).ok()?;
-    Some([&[SEQUENCE, len][..], &integers].concat())
+    let numbers = TlvWriter::new().with_number(r).with_number(s).into_bytes();
+    Some(TlvWriter::new().with(SEQUENCE, &numbers).into_bytes())
 }
 
-/// A number that is not negative, in as few bytes as DER has for it.
-fn integer(big_endian: &[u8]) -> Vec<u8> {
-    let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
-    let significant = big_endian.get(zeros..).unwrap_or_default();
-    // A leading zero where the first bit would be a sign, and for the number 0.
-    let sign: &[u8] = match significant.first() {
-        Some(first) if first & 0x80 == 0 => &[],
-        _ => &[0],
-    };
-    let len = u8::try_from(sign.len() + significant.len()).unwrap_or(u8::MAX);
-    [&[INTEGER, len][..], sign, significant].concat()
-}
-
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
-
-/// Whether `signer` has the private key of `certificate`.
-pub(super) fn belongs_to(signer: &dyn HvSigner, certificate: &HvCertificate) -> bool {
-    signer.spki_der() == certificate.spki_der()
-}
+const SEQUENCE: u32 = 0x30;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn integers_are_as_short_as_der_wants_them_and_never_negative() {
-        assert_eq!(integer(&[0; 32]), [2, 1, 0]);
-        assert_eq!(integer(&[0, 0, 0x7F]), [2, 1, 0x7F]);
-        assert_eq!(integer(&[0, 0x80]), [2, 2, 0, 0x80]);
-        assert_eq!(integer(&[0xFF; 32]).len(), 2 + 33);
-    }
 
     #[test]
     fn a_signature_of_another_length_is_none() {
