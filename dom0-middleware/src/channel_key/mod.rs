@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `key` | [`ChannelKey`]: the key, its certificate, when to renew it |
 //! | `certificate` | the certificate itself |
+//! | `renewal` | renewing it when it is due |
 //! | `hv_key` | [`HvKey`]: the HV key, wherever it is |
 //! | `hv_key_file` | [`HvKeyFile`]: the HV key on disk, read when it signs |
 //! | `hv_card_key` | [`HvCardPlace`]: the HV key in a card, and the account of its PIN |
@@ -28,7 +29,10 @@ mod hv_card_key;
 mod hv_key;
 mod hv_key_file;
 mod key;
+mod renewal;
 
+#[cfg(test)]
+mod renewal_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -41,3 +45,4 @@ pub(crate) use self::hv_key::Presence;
 pub use self::hv_key::{HvKey, HvKeyError, HvKeyPlace};
 pub use self::hv_key_file::{HvKeyFile, HvKeyFileError};
 pub use self::key::{ChannelKey, ChannelKeyError};
+pub(crate) use self::renewal::renew_if_due;

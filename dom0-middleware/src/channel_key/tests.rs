@@ -9,17 +9,9 @@ use rustls::server::ParsedCertificate;
 use rustls::{RootCertStore, client::verify_server_name};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::testing::{hv, rsa_hv};
+use super::testing::{HOUR, START, hv, later, rsa_hv};
 use super::*;
 use crate::time::UnixTime;
-
-/// 2026-11-21T04:07:09Z
-const START: UnixTime = UnixTime::from_secs(1_795_234_029);
-const HOUR: Duration = Duration::from_secs(3_600);
-
-fn later(time: Duration) -> UnixTime {
-    UnixTime(START.0 + time)
-}
 
 /// Whether a guest that pins the last certificate believes the first, at that time.
 fn is_believed(chain: &[CertificateDer<'_>], at: UnixTime) -> Result<(), rustls::Error> {

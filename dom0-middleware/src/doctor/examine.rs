@@ -108,7 +108,7 @@ fn hv_certificate(left: Duration, end: UnixTime) -> Finding {
 }
 
 /// The service looks whether its card is there, and remembers how its last signature went.
-fn hv_key(hv_key: &HvKeyView) -> Finding {
+pub(crate) fn hv_key(hv_key: &HvKeyView) -> Finding {
     let (card, until) = (&hv_key.card, &hv_key.certificate_until);
     match &hv_key.problem {
         None => Finding::ok("hv key", format!("in its card, {card}")),

@@ -19,5 +19,7 @@ mod readers;
 mod vchan;
 
 pub(crate) use self::examine::examine;
+#[cfg(test)]
+pub(crate) use self::examine::hv_key;
 pub(crate) use self::finding::{Finding, Level};
 pub(crate) use self::probe::probe;

@@ -6,9 +6,8 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use crate::channel_key::{ChannelKey, HvKey, Presence};
-use crate::error::Causes;
-use crate::time::{Now, UnixTime};
+use crate::channel_key::{ChannelKey, HvKey, Presence, renew_if_due};
+use crate::time::Now;
 
 /// How often the calendar is looked at: it may be set, so nothing longer is waited for.
 const LOOK: Duration = Duration::from_secs(60);
@@ -21,13 +20,20 @@ pub(super) async fn renew(key: Arc<ChannelKey>, hv_key: HvKey) {
     loop {
         look.tick().await;
         let now = Now::read().unix;
-        if key.is_due(now) {
-            let (key, hv_key) = (Arc::clone(&key), hv_key.clone());
-            // The HV key reads files and works for some milliseconds; in a card it takes a second.
-            let renewed = tokio::task::spawn_blocking(move || renew_once(&key, &hv_key, now));
-            if renewed.await.is_err() {
-                error!("renewing the channel's certificate did not end");
-            }
+        if !key.is_due(now) {
+            continue;
+        }
+        let (due, hv_key) = (Arc::clone(&key), hv_key.clone());
+        // The HV key reads files and works for some milliseconds; in a card it takes a second.
+        match tokio::task::spawn_blocking(move || renew_if_due(&due, &hv_key, now)).await {
+            Ok(Some(Ok(()))) => info!(until = %key.not_after(), "channel certificate renewed"),
+            Ok(Some(Err(error))) => error!(
+                error, until = %key.not_after(),
+                "cannot renew the channel's certificate; it is tried again each minute, and without \
+                 it no guest can connect once it has ended"
+            ),
+            Ok(None) => {}
+            Err(_) => error!("renewing the channel's certificate did not end"),
         }
     }
 }
@@ -57,20 +63,5 @@ pub(super) async fn watch_card(key: Arc<ChannelKey>, hv_key: HvKey) {
             Ok(None) => {}
             Err(_) => error!(card, "looking for the card with the HV key did not end"),
         }
-    }
-}
-
-fn renew_once(key: &ChannelKey, hv_key: &HvKey, now: UnixTime) {
-    let renewed = hv_key.lend(|signer| {
-        let renewed = key.renew(signer, now);
-        renewed.map_err(|error| Causes(&error).to_string())
-    });
-    match renewed {
-        Ok(()) => info!(until = %key.not_after(), "channel certificate renewed"),
-        Err(error) => error!(
-            error, until = %key.not_after(),
-            "cannot renew the channel's certificate; it is tried again each minute, and without it \
-             no guest can connect once it has ended"
-        ),
     }
 }
