@@ -21,6 +21,7 @@
 //! | [`eap`] | EAP and EAP-TLS packets, fragments, segments |
 //! | [`card`] | typed commands of EAP-TLS cards, long answers |
 //! | `piv` | commands, data objects and keys of PIV cards (feature `piv`) |
+//! | [`racs`] | lines of RACS: commands for a grid of secure elements, and its answers |
 //! | [`tls`] | records, hellos, flights, suites, KeyBlock, record layer |
 //! | [`agent`] | frames and messages between agent and dom0 |
 //! | [`token`], [`hv`] | VM-Auth-Tokens; the certificates and keys of the hosts that sign them |
@@ -41,6 +42,7 @@ pub mod id;
 pub mod pem;
 #[cfg(feature = "piv")]
 pub mod piv;
+pub mod racs;
 pub mod repeated;
 pub mod tls;
 pub mod token;
