@@ -1,19 +1,21 @@
-//! Handshakes that the service makes itself, each a task of its own.
+//! Handshakes that the service makes itself.
 //!
-//! rustls waits for the card in the middle of a step, so steps run on threads that may block; a
-//! handshake that waits for its server has none. No more of them wait for cards than the queues of
-//! the cards have room for.
+//! rustls waits for the card in the middle of a step, on a thread that may block; a handshake that
+//! waits for its server has none. No more of them wait for cards than the queues of the cards have
+//! room for. Each thread that has to be woken costs the guest time: a step begins when records come
+//! and tells the broker itself what it came to, and where no other step runs, it runs in the place
+//! of the broker's own task.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self as blocking, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::id::SessionId;
 use rustls::SignatureScheme;
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::task::{AbortHandle, block_in_place, spawn_blocking};
+use tokio::time::sleep;
 use tracing::debug;
 
 use super::inbox::Inbox;
@@ -28,19 +30,55 @@ const TICKETS: Duration = Duration::from_secs(600);
 pub(super) struct EngineTasks {
     engines: Engines,
     inbox: Inbox,
+    steps: Steps,
     running: BTreeMap<(ConnId, SessionId), Running>,
 }
 
-/// The way to one. When it is dropped the task ends, and what waits for a signature fails.
+/// How many steps are computing.
+#[derive(Clone, Default)]
+struct Steps(Arc<AtomicUsize>);
+
+/// One of them. When it is dropped, what waits for a signature fails.
 struct Running {
-    messages: UnboundedSender<Message>,
+    handshake: Arc<Handshake>,
     signatures: Sender<Vec<u8>>,
 }
 
-/// What a task is told. The broker bounds how much: what a handshake may have, and its tickets.
-enum Message {
-    Records(Vec<u8>),
-    Ticket(Vec<u8>),
+/// One handshake, for the step that runs and for those who bring what the next one needs.
+struct Handshake {
+    report: Reports,
+    steps: Steps,
+    state: Mutex<State>,
+    /// What the card has signed.
+    signed: Mutex<Receiver<Vec<u8>>>,
+}
+
+struct State {
+    /// What the server has said and no step has taken. The broker bounds how much that is.
+    records: Vec<u8>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// A step has it.
+    Running,
+    /// The server must say more.
+    AwaitServer(Engine),
+    /// It is over; tickets are taken until the task ends.
+    Tickets {
+        taker: TicketTaker,
+        _until: Expiry,
+    },
+    Over,
+}
+
+/// A task that ends with this.
+struct Expiry(AbortHandle);
+
+impl Drop for Expiry {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl EngineTasks {
@@ -48,32 +86,28 @@ impl EngineTasks {
         Self {
             engines: Engines::new(),
             inbox,
+            steps: Steps::default(),
             running: BTreeMap::new(),
         }
     }
 
-    /// Does what the broker says to the engine of a session.
+    /// Does what the broker says to the engine of a session. One that has ended is not told.
     pub(super) fn order(&mut self, conn: ConnId, session: SessionId, command: EngineCommand) {
         let key = (conn, session);
-        let running = self.running.get(&key);
-        let tell = |message| {
-            if let Some(running) = running {
-                // It ends before it is told only when it has reported that.
-                let _ = running.messages.send(message);
+        match (command, self.running.get(&key)) {
+            (EngineCommand::Begin(request), _) => self.begin(key, *request),
+            (EngineCommand::ServerRecords(data), Some(running)) => {
+                running.handshake.on_records(data);
             }
-        };
-        match command {
-            EngineCommand::Begin(request) => self.begin(key, *request),
-            EngineCommand::ServerRecords(data) => tell(Message::Records(data)),
-            EngineCommand::Ticket(data) => tell(Message::Ticket(data)),
-            EngineCommand::Signature(signature) => {
-                if let Some(running) = running {
-                    let _ = running.signatures.send(signature);
-                }
+            (EngineCommand::Ticket(message), Some(running)) => {
+                running.handshake.on_ticket(&message);
             }
-            EngineCommand::Forget => {
-                self.running.remove(&key);
+            (EngineCommand::Signature(signature), Some(running)) => {
+                // It waits no more only when it has reported its end.
+                let _ = running.signatures.send(signature);
             }
+            (EngineCommand::Forget, Some(_)) => self.ended(conn, session),
+            (_, None) => {}
         }
     }
 
@@ -90,39 +124,152 @@ impl EngineTasks {
         self.running.retain(|(of, _), _| *of != conn);
     }
 
-    /// A task has ended.
+    /// Nothing comes for this session any more.
     pub(super) fn ended(&mut self, conn: ConnId, session: SessionId) {
         self.running.remove(&(conn, session));
     }
 
     fn begin(&mut self, key: (ConnId, SessionId), request: EngineRequest) {
-        let (messages, inlet) = mpsc::unbounded_channel();
         let (signatures, signed) = blocking::channel();
-        self.running.insert(
-            key,
-            Running {
-                messages,
-                signatures,
-            },
-        );
-        let task = EngineTask {
+        let handshake = Arc::new(Handshake {
             report: Reports {
                 key,
                 inbox: self.inbox.clone(),
             },
-            messages: inlet,
+            steps: self.steps.clone(),
+            state: Mutex::new(State {
+                records: Vec::new(),
+                stage: Stage::Running,
+            }),
+            signed: Mutex::new(signed),
+        });
+        let running = Running {
+            handshake: Arc::clone(&handshake),
+            signatures,
         };
+        self.running.insert(key, running);
         let engines = self.engines.clone();
-        tokio::spawn(async move {
-            let report = task.report.clone();
-            task.run(engines, request, Arc::new(Mutex::new(signed)))
-                .await;
-            report.inbox.tell_of_engine_end(report.key);
+        self.steps.run(move || match engines.begin(request) {
+            Ok((engine, hello)) => {
+                handshake.report.tell_records(hello);
+                handshake.go_on(engine);
+            }
+            Err(error) => handshake.fail(error, None),
         });
     }
 }
 
-/// What one task speaks to the broker through; never waits.
+impl Steps {
+    /// Runs a step: the only one instead of another task, further ones on threads of their own, so
+    /// that those who come and go are not kept waiting by many.
+    fn run(&self, step: impl FnOnce() + Send + 'static) {
+        let steps = self.clone();
+        let is_alone = self.0.fetch_add(1, Ordering::AcqRel) == 0;
+        let step = move || {
+            step();
+            steps.0.fetch_sub(1, Ordering::AcqRel);
+        };
+        match is_alone {
+            true => drop(tokio::spawn(async move { step() })),
+            false => drop(spawn_blocking(step)),
+        }
+    }
+
+    /// Waits in the middle of a step.
+    fn wait<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+        let came = block_in_place(wait);
+        self.0.fetch_add(1, Ordering::AcqRel);
+        came
+    }
+}
+
+impl Handshake {
+    /// The server has said more. Never waits.
+    fn on_records(self: &Arc<Self>, data: Vec<u8>) {
+        let mut state = self.state();
+        state.records.extend(data);
+        match std::mem::replace(&mut state.stage, Stage::Running) {
+            Stage::AwaitServer(engine) => {
+                let handshake = Arc::clone(self);
+                self.steps.run(move || handshake.go_on(engine));
+            }
+            stage => state.stage = stage,
+        }
+    }
+
+    /// The server has sent a ticket. Never waits.
+    fn on_ticket(&self, message: &[u8]) {
+        let mut state = self.state();
+        if let Stage::Tickets { taker, .. } = &mut state.stage
+            && let Err(error) = taker.take(message)
+        {
+            let (conn, session) = self.report.key;
+            debug!(%conn, session = session.0, %error, "no ticket");
+            state.stage = Stage::Over;
+        }
+    }
+
+    /// Takes what the server has said, until it must say more.
+    fn go_on(self: &Arc<Self>, mut engine: Engine) {
+        while let Some((waiting, records)) = self.next(engine) {
+            let door = CardDoor(Arc::clone(self));
+            engine = match waiting.on_records(&records, Box::new(door)) {
+                EngineStep::AwaitServer { engine, out } => {
+                    self.report.tell_records(out);
+                    engine
+                }
+                EngineStep::Established {
+                    session,
+                    out,
+                    tickets,
+                } => {
+                    self.report.tell_records(out);
+                    // Before anybody can bring one.
+                    self.conclude(tickets);
+                    return self.report.tell(EngineReport::Established(session));
+                }
+                EngineStep::Failed { error, alert } => return self.fail(error, alert),
+            };
+        }
+    }
+
+    /// What the engine is to take; puts it aside when there is nothing.
+    fn next(&self, engine: Engine) -> Option<(Engine, Vec<u8>)> {
+        let mut state = self.state();
+        if state.records.is_empty() {
+            state.stage = Stage::AwaitServer(engine);
+            return None;
+        }
+        Some((engine, std::mem::take(&mut state.records)))
+    }
+
+    fn conclude(&self, tickets: Option<TicketTaker>) {
+        let Some(taker) = tickets else {
+            self.state().stage = Stage::Over;
+            return self.report.inbox.tell_of_engine_end(self.report.key);
+        };
+        let report = self.report.clone();
+        let expiry = tokio::spawn(async move {
+            sleep(TICKETS).await;
+            report.inbox.tell_of_engine_end(report.key);
+        });
+        let _until = Expiry(expiry.abort_handle());
+        self.state().stage = Stage::Tickets { taker, _until };
+    }
+
+    fn fail(&self, error: SessionError, alert: Option<Vec<u8>>) {
+        self.state().stage = Stage::Over;
+        self.report.tell_failure(error, alert);
+        self.report.inbox.tell_of_engine_end(self.report.key);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one of them speaks to the broker through; never waits.
 #[derive(Clone)]
 struct Reports {
     key: (ConnId, SessionId),
@@ -152,114 +299,25 @@ impl Reports {
     }
 }
 
-/// One handshake.
-struct EngineTask {
-    report: Reports,
-    messages: UnboundedReceiver<Message>,
-}
-
-impl EngineTask {
-    async fn run(
-        mut self,
-        engines: Engines,
-        request: EngineRequest,
-        signed: Arc<Mutex<Receiver<Vec<u8>>>>,
-    ) {
-        let begun = spawn_blocking(move || engines.begin(request)).await;
-        let (engine, hello) = match begun {
-            Ok(Ok(begun)) => begun,
-            Ok(Err(error)) => return self.report.tell_failure(error, None),
-            Err(_) => return self.report.tell_failure(SessionError::Stopped, None),
-        };
-        self.report.tell_records(hello);
-        if let Some(tickets) = self.shake_hands(engine, signed).await {
-            self.take_tickets(tickets).await;
-        }
-    }
-
-    /// From ClientHello to the keys; gives what takes the tickets, if they are of use.
-    async fn shake_hands(
-        &mut self,
-        mut engine: Engine,
-        signed: Arc<Mutex<Receiver<Vec<u8>>>>,
-    ) -> Option<TicketTaker> {
-        loop {
-            let records = self.records().await?;
-            let door = CardDoor {
-                report: self.report.clone(),
-                signed: Arc::clone(&signed),
-            };
-            let step = spawn_blocking(move || engine.on_records(&records, Box::new(door)));
-            let Ok(step) = step.await else {
-                self.report.tell_failure(SessionError::Stopped, None);
-                return None;
-            };
-            engine = match step {
-                EngineStep::AwaitServer { engine, out } => {
-                    self.report.tell_records(out);
-                    engine
-                }
-                EngineStep::Established {
-                    session,
-                    out,
-                    tickets,
-                } => {
-                    self.report.tell_records(out);
-                    self.report.tell(EngineReport::Established(session));
-                    return tickets;
-                }
-                EngineStep::Failed { error, alert } => {
-                    self.report.tell_failure(error, alert);
-                    return None;
-                }
-            };
-        }
-    }
-
-    /// All that came from the server; nothing when the session is over.
-    async fn records(&mut self) -> Option<Vec<u8>> {
-        let mut all = Vec::new();
-        while all.is_empty() {
-            if let Message::Records(records) = self.messages.recv().await? {
-                all = records;
-            }
-        }
-        while let Ok(message) = self.messages.try_recv() {
-            if let Message::Records(records) = message {
-                all.extend(records);
-            }
-        }
-        Some(all)
-    }
-
-    async fn take_tickets(&mut self, mut tickets: TicketTaker) {
-        while let Ok(Some(message)) = timeout(TICKETS, self.messages.recv()).await {
-            if let Message::Ticket(ticket) = message
-                && let Err(error) = tickets.take(&ticket)
-            {
-                let (conn, session) = self.report.key;
-                debug!(%conn, session = session.0, %error, "no ticket");
-                return;
-            }
-        }
-    }
-}
-
 /// The way of one step to the card: through the broker, which sees to it that it is its turn.
-struct CardDoor {
-    report: Reports,
-    signed: Arc<Mutex<Receiver<Vec<u8>>>>,
-}
+struct CardDoor(Arc<Handshake>);
 
 impl SignDoor for CardDoor {
     fn sign(&mut self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, SessionError> {
+        let Handshake {
+            report,
+            steps,
+            signed,
+            ..
+        } = &*self.0;
         // One step at a time: nobody else has it.
-        let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
-        self.report.tell(EngineReport::WantsSignature(SignWish {
+        let signed = signed.lock().unwrap_or_else(PoisonError::into_inner);
+        report.tell(EngineReport::WantsSignature(SignWish {
             scheme,
             message: message.to_vec(),
         }));
         // The broker refuses the session and drops the sender when there will be none.
-        signed.recv().map_err(|_| SessionError::Cancelled)
+        let signature = steps.wait(|| signed.recv());
+        signature.map_err(|_| SessionError::Cancelled)
     }
 }

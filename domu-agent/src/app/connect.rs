@@ -73,10 +73,6 @@ async fn shake_hands(
     server: &mut TcpStream,
     session: &mut Session,
 ) -> Result<Box<Handover>, AppError> {
-    let broken = |error: io::Error| {
-        let text = format!("connection to the server: {error}");
-        AppError::refused(RefusalCode::HandshakeFailed, text)
-    };
     let mut relay = HandshakeRelay::new(session.limits().handshake_bytes);
     let mut buffer = vec![0; READ_SIZE];
     loop {
@@ -84,19 +80,9 @@ async fn shake_hands(
             message = session.next() => message?,
             ready = server.readable(), if relay.wants_server_bytes() => {
                 ready.map_err(broken)?;
-                // Never beyond the record: what comes after the handshake may be for the kernel.
-                let wanted = relay.wanted_server_bytes().clamp(1, READ_SIZE);
-                match server.try_read(buffer.get_mut(..wanted).unwrap_or_default()) {
-                    Ok(0) => relay.on_server_closed()?,
-                    Ok(n) => {
-                        let bytes = buffer.get(..n).unwrap_or_default();
-                        for record in relay.on_server_bytes(bytes)? {
-                            session.server_records(record).await?;
-                        }
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    // It may come after an alert that dom0 is about to explain.
-                    Err(error) => relay.on_server_closed().map_err(|_| broken(error))?,
+                let records = read_records(server, &mut relay, &mut buffer)?;
+                if !records.is_empty() {
+                    session.server_records(records).await?;
                 }
                 continue;
             }
@@ -117,4 +103,32 @@ async fn shake_hands(
             }
         }
     }
+}
+
+/// The whole records among what the server has sent, at most some [`READ_SIZE`] bytes at once.
+fn read_records(
+    server: &TcpStream,
+    relay: &mut HandshakeRelay,
+    buffer: &mut [u8],
+) -> Result<Vec<u8>, AppError> {
+    let mut records = Vec::new();
+    while relay.wants_server_bytes() && records.len() < READ_SIZE {
+        // Never beyond the handshake: what comes after it may be for the kernel.
+        let wanted = relay.wanted_server_bytes().clamp(1, READ_SIZE);
+        match server.try_read(buffer.get_mut(..wanted).unwrap_or_default()) {
+            // What it has said comes first.
+            Ok(0) if !records.is_empty() => break,
+            Ok(0) => relay.on_server_closed()?,
+            Ok(n) => records.extend(relay.on_server_bytes(buffer.get(..n).unwrap_or_default())?),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            // It may come after an alert that dom0 is about to explain.
+            Err(error) => relay.on_server_closed().map_err(|_| broken(error))?,
+        }
+    }
+    Ok(records)
+}
+
+fn broken(error: io::Error) -> AppError {
+    let text = format!("connection to the server: {error}");
+    AppError::refused(RefusalCode::HandshakeFailed, text)
 }

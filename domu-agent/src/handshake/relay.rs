@@ -26,6 +26,8 @@ pub(crate) struct HandshakeRelay {
     held: Vec<u8>,
     client: ClientWatch,
     client_bytes: usize,
+    /// Whether the client has answered anything of the server.
+    answered: bool,
 }
 
 /// What a message of dom0 asks for.
@@ -62,6 +64,7 @@ impl HandshakeRelay {
             held: Vec::new(),
             client: ClientWatch::default(),
             client_bytes: 0,
+            answered: false,
         }
     }
 
@@ -71,17 +74,21 @@ impl HandshakeRelay {
         !self.holding && !self.server_closed
     }
 
-    /// How many bytes of the server can be read without reading beyond the record that has begun.
+    /// How many bytes of the server can be read without reading beyond the handshake. Before the
+    /// client has answered, all that comes belongs to it; after that, the record that has begun.
     /// What is not read stays in the hands of TCP.
     pub(crate) fn wanted_server_bytes(&self) -> usize {
-        self.records.missing()
+        match self.answered {
+            false => usize::MAX,
+            true => self.records.missing(),
+        }
     }
 
-    /// Takes over what the server has sent and returns the records for dom0, one each.
+    /// Takes over what the server has sent and returns the whole records of it for dom0.
     ///
     /// # Errors
     /// [`HandshakeError`] if it is not TLS or too much.
-    pub(crate) fn on_server_bytes(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, HandshakeError> {
+    pub(crate) fn on_server_bytes(&mut self, bytes: &[u8]) -> Result<Vec<u8>, HandshakeError> {
         self.records.push(bytes);
         let mut records = Vec::new();
         while !self.holding {
@@ -94,7 +101,7 @@ impl HandshakeRelay {
             let record = record.into_bytes();
             if self.forwarded.len() + record.len() <= self.max_bytes {
                 self.forwarded.extend_from_slice(&record);
-                records.push(record);
+                records.extend(record);
             } else if self.server.version() == Some(ProtocolVersion::TLS1_3) {
                 // It may be data after a handshake that dom0 is about to report.
                 self.held = record;
@@ -130,6 +137,7 @@ impl HandshakeRelay {
             SessionMessage::Queued(queued) => Ok(Step::Wait(queued)),
             SessionMessage::Refused(refused) => Ok(Step::Refused(refused)),
             SessionMessage::ClientRecords(bytes) => {
+                self.answered = !self.forwarded.is_empty();
                 self.client_bytes = self.client_bytes.saturating_add(bytes.len());
                 if self.client_bytes > self.max_bytes {
                     return Err(self.too_long("card"));

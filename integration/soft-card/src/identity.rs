@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use proto::id::IdentityName;
 use rustls::RootCertStore;
-use rustls::crypto::ring;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem};
 
+use crate::crypto;
 use crate::piv::{KeyError, TooLong};
 
 /// The five parts of an identity, loaded and checked against each other.
@@ -101,7 +101,7 @@ impl Identity {
         let key = PrivateKeyDer::from_pem_slice(parts.key)
             .map_err(|source| IdentityError::Pem { what, source })?;
         let chain = certificates("certificate", parts.certificates)?;
-        let credential = CertifiedKey::from_der(chain, key, &ring::default_provider())
+        let credential = CertifiedKey::from_der(chain, key, &crypto::provider())
             .map_err(|source| IdentityError::Unusable { what, source })?;
 
         let what = "CA certificate";

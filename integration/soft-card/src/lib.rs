@@ -28,6 +28,7 @@
 //! | `eap_tls` | segments, fragments, handshakes, exported parameters |
 //! | [`piv`] | the PIV card |
 //! | [`pin`], [`eeprom`] | PINs, their counters, the memory that keeps them |
+//! | `crypto` | the cryptography of its TLS |
 //! | [`identity`], [`store`] | what personalisation puts on a card, and the directory that is one |
 //! | [`cost`], [`timing`], [`fault`] | how long it takes, and what goes wrong |
 //! | [`device`], `t0`, [`vpcd`] | the card in its socket, and the protocols to the reader |
@@ -40,6 +41,7 @@ pub mod card;
 pub mod cli;
 pub mod cmd;
 pub mod cost;
+mod crypto;
 pub mod device;
 mod eap_tls;
 pub mod eeprom;

@@ -77,10 +77,6 @@ async fn who_has_the_keys_speaks_tls_and_the_agent_is_silent() {
         }
         assert_eq!(received.data, b"request");
         drop(request);
-        if protection == Protection::Tls13 {
-            // Not known to be none of the handshake's when it came.
-            world.dom0.next_records().await;
-        }
         assert_eq!(world.dom0.next_close().await, session);
         let mut rest = Vec::new();
         server.tcp.read_to_end(&mut rest).await.expect("an end");

@@ -123,12 +123,18 @@ impl World {
 
         let server_last = last_flight([1; 8]);
         let banner = server.tls.seal(banner);
-        server
-            .send(&[server_last.as_slice(), &banner].concat())
-            .await;
-        let change = self.dom0.next_records().await.data;
-        let finished = self.dom0.next_records().await.data;
-        assert_eq!([change, finished].concat(), server_last);
+        let sent = [server_last.as_slice(), &banner].concat();
+        server.send(&sent).await;
+        // What a server of TLS 1.3 says next is not known to be none of the handshake's.
+        let forwarded = match protection {
+            Protection::Tls13 => sent.as_slice(),
+            _ => server_last.as_slice(),
+        };
+        let mut last = Vec::new();
+        while last.len() < forwarded.len() {
+            last.extend(self.dom0.next_records().await.data);
+        }
+        assert_eq!(last, forwarded);
 
         let consumed = hello.len() + server_last.len();
         self.dom0

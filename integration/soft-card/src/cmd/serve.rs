@@ -1,6 +1,6 @@
 //! `soft-card serve`: the shell around a [`Device`]; sockets and waiting are here.
 
-use std::io::{self, Write};
+use std::io::{self, BufReader, Write};
 use std::time::Duration;
 
 use super::link::{Address, Link};
@@ -37,11 +37,10 @@ pub fn run(args: &ServeArgs, out: &mut impl Write) -> Result<(), Failure> {
     let mut backoff = FIRST_BACKOFF;
     loop {
         match address.connect() {
-            Ok(mut link) => {
+            Ok(link) => {
                 backoff = FIRST_BACKOFF;
                 say(out, format_args!("card ready: {}", args.connect));
-                let left = attend(&mut link, &mut device);
-                drop(link);
+                let left = attend(link, &mut device);
                 device.on_reader_gone();
                 match left {
                     Ok(Parting::ReaderGone) => tracing::info!("the reader went away"),
@@ -72,8 +71,10 @@ enum Parting {
 }
 
 /// Answers one reader until it goes away or the card does.
-fn attend(link: &mut Link, device: &mut Device) -> io::Result<Parting> {
-    while let Some(body) = read_frame(link)? {
+fn attend(link: Link, device: &mut Device) -> io::Result<Parting> {
+    // Whole frames with one call each.
+    let mut link = BufReader::new(link);
+    while let Some(body) = read_frame(&mut link)? {
         let Some(request) = Request::from_body(body) else {
             tracing::warn!("unknown control code");
             continue;
@@ -81,7 +82,7 @@ fn attend(link: &mut Link, device: &mut Device) -> io::Result<Parting> {
         let reaction = device.on_request(request);
         wait(reaction.delay);
         match reaction.then {
-            Then::Respond(response) => write_frame(link, &response)?,
+            Then::Respond(response) => write_frame(link.get_mut(), &response)?,
             Then::Nothing => {}
             Then::Leave => return Ok(Parting::CardRemoved),
         }

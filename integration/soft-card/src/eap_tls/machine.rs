@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use proto::apdu::StatusWord;
 use proto::card::{CardState, ExportIndex, NextHandshake};
-use rustls::crypto::ring;
 use zeroize::Zeroizing;
 
 use super::exports::Exports;
@@ -12,6 +11,7 @@ use super::handshake::{Common, Handshake, Outcome, Wishes};
 use super::outbound::Outbound;
 use super::packet::{self, Request};
 use crate::cost::Operation;
+use crate::crypto;
 use crate::identity::Identity;
 use crate::settings::CardSettings;
 use crate::status;
@@ -55,7 +55,7 @@ impl Machine {
         Self {
             settings,
             common: Common {
-                provider: Arc::new(ring::default_provider()),
+                provider: Arc::new(crypto::provider()),
                 verifier: Arc::default(),
                 credential: Arc::default(),
                 sessions: Arc::default(),

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::{
-    WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
-};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use crate::crypto;
 
 /// Checks the server's chain against the CA of the identity in use, and the dates against the
 /// time of the start packet. It looks at no server name: cards do not, the host must.
@@ -43,7 +43,7 @@ impl Default for CardVerifier {
     fn default() -> Self {
         Self {
             roots: Mutex::new(Arc::new(RootCertStore::empty())),
-            algorithms: ring::default_provider().signature_verification_algorithms,
+            algorithms: crypto::provider().signature_verification_algorithms,
             verifications: AtomicU32::new(0),
         }
     }

@@ -1,11 +1,11 @@
 //! What a slot is personalised with.
 
-use rustls::crypto::ring;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::key::SlotKey;
+use crate::crypto;
 use crate::identity::{IdentityError, certificates};
 
 /// Key and certificate of a slot, as a personaliser has them: PEM.
@@ -32,7 +32,7 @@ impl SlotPem<'_> {
             return Err(IdentityError::Chain { got: chain.len() });
         };
         let certificate = certificate.clone();
-        CertifiedKey::from_der(chain, key, &ring::default_provider())
+        CertifiedKey::from_der(chain, key, &crypto::provider())
             .map_err(|source| IdentityError::Unusable { what, source })?;
         Ok((slot_key, certificate))
     }

@@ -2,24 +2,26 @@
 
 use std::fmt;
 
-use p256::ecdsa::signature::hazmat::PrehashSigner;
+use openssl::bn::BigNumContext;
+use openssl::ec::{EcGroup, EcKey, PointConversionForm};
+use openssl::ecdsa::EcdsaSig;
+use openssl::error::ErrorStack;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::{Padding, Rsa};
 use proto::piv::{KeyAlgorithm, TlvWriter};
-use rand::rngs::OsRng;
-use rsa::pkcs1::DecodeRsaPrivateKey;
-use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
-use rsa::traits::PublicKeyParts;
-use rsa::{BigUint, RsaPrivateKey};
 use rustls_pki_types::PrivateKeyDer;
 use zeroize::Zeroizing;
 
 /// A private key that signs what it is given, as a card does: padding and hashing are the host's.
-pub enum SlotKey {
-    /// RSA with 2,048, 3,072 or 4,096 bits.
-    Rsa(Box<RsaPrivateKey>, KeyAlgorithm),
-    /// ECDSA on P-256, with its public key, which signing wants at hand.
-    P256(p256::ecdsa::SigningKey),
-    /// The same on P-384.
-    P384(p384::ecdsa::SigningKey),
+pub struct SlotKey {
+    key: Key,
+    algorithm: KeyAlgorithm,
+}
+
+enum Key {
+    Rsa(Rsa<Private>),
+    Ec(EcKey<Private>),
 }
 
 /// Why a key is none for a slot.
@@ -38,79 +40,70 @@ impl SlotKey {
     /// Reads a key in any of its usual forms: PKCS#8, PKCS#1, SEC1.
     ///
     /// # Errors
-    /// Any other key.
+    /// Any other key, and one whose numbers do not fit each other.
     pub fn from_der(key: &PrivateKeyDer<'_>) -> Result<Self, KeyError> {
-        let read = match key {
-            PrivateKeyDer::Pkcs1(der) => {
-                let key = RsaPrivateKey::from_pkcs1_der(der.secret_pkcs1_der());
-                key.ok().and_then(Self::rsa)
-            }
-            PrivateKeyDer::Sec1(der) => {
-                let der = der.secret_sec1_der();
-                let p256 = p256::SecretKey::from_sec1_der(der).map(Self::p256);
-                p256.or_else(|_| p384::SecretKey::from_sec1_der(der).map(Self::p384))
-                    .ok()
-            }
-            PrivateKeyDer::Pkcs8(der) => {
-                let der = der.secret_pkcs8_der();
-                let rsa = RsaPrivateKey::from_pkcs8_der(der).ok().and_then(Self::rsa);
-                rsa.or_else(|| p256::SecretKey::from_pkcs8_der(der).ok().map(Self::p256))
-                    .or_else(|| p384::SecretKey::from_pkcs8_der(der).ok().map(Self::p384))
-            }
-            _ => None,
+        let key = PKey::private_key_from_der(key.secret_der()).map_err(|_| KeyError::Kind)?;
+        let read = if let Ok(rsa) = key.rsa() {
+            rsa.check_key()
+                .is_ok_and(|sound| sound)
+                .then_some(rsa)
+                .and_then(Self::rsa)
+        } else {
+            let ec = key.ec_key().ok();
+            ec.filter(|ec| ec.check_key().is_ok()).and_then(Self::ec)
         };
         read.ok_or(KeyError::Kind)
     }
 
     /// Makes a key. RSA takes its time.
     pub(super) fn generate(algorithm: KeyAlgorithm) -> Option<Self> {
-        Some(match algorithm {
-            KeyAlgorithm::P256 => Self::p256(p256::SecretKey::random(&mut OsRng)),
-            KeyAlgorithm::P384 => Self::p384(p384::SecretKey::random(&mut OsRng)),
+        match algorithm {
+            KeyAlgorithm::P256 => Self::ec(on_curve(Nid::X9_62_PRIME256V1).ok()?),
+            KeyAlgorithm::P384 => Self::ec(on_curve(Nid::SECP384R1).ok()?),
             rsa => {
-                let bits = rsa.modulus_len()? * 8;
-                Self::rsa(RsaPrivateKey::new(&mut OsRng, bits).ok()?)?
+                let bits = u32::try_from(rsa.modulus_len()? * 8).ok()?;
+                Self::rsa(Rsa::generate(bits).ok()?)
             }
+        }
+    }
+
+    fn rsa(key: Rsa<Private>) -> Option<Self> {
+        let bits = usize::try_from(key.n().num_bits()).ok()?;
+        let algorithm = KeyAlgorithm::rsa(bits)?;
+        Some(Self {
+            key: Key::Rsa(key),
+            algorithm,
         })
     }
 
-    fn rsa(key: RsaPrivateKey) -> Option<Self> {
-        let algorithm = KeyAlgorithm::rsa(key.n().bits())?;
-        Some(Self::Rsa(Box::new(key), algorithm))
-    }
-
-    fn p256(key: p256::SecretKey) -> Self {
-        Self::P256(key.into())
-    }
-
-    fn p384(key: p384::SecretKey) -> Self {
-        Self::P384(key.into())
+    fn ec(key: EcKey<Private>) -> Option<Self> {
+        let algorithm = match key.group().curve_name()? {
+            Nid::X9_62_PRIME256V1 => KeyAlgorithm::P256,
+            Nid::SECP384R1 => KeyAlgorithm::P384,
+            _ => return None,
+        };
+        Some(Self {
+            key: Key::Ec(key),
+            algorithm,
+        })
     }
 
     /// Its algorithm.
     pub fn algorithm(&self) -> KeyAlgorithm {
-        match self {
-            Self::Rsa(_, algorithm) => *algorithm,
-            Self::P256(_) => KeyAlgorithm::P256,
-            Self::P384(_) => KeyAlgorithm::P384,
-        }
+        self.algorithm
     }
 
     /// PKCS#8, PEM.
     ///
     /// # Panics
     /// Never: all of these keys can be written.
-    pub fn to_pem(&self) -> Zeroizing<String> {
-        match self {
-            Self::Rsa(key, _) => key.to_pkcs8_pem(LineEnding::LF),
-            Self::P256(key) => {
-                p256::SecretKey::from(key.as_nonzero_scalar()).to_pkcs8_pem(LineEnding::LF)
-            }
-            Self::P384(key) => {
-                p384::SecretKey::from(key.as_nonzero_scalar()).to_pkcs8_pem(LineEnding::LF)
-            }
-        }
-        .expect("a valid key")
+    pub fn to_pem(&self) -> Zeroizing<Vec<u8>> {
+        let key = match &self.key {
+            Key::Rsa(key) => PKey::from_rsa(key.clone()),
+            Key::Ec(key) => PKey::from_ec_key(key.clone()),
+        };
+        let pem = key.and_then(|key| key.private_key_to_pem_pkcs8());
+        Zeroizing::new(pem.expect("a valid key"))
     }
 
     /// The operation of the key: of RSA that on a block as long as the modulus, of ECDSA the
@@ -118,20 +111,10 @@ impl SlotKey {
     ///
     /// Source: NIST SP 800-73-4 part 2 §3.2.4, appendix A.4.
     pub(super) fn sign(&self, challenge: &[u8]) -> Result<Vec<u8>, WrongChallenge> {
-        match self {
-            Self::Rsa(key, _) => raw_rsa(key, challenge),
-            Self::P256(key) => {
-                let hash = padded::<32>(challenge)?;
-                let signature: p256::ecdsa::Signature =
-                    key.sign_prehash(&hash).map_err(|_| WrongChallenge)?;
-                Ok(signature.to_der().as_bytes().to_vec())
-            }
-            Self::P384(key) => {
-                let hash = padded::<48>(challenge)?;
-                let signature: p384::ecdsa::Signature =
-                    key.sign_prehash(&hash).map_err(|_| WrongChallenge)?;
-                Ok(signature.to_der().as_bytes().to_vec())
-            }
+        match (&self.key, self.algorithm) {
+            (Key::Rsa(key), _) => raw_rsa(key, challenge),
+            (Key::Ec(key), KeyAlgorithm::P256) => ecdsa(key, &padded::<32>(challenge)?),
+            (Key::Ec(key), _) => ecdsa(key, &padded::<48>(challenge)?),
         }
     }
 
@@ -144,20 +127,16 @@ impl SlotKey {
     }
 
     /// What is in that template.
+    ///
+    /// # Panics
+    /// Never: each of these keys has a public part.
     pub(super) fn public_part(&self) -> Vec<u8> {
-        let part = match self {
-            Self::Rsa(key, _) => {
-                let modulus = TlvWriter::new().with(0x81, &key.n().to_bytes_be());
-                modulus.with(0x82, &key.e().to_bytes_be())
+        let part = match &self.key {
+            Key::Rsa(key) => {
+                let modulus = TlvWriter::new().with(0x81, &key.n().to_vec());
+                modulus.with(0x82, &key.e().to_vec())
             }
-            Self::P256(key) => {
-                let point = key.verifying_key().to_encoded_point(false);
-                TlvWriter::new().with(0x86, point.as_bytes())
-            }
-            Self::P384(key) => {
-                let point = key.verifying_key().to_encoded_point(false);
-                TlvWriter::new().with(0x86, point.as_bytes())
-            }
+            Key::Ec(key) => TlvWriter::new().with(0x86, &point(key).expect("a valid key")),
         };
         part.into_bytes()
     }
@@ -169,17 +148,33 @@ impl fmt::Debug for SlotKey {
     }
 }
 
-/// Blinded, and checked before it is given out: a fault in it would give the key away.
-fn raw_rsa(key: &RsaPrivateKey, block: &[u8]) -> Result<Vec<u8>, WrongChallenge> {
-    if block.len() != key.size() {
+fn on_curve(curve: Nid) -> Result<EcKey<Private>, ErrorStack> {
+    EcKey::generate(EcGroup::from_curve_name(curve)?.as_ref())
+}
+
+/// The public point, uncompressed.
+fn point(key: &EcKey<Private>) -> Result<Vec<u8>, ErrorStack> {
+    let form = PointConversionForm::UNCOMPRESSED;
+    let mut context = BigNumContext::new()?;
+    key.public_key().to_bytes(key.group(), form, &mut context)
+}
+
+/// Blinded, and checked before it is given out: a fault in it would give the key away. The library
+/// does both.
+fn raw_rsa(key: &Rsa<Private>, block: &[u8]) -> Result<Vec<u8>, WrongChallenge> {
+    let mut result = vec![0; usize::try_from(key.size()).map_err(|_| WrongChallenge)?];
+    if block.len() != result.len() {
         return Err(WrongChallenge);
     }
-    let block = BigUint::from_bytes_be(block);
-    let number = rsa::hazmat::rsa_decrypt_and_check(key, Some(&mut OsRng), &block);
-    let bytes = number.map_err(|_| WrongChallenge)?.to_bytes_be();
-    let mut result = vec![0; key.size().saturating_sub(bytes.len())];
-    result.extend_from_slice(&bytes);
-    Ok(result)
+    match key.private_encrypt(block, &mut result, Padding::NONE) {
+        Ok(len) if len == result.len() => Ok(result),
+        _ => Err(WrongChallenge),
+    }
+}
+
+fn ecdsa(key: &EcKey<Private>, hash: &[u8]) -> Result<Vec<u8>, WrongChallenge> {
+    let signature = EcdsaSig::sign(hash, key).and_then(|signature| signature.to_der());
+    signature.map_err(|_| WrongChallenge)
 }
 
 /// A hash as a number of the curve's length.

@@ -149,7 +149,7 @@ impl Eeprom for PivFiles {
 
 impl Memory for PivFiles {
     fn write_key(&mut self, slot: Slot, key: &SlotKey) -> io::Result<()> {
-        files::replace(&self.key_path(slot), key.to_pem().as_bytes())
+        files::replace(&self.key_path(slot), &key.to_pem())
     }
 
     fn write_object(&mut self, tag: ObjectTag, content: Option<&[u8]>) -> io::Result<()> {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use ring::digest;
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use soft_card::device::{Device, Then};
 use soft_card::timing::Timing;
 use soft_card::vpcd::Request;
 use zeroize::Zeroizing;
 
-use super::host::card;
+use super::host::{P256_PUBLIC, card, from_hex};
 
 const SELECT: &[u8] = b"\x00\xA4\x04\x00\x09\xA0\x00\x00\x03\x08\x00\x00\x10\x00\x00";
 const VERIFY: &[u8] = b"\x00\x20\x00\x80\x08123456\xFF\xFF";
@@ -39,16 +40,22 @@ fn sign() -> Vec<u8> {
     [&head[..], hash.as_ref(), &[0]].concat()
 }
 
+/// Whether the response holds a signature that is right.
+fn is_right(response: &[u8]) -> bool {
+    // 7C and 82 with their lengths in front of it, the status word behind.
+    let signature = &response[4..response.len() - 2];
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, from_hex(P256_PUBLIC));
+    key.verify(b"sample", signature).is_ok()
+}
+
 #[test]
-fn a_wrong_signature_differs_in_one_byte() {
-    let right = response(&mut device("mute@9"), &sign());
+fn a_wrong_signature_is_given_once() {
     let mut device = device("wrong-signature@1");
     let wrong = response(&mut device, &sign());
-    assert_eq!(wrong.len(), right.len());
-    let differences = right.iter().zip(&wrong).filter(|(one, other)| one != other);
-    assert_eq!(differences.count(), 1);
+    assert!(wrong.ends_with(&[0x90, 0]));
+    assert!(!is_right(&wrong));
     assert_eq!(response(&mut device, VERIFY), [0x90, 0]);
-    assert_eq!(response(&mut device, &sign()), right, "it happens once");
+    assert!(is_right(&response(&mut device, &sign())));
 }
 
 #[test]

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use openssl::bn::BigNumContext;
+use openssl::ec::{EcGroup, EcKey, EcPoint};
+use openssl::ecdsa::EcdsaSig;
+use openssl::nid::Nid;
 use proto::piv::KeyAlgorithm;
 use ring::digest;
 use ring::signature::{self, RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm};
@@ -10,7 +14,9 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use soft_card::cost::Operation;
 use soft_card::timing::Timing;
 
-use super::host::{Host, PIN, RSA_2048, RSA_3072, RSA_4096, card, from_hex};
+use super::host::{
+    Host, P256_PUBLIC, P384_PUBLIC, PIN, RSA_2048, RSA_3072, RSA_4096, card, from_hex,
+};
 
 const MESSAGE: &[u8] = b"sample";
 
@@ -61,29 +67,30 @@ fn rsa_takes_numbers_below_the_modulus_alone() {
 }
 
 #[test]
-fn ecdsa_gives_the_signatures_of_rfc_6979() {
+fn ecdsa_signs_with_the_keys_it_was_given() {
     let mut host = Host::new(card());
     assert_eq!(host.verify(PIN), Ok(vec![]));
     let sha256 = digest::digest(&digest::SHA256, MESSAGE);
-    let p256 = "3046\
-        022100EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716\
-        022100F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8";
-    assert_eq!(host.sign(0x11, 0x9C, sha256.as_ref()), Ok(from_hex(p256)));
+    let signature = host.sign(0x11, 0x9C, sha256.as_ref());
+    let key = UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, from_hex(P256_PUBLIC));
+    assert_eq!(key.verify(MESSAGE, &signature.expect("one")), Ok(()));
     let sha384 = digest::digest(&digest::SHA384, MESSAGE);
-    let p384 = "3066\
-        02310094EDBB92A5ECB8AAD4736E56C691916B3F88140666CE9FA73D64C4EA95AD133C\
-        81A648152E44ACF96E36DD1E80FABE46\
-        02310099EF4AEB15F178CEA1FE40DB2603138F130E740A19624526203B6351D0A3A94F\
-        A329C145786E679E7B82C71A38628AC8";
-    assert_eq!(host.sign(0x14, 0x9E, sha384.as_ref()), Ok(from_hex(p384)));
+    let signature = host.sign(0x14, 0x9E, sha384.as_ref());
+    let key = UnparsedPublicKey::new(&signature::ECDSA_P384_SHA384_ASN1, from_hex(P384_PUBLIC));
+    assert_eq!(key.verify(MESSAGE, &signature.expect("one")), Ok(()));
 }
 
 #[test]
 fn a_hash_may_be_shorter_than_the_curve() {
     let mut host = Host::open(card());
     let short = host.sign(0x14, 0x9E, &[7; 32]).expect("a signature");
+    let short = EcdsaSig::from_der(&short).expect("DER");
+    let curve = EcGroup::from_curve_name(Nid::SECP384R1).expect("known");
+    let mut context = BigNumContext::new().expect("memory");
+    let point = EcPoint::from_bytes(&curve, &from_hex(P384_PUBLIC), &mut context);
+    let key = EcKey::from_public_key(&curve, &point.expect("a point")).expect("a key");
     let padded = [&[0; 16][..], &[7; 32]].concat();
-    assert_eq!(host.sign(0x14, 0x9E, &padded), Ok(short));
+    assert!(short.verify(&padded, &key).expect("can be checked"));
 }
 
 #[test]
