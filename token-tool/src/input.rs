@@ -56,7 +56,13 @@ pub(crate) fn hv_certificate(path: &Path) -> Result<HvCertificate, ToolError> {
 
 /// The public key of an HV in a file, PEM or DER.
 pub(crate) fn public_key(path: &Path) -> Result<HvPublicKey, ToolError> {
-    let der = der(path, "PUBLIC KEY")?;
+    let content = read(path)?;
+    if content.is_empty() {
+        let why = "empty: the tool that made the key has not written its public part (piv-tool of \
+                   OpenSC 0.23 does not); make the key with the vendor's tool";
+        return Err(ToolError::unusable(path, why));
+    }
+    let der = der(path, content, "PUBLIC KEY")?;
     HvPublicKey::from_spki_der(&der).map_err(|error| ToolError::unusable(path, error))
 }
 
@@ -82,7 +88,7 @@ pub(crate) struct VmCertificate {
 
 /// The first certificate in a file, PEM or DER.
 pub(crate) fn vm_certificate(path: &Path) -> Result<VmCertificate, ToolError> {
-    let der = der(path, "CERTIFICATE")?;
+    let der = der(path, read(path)?, "CERTIFICATE")?;
     let parsed = X509Certificate::from_der(&der);
     let Ok((&[], certificate)) = parsed else {
         return Err(ToolError::unusable(path, "not an X.509 certificate"));
@@ -96,8 +102,7 @@ pub(crate) fn vm_certificate(path: &Path) -> Result<VmCertificate, ToolError> {
 }
 
 /// What a file holds: DER, or the first block of that label in PEM.
-fn der(path: &Path, label: &'static str) -> Result<Vec<u8>, ToolError> {
-    let content = read(path)?;
+fn der(path: &Path, content: Vec<u8>, label: &'static str) -> Result<Vec<u8>, ToolError> {
     match content.first() {
         Some(&SEQUENCE) => Ok(content),
         _ => pem::decode(label, &content).map_err(|error| ToolError::unusable(path, error)),

@@ -203,8 +203,8 @@ pub enum KeyFault {
     },
     /// What the card gave is no signature by the key that is said to be there.
     #[error(
-        "what the card signed does not verify; the key in slot {slot} is not that of {by}, or \
-         the card is broken"
+        "what the card signed does not verify; the key in slot {slot} is not that of {by} \
+         (correct that), or the card is broken"
     )]
     WrongSignature {
         /// The slot.

@@ -148,5 +148,8 @@ fn a_key_in_a_card_is_neither_made_nor_encrypted() {
     dir.write("hv.pub", "no key");
     let with_key = format!("{with_pin} --public-key hv.pub");
     dir.run(&with_key).failed(78, "hv.pub: no line");
+    dir.write("hv.pub", "");
+    dir.run(&with_key)
+        .failed(78, "make the key with the vendor's tool");
     assert!(!dir.path("new").exists());
 }
