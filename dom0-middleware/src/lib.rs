@@ -26,6 +26,7 @@
 //! | [`audit`] | the record of what happened, each line chained to the one before |
 //! | [`channel`] | connections of guests |
 //! | [`xen`] | who the guests are: domids, UUIDs and names, as xenstore has them |
+//! | [`racs`] | cards for users over the network |
 //! | [`admin`] | the operator's socket |
 //! | [`config`] | the configuration file |
 //! | [`state`] | what must survive the process |
@@ -54,6 +55,7 @@ mod hex;
 mod limits;
 mod logging;
 pub mod mapping;
+pub mod racs;
 pub mod service;
 pub mod socket;
 pub mod state;

@@ -7,8 +7,8 @@ use crate::hex;
 
 /// A card's answer out of `+006`.
 ///
-/// Lower case is read as well. Nothing may follow the digits: published clients take whatever follows
-/// for data, so who sends it does not mean it.
+/// Lower case is read as well. Nothing may follow the digits: published clients take whatever
+/// follows for data, so who sends it does not mean it.
 ///
 /// # Errors
 /// [`AnswerError`] for another status and for what is no response APDU.

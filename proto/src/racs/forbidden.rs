@@ -1,11 +1,12 @@
 //! APDUs that nobody sends to a card whose keys are in use.
 
-/// The instructions by which a user of APDUs could use or read a key, try or change a PIN, or plant a
-/// session, on EAP-TLS cards and on PIV cards.
+/// The instructions by which a user of APDUs could use or read a key, try or change a PIN, or plant
+/// a session, on EAP-TLS cards and on PIV cards.
 ///
-/// An allow-list does not lift this, only the administrator does, for a whole card. What is judged is
-/// INS, under every CLA: a logical channel, secure messaging, chaining and a proprietary class leave
-/// INS where it is. Besides what is listed these do not pass, because they would go round the list:
+/// An allow-list does not lift this, only the administrator does, for a whole card. What is judged
+/// is INS, under every CLA: a logical channel, secure messaging, chaining and a proprietary class
+/// leave INS where it is. Besides what is listed these do not pass, because they would go round the
+/// list:
 ///
 /// | APDU | Why |
 /// |---|---|

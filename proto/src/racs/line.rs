@@ -7,9 +7,9 @@ pub const MAX_LINE: usize = 16_384;
 
 /// Cuts a stream of bytes into lines, wherever it was cut before.
 ///
-/// A line ends with LF, before which a CR is dropped. What it holds besides is not looked at here. Its
-/// buffer never holds more than the longest line and what was pushed since [`LineReader::next_line`]
-/// said that there is none.
+/// A line ends with LF, before which a CR is dropped. What it holds besides is not looked at here.
+/// Its buffer never holds more than the longest line and what was pushed since
+/// [`LineReader::next_line`] said that there is none.
 ///
 /// Source: specs/racs.md §3, §15.
 pub struct LineReader {
@@ -71,8 +71,8 @@ impl LineReader {
     }
 }
 
-/// Appends to a buffer of secrets: one that must grow is copied and the old one wiped, which a `Vec`
-/// alone does not do.
+/// Appends to a buffer of secrets: one that must grow is copied and the old one wiped, which a
+/// `Vec` alone does not do.
 pub(super) fn extend_wiped(buffer: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
     let needed = buffer.len().saturating_add(bytes.len());
     if needed > buffer.capacity() {

@@ -14,16 +14,17 @@
 //!
 //! A status line is a sign, a class, the number of the command, the number of its line and a text.
 //! Only the last command's status line comes back, and those of commands that end in APPEND. The
-//! first negative one ends the batch: it is sent at once, alone, and the lines up to END are skipped.
-//! An answer of a card is data, whatever its status word, unless CONTINUE names the word it must be.
+//! first negative one ends the batch: it is sent at once, alone, and the lines up to END are
+//! skipped. An answer of a card is data, whatever its status word, unless CONTINUE names the word
+//! it must be.
 //!
-//! Elements have names (SEIDs). One session at a time holds an element: from POWERON on, or the first
-//! RESET or APDU, until SHUTDOWN or the end of its TLS connection.
+//! Elements have names (SEIDs). One session at a time holds an element: from POWERON on, or the
+//! first RESET or APDU, until SHUTDOWN or the end of its TLS connection.
 //!
-//! Both ends are here, without I/O. Who serves reads [`RequestLine`]s from a [`LineReader`] and judges
-//! APDUs by [`ForbiddenInstructions`] and an [`AllowList`]. Who asks encodes a [`Request`] and reads
-//! [`Response`]s from a [`ResponseReader`]. APDUs may hold a PIN and answers a KeyBlock, so all buffers
-//! are wiped.
+//! Both ends are here, without I/O. Who serves reads [`RequestLine`]s from a [`LineReader`] and
+//! judges APDUs by [`ForbiddenInstructions`] and an [`AllowList`]. Who asks encodes a [`Request`]
+//! and reads [`Response`]s from a [`ResponseReader`]. APDUs may hold a PIN and answers a KeyBlock,
+//! so all buffers are wiped.
 //!
 //! | Module | Holds |
 //! |---|---|

@@ -82,8 +82,8 @@ pub struct StatusCode {
 }
 
 impl StatusCode {
-    /// `-302`, a label of BEGIN that is too long: so in published servers, though 02 is the number of
-    /// GET-VERSION.
+    /// `-302`, a label of BEGIN that is too long: so in published servers, though 02 is the number
+    /// of GET-VERSION.
     pub const LABEL_TOO_LONG: Self = Self {
         success: false,
         class: FailureClass::Illegal as u8,
@@ -182,7 +182,8 @@ impl StatusLine {
         extend_wiped(response, b"\r\n");
     }
 
-    /// Reads a line, with or without leading zeros and spaces around; `None` if it is no status line.
+    /// Reads a line, with or without leading zeros and spaces around; `None` if it is no status
+    /// line.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
         let line = line.trim_ascii();

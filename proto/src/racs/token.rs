@@ -43,8 +43,8 @@ impl fmt::Display for Label {
 
 /// The name of an element on any server: 1 to 64 visible ASCII characters.
 ///
-/// Published servers have names of 63 characters at most, of more characters than our [`Seid`]s; ours
-/// have up to 64.
+/// Published servers have names of 63 characters at most, of more characters than our [`Seid`]s;
+/// ours have up to 64.
 ///
 /// Source: specs/racs.md §7.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
