@@ -8,6 +8,7 @@
 //! | [`hv`] | hosts that sign tokens |
 //! | [`signing`] | the engine for cards that only sign, such a card, that server |
 //! | [`meddler`] | somebody between them who does not |
+//! | [`piv`] | a PIV card that answers anything |
 //! | [`world`] | all of them together |
 
 #![forbid(unsafe_code)]
@@ -17,5 +18,6 @@ pub mod hv;
 pub mod meddler;
 pub mod partners;
 pub mod pieces;
+pub mod piv;
 pub mod signing;
 pub mod world;

@@ -20,7 +20,7 @@
 //! | [`apdu`] | commands, responses, status words, AID, ATR |
 //! | [`eap`] | EAP and EAP-TLS packets, fragments, segments |
 //! | [`card`] | typed commands of EAP-TLS cards, long answers |
-//! | `piv` | commands, data objects and keys of PIV cards (feature `piv`) |
+//! | `piv` | commands, data objects and keys of PIV cards (feature `piv`), their driver (`piv-driver`) |
 //! | [`racs`] | lines of RACS: commands for a grid of secure elements, and its answers |
 //! | [`tls`] | records, hellos, flights, suites, KeyBlock, record layer |
 //! | [`agent`] | frames and messages between agent and dom0 |

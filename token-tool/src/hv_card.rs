@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hv_card::{CardKeyName, HvCardError, HvCardKey, PcscReaders, PinKeeper, PinRefused, Stated};
+use hv_card::{
+    CardKeyName, HvCardError, HvCardKey, HvPinKeeper, PcscReaders, PinKeeper, PinRefused, Stated,
+};
 use proto::card::Pin;
 use proto::hv::HvCertificate;
 
@@ -45,7 +47,7 @@ fn stated(file: &Path) -> Result<Stated, ToolError> {
 
 /// The PIN, from where it will be taken. A file that cannot be used is said before the card is looked
 /// for.
-fn keeper(name: &CardKeyName, pin_file: Option<&Path>) -> Result<Box<dyn PinKeeper>, ToolError> {
+fn keeper(name: &CardKeyName, pin_file: Option<&Path>) -> Result<Box<HvPinKeeper>, ToolError> {
     if let Some(file) = pin_file {
         read_pin(file)?;
     }
@@ -77,6 +79,8 @@ struct PinGiver {
 }
 
 impl PinKeeper for PinGiver {
+    type Error = PinRefused;
+
     fn pin_to_send(&self) -> Result<Pin, PinRefused> {
         let pin = match &self.file {
             Some(file) => read_pin(file),

@@ -6,7 +6,7 @@ use proto::apdu::StatusWord;
 use proto::card::ExchangeError;
 use proto::eap::EapError;
 use proto::error::DecodeError;
-use proto::piv::Slot;
+use proto::piv::driver::{PivFault, PivStep};
 use proto::tls::{CipherSuite, FlightError, ProtocolVersion};
 use thiserror::Error;
 
@@ -53,19 +53,14 @@ pub enum CardStep {
     Alpn,
     /// The export of the KeyBlock.
     KeyBlock,
-    /// GET DATA of the discovery object.
-    Discovery,
-    /// GET DATA of the cardholder unique identifier.
-    Chuid,
-    /// VERIFY without a PIN, by which a PIV card shows its tries.
-    PinStatus,
-    /// GENERAL AUTHENTICATE, a signature.
-    Sign,
+    /// One of a PIV card.
+    Piv(PivStep),
 }
 
 impl fmt::Display for CardStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Piv(step) => return step.fmt(f),
             Self::Select => "SELECT",
             Self::CurrentIdentity => "Get-Current-Identity",
             Self::VerifyPin => "VERIFY",
@@ -85,10 +80,6 @@ impl fmt::Display for CardStep {
             Self::ClientCertificate => "get client certificate",
             Self::Alpn => "get application protocol",
             Self::KeyBlock => "Get KeyBlock",
-            Self::Discovery => "GET DATA of the discovery object",
-            Self::Chuid => "GET DATA of the CHUID",
-            Self::PinStatus => "VERIFY without PIN",
-            Self::Sign => "GENERAL AUTHENTICATE",
         })
     }
 }
@@ -210,21 +201,9 @@ pub enum CardFault {
         /// The bound.
         max: u32,
     },
-    /// Another application answers to the name of the one that was selected.
-    #[error("SELECT: another application answers")]
-    OtherApplication,
-    /// A link of a chained command was answered with data.
-    #[error("{step}: an answer to an unfinished command")]
-    EarlyAnswer {
-        /// At which command.
-        step: CardStep,
-    },
-    /// What the card gave is not a signature by the key of the identity's certificate.
-    #[error("slot {slot}: the signature is not that of the key in the slot's certificate")]
-    WrongSignature {
-        /// Whose key should have signed.
-        slot: Slot,
-    },
+    /// What a PIV card did.
+    #[error(transparent)]
+    Piv(#[from] PivFault),
     /// Empty answers without end in single-step mode.
     #[error("{step}: no flight after {max} empty packets")]
     NoProgress {

@@ -1,17 +1,17 @@
 //! Cards: how they are reached, driven through a TLS handshake, and kept apart.
 //!
 //! One card has one worker: a thread that owns the transport and the driver. The driver
-//! ([`eap_tls`]) is sans-IO: it says which APDU to send next and takes the response. The worker
-//! moves the APDUs, keeps the time, and speaks to the broker through [`WorkerCommand`] and
-//! [`WorkerReport`].
+//! ([`eap_tls`], [`proto::piv::driver`]) is sans-IO: it says which APDU to send next and takes the
+//! response. The worker moves the APDUs, keeps the time, and speaks to the broker through
+//! [`WorkerCommand`] and [`WorkerReport`].
 //!
 //! | Module | Holds |
 //! |---|---|
 //! | [`eap_tls`] | the driver of EAP-TLS cards: opening a card, one handshake, its end |
-//! | [`piv`] | the driver of PIV cards: opening a card, one signature |
+//! | [`piv`] | PIV cards, as TLS wants them |
 //! | [`pcsc`] | cards in readers, through PC/SC |
 //! | [`vicc`] | virtual cards that connect over a socket (vpcd protocol) |
-//! | `answer`, `counter` | what both drivers make of an answer, and how long they go on |
+//! | `answer`, `counter` | what the EAP-TLS driver makes of an answer, and how long it goes on |
 //! | `transport` | the traits a reader implements |
 //! | `trust` | whom a binding believes to be its server |
 //! | `adopted`, `fingerprint` | which card belongs where, and what it is known again by |

@@ -104,6 +104,8 @@ struct HvPin {
 }
 
 impl PinKeeper for HvPin {
+    type Error = PinRefused;
+
     fn pin_to_send(&self) -> Result<Pin, PinRefused> {
         let place = self.place.as_ref().ok_or_else(|| {
             let why = "the card wants a PIN; name it with hv.pin_file or hv.pin_credential";

@@ -98,10 +98,11 @@ impl FaultPlan {
     }
 
     fn faults(&self, card: usize, random: &mut StdRng) -> Vec<String> {
-        let (kinds, gap) = match CARDS[card].profile {
+        let (own, gap) = match CARDS[card].profile {
             Profile::EapTls => (&EAP_TLS_FAULTS[..], EAP_TLS_GAP),
             Profile::Piv => (&PIV_FAULTS[..], PIV_GAP),
         };
+        let kinds: Vec<&str> = ANY_FAULTS.iter().chain(own).copied().collect();
         let mut arguments = Vec::new();
         let mut at = 0;
         for _ in 0..self.faults {
@@ -117,14 +118,18 @@ impl FaultPlan {
     }
 }
 
-/// What can befall an EAP-TLS card, and most commands between two of them.
-const EAP_TLS_FAULTS: [&str; 16] = [
+/// What can befall any card.
+const ANY_FAULTS: [&str; 6] = [
     "mute",
     "garbage",
     "truncated",
     "reset",
     "removed",
     "wrong-sw",
+];
+
+/// What can befall an EAP-TLS card besides, and most commands between two faults.
+const EAP_TLS_FAULTS: [&str; 10] = [
     "wrong-eap-id",
     "wrong-eap-length",
     "wrong-eap-type",
@@ -139,18 +144,7 @@ const EAP_TLS_FAULTS: [&str; 16] = [
 const EAP_TLS_GAP: usize = 400;
 
 /// The same for a PIV card, which gets fewer commands.
-const PIV_FAULTS: [&str; 10] = [
-    "mute",
-    "garbage",
-    "truncated",
-    "reset",
-    "removed",
-    "wrong-sw",
-    "empty-9000",
-    "loop-61",
-    "pin-forgotten",
-    "wrong-signature",
-];
+const PIV_FAULTS: [&str; 4] = ["empty-9000", "loop-61", "pin-forgotten", "wrong-signature"];
 const PIV_GAP: usize = 60;
 
 #[cfg(test)]

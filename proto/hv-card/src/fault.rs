@@ -1,11 +1,8 @@
 //! Why there is no signature.
 
-use std::fmt;
-
-use proto::apdu::StatusWord;
-use proto::error::DecodeError;
 use proto::hv::{CertificateError, PublicKeyError};
-use proto::piv::{Slot, TransferError};
+use proto::piv::Slot;
+use proto::piv::driver::PivFault;
 use proto::token::SignatureAlgorithm;
 
 use crate::key::PinRefused;
@@ -38,14 +35,10 @@ impl HvCardError {
     /// Whether the PIN is what is wrong: it was not accepted, or not sent.
     #[must_use]
     pub fn is_about_pin(&self) -> bool {
-        matches!(
-            self.fault,
-            KeyFault::PinRejected { .. }
-                | KeyFault::LastPinTry
-                | KeyFault::PinBlocked
-                | KeyFault::PinUncounted { .. }
-                | KeyFault::PinRefused(_)
-        )
+        match &self.fault {
+            KeyFault::Card(fault) => fault.is_about_pin(),
+            fault => matches!(fault, KeyFault::PinRefused(_)),
+        }
     }
 }
 
@@ -55,12 +48,9 @@ pub enum KeyFault {
     /// The card, its reader, or the way to them.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// The card is of another kind.
-    #[error("no PIV card: {sw} to SELECT")]
-    NotPiv {
-        /// What it said.
-        sw: StatusWord,
-    },
+    /// What the card did.
+    #[error(transparent)]
+    Card(#[from] PivFault),
     /// The slot's certificate is what tells that the key is the right one.
     #[error(
         "slot {slot} holds no certificate, by which the key is known; put the HV certificate there \
@@ -141,66 +131,9 @@ pub enum KeyFault {
         /// What was wanted.
         algorithm: SignatureAlgorithm,
     },
-    /// The card did not accept the PIN.
-    #[error(
-        "the card did not accept the PIN, tries left: {}; correct the PIN before the next one",
-        tries_left.map_or_else(|| "it does not say".to_owned(), |left| left.to_string())
-    )]
-    PinRejected {
-        /// How many tries are left, if the card says so.
-        tries_left: Option<u8>,
-    },
-    /// One try is left.
-    #[error(
-        "one PIN try is left, which is not spent: verify the right PIN once by hand \
-         (opensc-tool and the like), or set a new one with the PUK (pkcs15-tool --unblock-pin \
-         --auth-id 01)"
-    )]
-    LastPinTry,
-    /// No try is left.
-    #[error(
-        "the PIN is blocked: set a new one with the PUK (pkcs15-tool --unblock-pin --auth-id 01)"
-    )]
-    PinBlocked,
-    /// The card does not say how many tries are left.
-    #[error("the card does not say how many PIN tries are left ({sw}), so none is made")]
-    PinUncounted {
-        /// What it said.
-        sw: StatusWord,
-    },
-    /// The card wants the PIN that it has just accepted, or for a key that should want none.
-    #[error("the card wants a PIN for the key in slot {slot} once more")]
-    PinRequired {
-        /// The slot.
-        slot: Slot,
-    },
     /// There is no PIN, or it may not be sent.
     #[error(transparent)]
     PinRefused(#[from] PinRefused),
-    /// The card said no.
-    #[error("{step}: the card answered {sw}")]
-    Refused {
-        /// To what.
-        step: CardStep,
-        /// What it said.
-        sw: StatusWord,
-    },
-    /// An answer that makes no sense.
-    #[error("{step}: {source}")]
-    Malformed {
-        /// To what.
-        step: CardStep,
-        /// What is wrong with it.
-        source: DecodeError,
-    },
-    /// An answer that has no end, or came too early.
-    #[error("{step}: {source}")]
-    Transfer {
-        /// To what.
-        step: CardStep,
-        /// What is wrong with it.
-        source: TransferError,
-    },
     /// What the card gave is no signature by the key that is said to be there.
     #[error(
         "what the card signed does not verify; the key in slot {slot} is not that of {by} \
@@ -215,37 +148,4 @@ pub enum KeyFault {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     NoRandomness,
-}
-
-/// A command, for errors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CardStep {
-    /// SELECT.
-    Select,
-    /// GET DATA, the discovery object.
-    Discovery,
-    /// GET METADATA.
-    Metadata,
-    /// GET DATA, the slot's certificate.
-    ReadCertificate,
-    /// VERIFY without a PIN.
-    PinStatus,
-    /// VERIFY.
-    VerifyPin,
-    /// GENERAL AUTHENTICATE.
-    Sign,
-}
-
-impl fmt::Display for CardStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Select => "selecting the PIV application",
-            Self::Discovery => "reading which PIN the card has",
-            Self::Metadata => "asking what the key is",
-            Self::ReadCertificate => "reading the certificate",
-            Self::PinStatus => "looking at the PIN",
-            Self::VerifyPin => "verifying the PIN",
-            Self::Sign => "signing",
-        })
-    }
 }

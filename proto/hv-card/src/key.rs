@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use proto::card::Pin;
 use proto::hv::{HvCertificate, HvPublicKey, HvSigner, SignError};
 use proto::piv::Salt;
+use proto::piv::driver::PinKeeper;
 use proto::token::SignatureAlgorithm;
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -16,23 +16,10 @@ use crate::name::CardKeyName;
 use crate::opening::{self, KeySource, Opened, Stated, Wanted};
 use crate::signing;
 
-/// Who has the PIN of the card, and keeps account of it.
-pub trait PinKeeper: Send + Sync {
-    /// The PIN, which is about to be sent: the attempt is on record when this returns, where there is
-    /// a record.
-    ///
-    /// # Errors
-    /// [`PinRefused`] when there is none, or it must not be sent.
-    fn pin_to_send(&self) -> Result<Pin, PinRefused>;
+/// Who has the PIN of the card with the HV key, and keeps account of it.
+pub type HvPinKeeper = dyn PinKeeper<Error = PinRefused> + Send + Sync;
 
-    /// The card accepted it.
-    ///
-    /// # Errors
-    /// [`PinRefused`] when that cannot be recorded; nothing is signed then.
-    fn accepted(&self) -> Result<(), PinRefused>;
-}
-
-/// Why no PIN is sent. Nothing of it is in here.
+/// Why no PIN is sent, or nothing is signed with it. Nothing of it is in here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct PinRefused(pub String);
@@ -41,7 +28,7 @@ pub struct PinRefused(pub String);
 pub struct HvCardKey {
     name: CardKeyName,
     opened: Opened,
-    keeper: Box<dyn PinKeeper>,
+    keeper: Box<HvPinKeeper>,
     link: Mutex<Box<dyn CardLink>>,
     /// Why the last signature was not made.
     fault: Mutex<Option<HvCardError>>,
@@ -57,7 +44,7 @@ impl HvCardKey {
         readers: &dyn Readers,
         name: &CardKeyName,
         certificate: &HvCertificate,
-        keeper: Box<dyn PinKeeper>,
+        keeper: Box<HvPinKeeper>,
         patience: Duration,
         for_arrival: bool,
     ) -> Result<Self, HvCardError> {
@@ -67,7 +54,7 @@ impl HvCardKey {
         let key = Self::in_card(link, name, Wanted::Certified, keeper)?;
         let opened = &key.opened;
         if opened.key.spki_der() != certificate.spki_der() {
-            let (slot, kind) = (opened.slot, opened.key.to_string());
+            let (slot, kind) = (name.slot(), opened.key.to_string());
             return Err(at(KeyFault::OtherKey { slot, kind }));
         }
         Ok(key)
@@ -84,7 +71,7 @@ impl HvCardKey {
         readers: &dyn Readers,
         name: &CardKeyName,
         stated: Option<Stated>,
-        keeper: Box<dyn PinKeeper>,
+        keeper: Box<HvPinKeeper>,
         patience: Duration,
     ) -> Result<Self, HvCardError> {
         let link = readers.connect(name.reader(), patience, false);
@@ -96,9 +83,11 @@ impl HvCardKey {
         mut link: Box<dyn CardLink>,
         name: &CardKeyName,
         wanted: Wanted,
-        keeper: Box<dyn PinKeeper>,
+        keeper: Box<HvPinKeeper>,
     ) -> Result<Self, HvCardError> {
-        let opened = open(&mut *link, name, wanted);
+        let opened = opening::open(name.slot(), &wanted, &*keeper, |command| {
+            Ok(link.transmit(command)?)
+        });
         Ok(Self {
             name: name.clone(),
             opened: opened.map_err(|fault| HvCardError::new(name, fault))?,
@@ -136,32 +125,10 @@ impl HvCardKey {
         let filled = SystemRandom::new().fill(&mut salt);
         filled.map_err(|_| KeyFault::NoRandomness)?;
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut step = signing::begin(&self.opened, algorithm, message, &salt)?;
-        loop {
-            step = match step {
-                signing::Step::Transmit(signing, command) => {
-                    signing.on_response(link.transmit(&command)?)?
-                }
-                signing::Step::NeedPin(signing) => signing.with_pin(&self.keeper.pin_to_send()?),
-                signing::Step::PinAccepted(signing) => {
-                    self.keeper.accepted()?;
-                    signing.proceed()
-                }
-                signing::Step::Signed(signature) => return Ok(signature),
-            };
-        }
-    }
-}
-
-fn open(link: &mut dyn CardLink, name: &CardKeyName, wanted: Wanted) -> Result<Opened, KeyFault> {
-    let mut step = opening::begin(name.slot(), wanted);
-    loop {
-        step = match step {
-            opening::Step::Transmit(opening, command) => {
-                opening.on_response(link.transmit(&command)?)?
-            }
-            opening::Step::Opened(opened) => return Ok(opened),
-        };
+        let (opened, keeper) = (&self.opened, &*self.keeper);
+        signing::sign(opened, algorithm, message, &salt, keeper, |command| {
+            Ok(link.transmit(command)?)
+        })
     }
 }
 

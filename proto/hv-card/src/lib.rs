@@ -11,14 +11,15 @@
 //! The certificate in the key's slot says which key is there; a card with another one gets no PIN. A
 //! key that is to get its first certificate is known by what the card or the operator says
 //! ([`HvCardKey::open_uncertified`]).
-//! A PIN is sent when the card shows two tries or more, after its [`PinKeeper`] has agreed, and once for
-//! each signature. No signature leaves that the HV certificate's key does not verify.
+//! A PIN is sent as the [driver](proto::piv::driver) of all PIV cards does it: when the card shows two
+//! tries or more, after its [`PinKeeper`] has agreed, and once for each signature. No signature leaves
+//! that the HV certificate's key does not verify.
 //!
 //! | Module | Holds | Does I/O |
 //! |---|---|---|
 //! | `name` | [`CardKeyName`]: `pcsc:READER#9c` | no |
 //! | [`opening`] | a card just powered up, to what its slot holds | no |
-//! | [`signing`] | one signature of an open card | no |
+//! | [`signing`] | one signature of an open card, as tokens have it | no |
 //! | `ecdsa` | signatures on P-256, from DER to r and s | no |
 //! | `fault` | [`KeyFault`], [`HvCardError`] | no |
 //! | `link` | the card in its reader, through PC/SC | yes |
@@ -29,20 +30,23 @@
 pub mod opening;
 pub mod signing;
 
-mod command;
 mod ecdsa;
 mod fault;
 mod key;
 mod link;
 mod name;
 
+/// The PIV card of the driver's own tests.
 #[cfg(test)]
-mod soft;
+#[path = "../../tests/piv_driver/fake_card.rs"]
+mod fake_card;
 #[cfg(test)]
 mod tests;
 
-pub use self::fault::{CardStep, HvCardError, KeyFault};
-pub use self::key::{HvCardKey, PinKeeper, PinRefused};
+pub use proto::piv::driver::PinKeeper;
+
+pub use self::fault::{HvCardError, KeyFault};
+pub use self::key::{HvCardKey, HvPinKeeper, PinRefused};
 pub use self::link::{CardLink, LinkError, PcscReaders, Readers};
 pub use self::name::{CardKeyName, NameError};
 pub use self::opening::{KeySource, Stated};

@@ -63,15 +63,11 @@ impl ApplicationProperties {
     pub fn decode(answer: &[u8]) -> Result<Self, DecodeError> {
         let what = "application properties";
         let template = TlvReader::new(answer).expect(0x61, what)?;
-        let (mut identifier, mut label) = (None, None);
-        let mut reader = TlvReader::new(template);
-        while let Some(next) = reader.take_next()? {
-            match next.tag {
-                0x4F => identifier = identifier.or_else(|| Some(next.value.to_vec())),
-                0x50 => label = label.or_else(|| Some(next.value.to_vec())),
-                _ => {}
-            }
-        }
+        let element = |tag| -> Result<Option<Vec<u8>>, DecodeError> {
+            let found = TlvReader::new(template).find(tag)?;
+            Ok(found.map(<[u8]>::to_vec))
+        };
+        let (identifier, label) = (element(0x4F)?, element(0x50)?);
         let what = "application identifier";
         let identifier = identifier.ok_or(DecodeError::Truncated {
             what,

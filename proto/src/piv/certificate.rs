@@ -38,15 +38,8 @@ impl CertificateObject {
     /// # Errors
     /// [`CertificateError`] if it cannot be read, is not what CertInfo says, or is too long.
     pub fn decode(object: &[u8]) -> Result<Option<Self>, CertificateError> {
-        let (mut certificate, mut info) = (None, None);
-        let mut reader = TlvReader::new(object);
-        while let Some(next) = reader.take_next()? {
-            match next.tag {
-                TAG_CERTIFICATE => certificate = certificate.or(Some(next.value)),
-                TAG_INFO => info = info.or(Some(next.value)),
-                _ => {}
-            }
-        }
+        let certificate = TlvReader::new(object).find(TAG_CERTIFICATE)?;
+        let info = TlvReader::new(object).find(TAG_INFO)?;
         let Some(certificate) = certificate.filter(|value| !value.is_empty()) else {
             return Ok(None);
         };

@@ -27,6 +27,10 @@
 //! | `pin_look` | [`PinLook`]: what a card says of its PIN before one is sent |
 //! | `transfer` | [`Transfer`]: one command to its complete answer, over chains and `61xx` |
 //! | `tlv` | [`TlvReader`], [`TlvWriter`] |
+//! | `driver` | the host's side of a card, feature `piv-driver`: opened, its PIN verified, asked to sign |
+
+#[cfg(feature = "piv-driver")]
+pub mod driver;
 
 mod algorithm;
 mod application;

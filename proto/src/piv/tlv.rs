@@ -78,6 +78,12 @@ impl<'a> TlvReader<'a> {
         Ok(found)
     }
 
+    /// How many bytes are behind what was read.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.reader.remaining()
+    }
+
     fn tag(&mut self) -> Result<u32, DecodeError> {
         let what = "TLV tag";
         let first = self.reader.u8(what)?;

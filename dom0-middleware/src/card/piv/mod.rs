@@ -1,30 +1,26 @@
-//! The driver of PIV cards, sans-IO: it says which APDU comes next and takes the response.
-//!
-//! | Machine | From | To |
-//! |---|---|---|
-//! | [`opening`] | a card just reset | application selected, keys known, PIN verified |
-//! | [`signing`] | an open card and a [`SignRequest`] | a signature that was checked, or a reason |
-//!
-//! The card sees what is to be signed as a padded block (RSA) or a digest (elliptic curves); both are
-//! made here, and what comes back is checked under the certificate's key before anyone gets it.
-//! No machine waits, reads a clock or draws randomness. Every loop a card could keep going is
-//! counted.
-//!
-//! Source: NIST SP 800-73-4 Part 2 and SP 800-78-4; RFC 8017 for the padding.
+//! PIV cards, as TLS wants them. Their driver is [`proto::piv::driver`]; here are the names that its
+//! keys, signatures and faults have in this service.
 
-pub mod opening;
-pub mod signing;
+mod scheme;
+mod sign_error;
 
-mod command;
-mod key;
-mod parameters;
-mod pin;
-
+/// The card of the driver's own tests.
 #[cfg(test)]
+#[path = "../../../../proto/tests/piv_driver/fake_card.rs"]
 pub(crate) mod testing;
-#[cfg(test)]
-mod tests;
 
-pub use self::key::{KeyError, PivKey};
-pub use self::parameters::PivParameters;
-pub use self::signing::SignRequest;
+use proto::piv::driver::{CertifiedKey, Opened};
+
+pub use self::scheme::{form_of, schemes};
+pub use self::sign_error::SignError;
+use super::report::CardIdentity;
+
+/// The keys of a card as a guest and an operator know them: named by slot, `9a`.
+pub(super) fn identities(opened: &Opened) -> Vec<CardIdentity> {
+    let identity = |held: &CertifiedKey| CardIdentity {
+        name: (held.key.slot().to_string().parse()).expect("a slot's name is printable"),
+        certificate: Some(held.certificate.clone()),
+        schemes: schemes(held.key.algorithm()).to_vec(),
+    };
+    opened.keys.iter().map(identity).collect()
+}

@@ -2,17 +2,21 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use proto::apdu::Atr;
+use proto::apdu::{Atr, CommandApdu};
 use proto::card::Pin;
 use proto::id::Seid;
+use proto::piv::driver::{self, Inventory, Opened as PivOpened, PinKeeper};
+use sha2::{Digest, Sha256};
+use tracing::warn;
 
 use super::link::Link;
 use crate::card::eap_tls::{DriverParameters, opening as eap_tls};
 use crate::card::error::CardError;
+use crate::card::fault::CardStep;
 use crate::card::fingerprint::{CardFingerprint, Difference, Sight};
 use crate::card::pin::{OfferedPin, PinLedger, PinSource};
-use crate::card::piv::{PivParameters, opening as piv};
-use crate::card::profile::{CardProfile, EapTlsProfile};
+use crate::card::piv;
+use crate::card::profile::{CardProfile, EapTlsProfile, PivProfile};
 use crate::card::report::{CardFeatures, CardIdentity};
 
 /// What is known of a card before it is opened.
@@ -27,7 +31,7 @@ pub(super) struct Expected<'a> {
 /// How to speak to the card.
 pub(super) enum Driver {
     EapTls(DriverParameters),
-    Piv(PivParameters),
+    Piv(PivProfile),
 }
 
 impl Driver {
@@ -36,7 +40,7 @@ impl Driver {
     pub(super) fn new(profile: &CardProfile, stand_in: [u8; 32]) -> Self {
         match profile {
             CardProfile::EapTls(profile) => Self::EapTls(parameters(profile, stand_in)),
-            CardProfile::Piv(profile) => Self::Piv(PivParameters::new(profile.clone())),
+            CardProfile::Piv(profile) => Self::Piv(profile.clone()),
         }
     }
 }
@@ -55,7 +59,7 @@ pub(super) fn parameters(profile: &EapTlsProfile, stand_in: [u8; 32]) -> DriverP
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OpenCard {
     EapTls(eap_tls::Opened),
-    Piv(piv::Opened),
+    Piv(PivOpened),
 }
 
 /// Opens the card behind `link`.
@@ -65,9 +69,10 @@ pub(super) fn open(
     expected: &Expected<'_>,
     ledger: &dyn PinLedger,
 ) -> Result<(OpenCard, CardFingerprint), CardError> {
+    let keeper = RecordedPin { expected, ledger };
     let opened = match driver {
-        Driver::EapTls(parameters) => open_eap_tls(link, parameters, expected, ledger)?,
-        Driver::Piv(parameters) => open_piv(link, parameters, expected, ledger)?,
+        Driver::EapTls(parameters) => open_eap_tls(link, parameters, &keeper)?,
+        Driver::Piv(profile) => open_piv(link, &profile, &keeper)?,
     };
     let fingerprint = opened.fingerprint(link.transport.atr());
     expected.check(|known| known.difference(&fingerprint))?;
@@ -77,8 +82,7 @@ pub(super) fn open(
 fn open_eap_tls(
     link: &mut Link,
     parameters: DriverParameters,
-    expected: &Expected<'_>,
-    ledger: &dyn PinLedger,
+    keeper: &RecordedPin<'_>,
 ) -> Result<OpenCard, CardError> {
     let mut step = eap_tls::begin(parameters)?;
     loop {
@@ -89,11 +93,11 @@ fn open_eap_tls(
             }
             eap_tls::Step::NeedPin(opening) => {
                 let sight = Sight::new(link.transport.atr(), opening.application());
-                expected.check(|known| known.difference_at_sight(&sight))?;
-                opening.with_pin(&pin_to_send(expected, ledger)?)?
+                (keeper.expected).check(|known| known.difference_at_sight(&sight))?;
+                opening.with_pin(&keeper.pin_to_send()?)?
             }
             eap_tls::Step::PinAccepted(opening) => {
-                ledger.record_accepted(expected.seid)?;
+                keeper.accepted()?;
                 opening.proceed()?
             }
             eap_tls::Step::Opened(opened) => return Ok(OpenCard::EapTls(opened)),
@@ -101,31 +105,31 @@ fn open_eap_tls(
     }
 }
 
+/// All that tells one card from another is read before the PIN is asked for. A card whose keys all do
+/// without PIN is asked for nothing.
 fn open_piv(
     link: &mut Link,
-    parameters: PivParameters,
-    expected: &Expected<'_>,
-    ledger: &dyn PinLedger,
+    profile: &PivProfile,
+    keeper: &RecordedPin<'_>,
 ) -> Result<OpenCard, CardError> {
-    let mut step = piv::begin(parameters)?;
-    loop {
-        step = match step {
-            piv::Step::Transmit(opening, command) => {
-                let response = link.transmit_step(&command, opening.step())?;
-                opening.on_response(response)?
-            }
-            piv::Step::NeedPin(opening) => {
-                let fingerprint = fingerprint_of_piv(link.transport.atr(), opening.seen());
-                expected.check(|known| known.difference(&fingerprint))?;
-                opening.with_pin(&pin_to_send(expected, ledger)?)?
-            }
-            piv::Step::PinAccepted(opening) => {
-                ledger.record_accepted(expected.seid)?;
-                opening.proceed()?
-            }
-            piv::Step::Opened(opened) => return Ok(OpenCard::Piv(opened)),
-        };
+    let atr = link.transport.atr().clone();
+    let mut transmit =
+        |step, command: &CommandApdu| link.transmit_step(command, CardStep::Piv(step));
+    let begun = driver::opening::begin(Inventory::all(profile.aid));
+    let opened: PivOpened = driver::run(begun, keeper, &mut transmit)?;
+    for (slot, why) in &opened.unusable {
+        warn!(%slot, %why, "a key of the card is not used");
     }
+    if opened.keys.is_empty() {
+        return Err(CardError::NoIdentity);
+    }
+    if opened.keys.iter().any(|held| held.key.slot().needs_pin()) {
+        let fingerprint = fingerprint_of_piv(&atr, &opened);
+        (keeper.expected).check(|known| known.difference(&fingerprint))?;
+        let begun = driver::verification::begin(opened.pin);
+        driver::run(begun, keeper, transmit)?;
+    }
+    Ok(OpenCard::Piv(opened))
 }
 
 impl OpenCard {
@@ -133,7 +137,7 @@ impl OpenCard {
     pub(super) fn identities(&self) -> Vec<CardIdentity> {
         match self {
             Self::EapTls(opened) => opened.identities.clone(),
-            Self::Piv(opened) => opened.identities(),
+            Self::Piv(opened) => piv::identities(opened),
         }
     }
 
@@ -155,10 +159,11 @@ impl OpenCard {
     }
 }
 
-fn fingerprint_of_piv(atr: &Atr, opened: &piv::Opened) -> CardFingerprint {
-    Sight::new(atr, &opened.application)
-        .with_chuid(opened.chuid.as_ref())
-        .with_identities(&opened.identities())
+fn fingerprint_of_piv(atr: &Atr, opened: &PivOpened) -> CardFingerprint {
+    let sha256 = |data: &Vec<u8>| Sha256::digest(data).into();
+    Sight::new(atr, &sha256(&opened.application))
+        .with_chuid(opened.chuid.as_ref().map(sha256).as_ref())
+        .with_identities(&piv::identities(opened))
 }
 
 impl Expected<'_> {
@@ -188,12 +193,22 @@ pub(super) fn fresh_pin(
     Ok(pin)
 }
 
-/// The PIN, if it may be sent, once the attempt is on record.
-pub(super) fn pin_to_send(
-    expected: &Expected<'_>,
-    ledger: &dyn PinLedger,
-) -> Result<Pin, CardError> {
-    let offered = fresh_pin(expected, ledger)?;
-    ledger.record_attempt(expected.seid, &offered)?;
-    Ok(offered.pin)
+/// The PIN of a card, with its account.
+pub(super) struct RecordedPin<'a> {
+    pub(super) expected: &'a Expected<'a>,
+    pub(super) ledger: &'a dyn PinLedger,
+}
+
+impl PinKeeper for RecordedPin<'_> {
+    type Error = CardError;
+
+    fn pin_to_send(&self) -> Result<Pin, CardError> {
+        let offered = fresh_pin(self.expected, self.ledger)?;
+        self.ledger.record_attempt(self.expected.seid, &offered)?;
+        Ok(offered.pin)
+    }
+
+    fn accepted(&self) -> Result<(), CardError> {
+        Ok(self.ledger.record_accepted(self.expected.seid)?)
+    }
 }

@@ -1,8 +1,7 @@
 //! One job on a card that is ready: the handshake, its end, and the card's way back to rest.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use tracing::{debug, warn};
@@ -138,20 +137,14 @@ impl Worker {
                 };
             }
         };
-        let (seid, report) = (&self.settings.seid, &self.report);
-        let tell = |what| report(seid.clone(), what);
-        let mut running = Use {
-            use_id: job.use_id,
-            link: &mut ready.link,
-            source: self.source.as_mut(),
+        let mut running = Use::new(
+            job.use_id,
+            &mut ready.link,
+            self.source.as_mut(),
             inbox,
-            report: &tell,
-            limit: self.settings.handshake_timeout,
-            begun: Instant::now(),
-            records: VecDeque::new(),
-            taken: 0,
-            orders: Orders::default(),
-        };
+            &self.settings,
+            &self.report,
+        );
         let result = running.run(first);
         Outcome {
             result,

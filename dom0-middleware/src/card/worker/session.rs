@@ -9,23 +9,23 @@ use super::link::Link;
 use crate::card::eap_tls::handshake::{Completed, Failure, Step};
 use crate::card::error::SessionError;
 use crate::card::job::UseId;
-use crate::card::report::{Reopen, WorkerCommand, WorkerReport};
+use crate::card::report::{Reopen, Reporter, WorkerCommand, WorkerReport};
+use crate::card::settings::CardSettings;
 use crate::card::transport::CardSource;
 
 /// What one handshake needs besides its own state.
 pub(super) struct Use<'a> {
-    pub(super) use_id: UseId,
+    use_id: UseId,
     pub(super) link: &'a mut Link,
-    pub(super) source: &'a mut dyn CardSource,
-    pub(super) inbox: &'a Inbox,
-    pub(super) report: &'a dyn Fn(WorkerReport),
-    /// The longest the whole may take, and when it began.
-    pub(super) limit: Duration,
-    pub(super) begun: Instant,
+    source: &'a mut dyn CardSource,
+    inbox: &'a Inbox,
+    settings: &'a CardSettings,
+    report: &'a Reporter,
+    begun: Instant,
     /// What came from the server and was not asked for yet.
-    pub(super) records: VecDeque<Vec<u8>>,
+    records: VecDeque<Vec<u8>>,
     /// How many bytes have come from the server.
-    pub(super) taken: usize,
+    taken: usize,
     pub(super) orders: Orders,
 }
 
@@ -42,7 +42,30 @@ pub(super) struct Orders {
     pub(super) reopen: Vec<Reopen>,
 }
 
-impl Use<'_> {
+impl<'a> Use<'a> {
+    /// One that begins now.
+    pub(super) fn new(
+        use_id: UseId,
+        link: &'a mut Link,
+        source: &'a mut dyn CardSource,
+        inbox: &'a Inbox,
+        settings: &'a CardSettings,
+        report: &'a Reporter,
+    ) -> Self {
+        Self {
+            use_id,
+            link,
+            source,
+            inbox,
+            settings,
+            report,
+            begun: Instant::now(),
+            records: VecDeque::new(),
+            taken: 0,
+            orders: Orders::default(),
+        }
+    }
+
     /// Runs the handshake to its end.
     pub(super) fn run(&mut self, first: Step) -> Result<Box<Completed>, Box<Failure>> {
         let mut waiting_since = None;
@@ -65,7 +88,7 @@ impl Use<'_> {
                 }
                 Step::SendToServer(data, then) => {
                     let use_id = self.use_id;
-                    (self.report)(WorkerReport::ClientRecords { use_id, data });
+                    self.tell(WorkerReport::ClientRecords { use_id, data });
                     *then
                 }
                 Step::AwaitServer(handshake) => {
@@ -97,7 +120,7 @@ impl Use<'_> {
             let use_id = self.use_id;
             let waited = since.elapsed();
             let taken = self.taken;
-            (self.report)(WorkerReport::AwaitingServer {
+            self.tell(WorkerReport::AwaitingServer {
                 use_id,
                 waited,
                 taken,
@@ -146,15 +169,19 @@ impl Use<'_> {
 
     /// Another use, while this one runs.
     fn refuse(&self, use_id: UseId) {
-        (self.report)(WorkerReport::Failed {
+        self.tell(WorkerReport::Failed {
             use_id,
             error: SessionError::Busy,
             alert: None,
         });
-        (self.report)(WorkerReport::Free {
+        self.tell(WorkerReport::Free {
             use_id,
             card_time: Duration::ZERO,
         });
+    }
+
+    fn tell(&self, what: WorkerReport) {
+        (self.report)(self.settings.seid.clone(), what);
     }
 
     pub(super) fn interruption(&self) -> Option<SessionError> {
@@ -164,12 +191,13 @@ impl Use<'_> {
         if self.orders.cancelled {
             return Some(SessionError::Cancelled);
         }
-        let limit = self.limit;
+        let limit = self.settings.handshake_timeout;
         (self.begun.elapsed() >= limit).then_some(SessionError::Timeout { limit })
     }
 
     fn time_left(&self) -> Duration {
-        self.limit.saturating_sub(self.begun.elapsed())
+        let limit = self.settings.handshake_timeout;
+        limit.saturating_sub(self.begun.elapsed())
     }
 
     fn look_at_card(&mut self) -> Result<(), SessionError> {
@@ -178,7 +206,7 @@ impl Use<'_> {
         }
         let count = self.source.refuse_surplus();
         if count > 0 {
-            (self.report)(WorkerReport::SurplusRefused { count });
+            self.tell(WorkerReport::SurplusRefused { count });
         }
         Ok(())
     }

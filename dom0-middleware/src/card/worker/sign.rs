@@ -1,22 +1,22 @@
 //! One signature on a card that is ready.
 
-use std::collections::VecDeque;
 use std::io;
-use std::time::Instant;
 
+use proto::apdu::{CommandApdu, ResponseApdu};
+use proto::piv::driver::{self, PivStep, SignRequest};
+use proto::piv::{Salt, Slot};
 use ring::rand::{SecureRandom, SystemRandom};
+use sha2::{Digest, Sha256};
 use tracing::debug;
 
 use super::inbox::Inbox;
 use super::life::{Phase, Ready, Worker};
-use super::opening::{Expected, OpenCard, pin_to_send};
+use super::opening::{Expected, OpenCard, RecordedPin};
 use super::session::{Orders, Use};
 use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep};
 use crate::card::job::SignJob;
-use crate::card::pin::PinLedger;
-use crate::card::piv::signing::{self, Salt, SignError, Step};
-use crate::card::piv::{PivParameters, SignRequest};
+use crate::card::piv::{SignError, form_of};
 use crate::card::profile::{CardProfile, PivProfile};
 use crate::card::report::WorkerReport;
 use crate::card::session_fault::PolicyFault;
@@ -92,61 +92,40 @@ impl Worker {
             // It is the card that was opened: it has not left, and was not reset.
             fingerprint: None,
         };
-        let (seid, report) = (&self.settings.seid, &self.report);
-        let tell = |what| report(seid.clone(), what);
-        let mut running = Use {
+        let mut running = Use::new(
             use_id,
-            link: &mut ready.link,
-            source: self.source.as_mut(),
+            &mut ready.link,
+            self.source.as_mut(),
             inbox,
-            report: &tell,
-            limit: self.settings.handshake_timeout,
-            begun: Instant::now(),
-            records: VecDeque::new(),
-            taken: 0,
-            orders: Orders::default(),
+            &self.settings,
+            &self.report,
+        );
+        let keeper = RecordedPin {
+            expected: &expected,
+            ledger: self.records.pins.as_ref(),
         };
-        let ledger = self.records.pins.as_ref();
-        let parameters = PivParameters::new(profile);
-        let first = signing::begin(request, parameters);
-        let result = first.and_then(|first| running.sign(first, &expected, ledger));
+        let begun = driver::signing::begin(request, profile.extended_length);
+        let result = driver::run(begun, &keeper, |step, command| {
+            running.transmit(step, command)
+        });
         (result, running.orders)
     }
 }
 
 impl Use<'_> {
-    /// Runs the signature to its end.
-    fn sign(
+    /// Sends a command of the signature, unless that was given up meanwhile.
+    fn transmit(
         &mut self,
-        first: Step,
-        expected: &Expected<'_>,
-        ledger: &dyn PinLedger,
-    ) -> Result<Vec<u8>, SignError> {
-        let mut step = first;
-        loop {
-            step = match step {
-                Step::Transmit(signing, command) => {
-                    self.take_orders();
-                    if let Some(error) = self.interruption() {
-                        return Err(error.into());
-                    }
-                    let response = self.link.transmit(&command);
-                    let response = response
-                        .map_err(|source| SessionError::of_transport(signing.step(), source))?;
-                    signing.on_response(response)?
-                }
-                Step::NeedPin(signing) => {
-                    let pin = pin_to_send(expected, ledger).map_err(SignError::Pin)?;
-                    signing.with_pin(&pin)?
-                }
-                Step::PinAccepted(signing) => {
-                    let recorded = ledger.record_accepted(expected.seid);
-                    recorded.map_err(|error| SignError::Pin(error.into()))?;
-                    signing.proceed()?
-                }
-                Step::Signed(signature) => return Ok(signature),
-            };
+        step: PivStep,
+        command: &CommandApdu,
+    ) -> Result<ResponseApdu, SignError> {
+        self.take_orders();
+        if let Some(error) = self.interruption() {
+            return Err(error.into());
         }
+        let response = self.link.transmit(command);
+        let failed = |source| SessionError::of_transport(CardStep::Piv(step), source);
+        Ok(response.map_err(failed)?)
     }
 }
 
@@ -155,24 +134,22 @@ fn request(opened: &OpenCard, job: SignJob) -> Result<SignRequest, SessionError>
     let OpenCard::Piv(opened) = opened else {
         return Err(SessionError::WrongDoor);
     };
-    let key = opened
-        .key(job.identity.as_str())
-        .ok_or(PolicyFault::NoSuchIdentity)?;
-    let got = key.certificate_sha256();
+    let slot = job.identity.as_str().parse::<Slot>().ok();
+    let held = slot.and_then(|slot| opened.key(slot));
+    let held = held.ok_or(PolicyFault::NoSuchIdentity)?;
+    let got = Sha256::digest(&held.certificate).into();
     if got != job.client_certificate_sha256 {
         return Err(SessionError::CardSwapped { got });
     }
     let mut salt: Salt = [0; 64];
     SystemRandom::new().fill(&mut salt).map_err(|_| {
         let source = TransportError::Io(io::ErrorKind::Other);
-        let step = CardStep::Sign;
+        let step = CardStep::Piv(PivStep::Sign);
         SessionError::CardFailed(CardFault::Transport { step, source })
     })?;
-    Ok(SignRequest {
-        key: key.clone(),
-        pin: opened.pin,
-        scheme: job.scheme,
-        message: job.message,
-        salt,
-    })
+    let (slot, scheme) = (held.key.slot(), job.scheme);
+    let request = form_of(scheme)
+        .and_then(|form| SignRequest::new(held.key.clone(), opened.pin, form, job.message, &salt));
+    let request = request.ok_or(PolicyFault::SchemeNotOfKey { slot, scheme })?;
+    Ok(request.pin_verified())
 }

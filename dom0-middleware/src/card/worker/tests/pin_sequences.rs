@@ -12,7 +12,6 @@ use super::bench::write_pin;
 use crate::card::eap_tls::testing::{FakeCard, parameters};
 use crate::card::error::CardError;
 use crate::card::pin::{MemoryPinLedger, PinLedger, PinSource};
-use crate::card::piv::PivParameters;
 use crate::card::piv::testing::{FakePivCard, Held};
 use crate::card::profile::PivProfile;
 use crate::card::transport::{CardTransport, TransportError};
@@ -172,7 +171,7 @@ impl AnyCard {
     fn driver(&self) -> Driver {
         match self {
             Self::EapTls(_) => Driver::EapTls(parameters()),
-            Self::Piv(_) => Driver::Piv(PivParameters::new(PivProfile::builtin())),
+            Self::Piv(_) => Driver::Piv(PivProfile::builtin()),
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use proto::agent::Door;
 use proto::apdu::{Atr, CommandApdu, ResponseApdu};
 use proto::id::DomainUuid;
+use proto::piv::driver::{PivFault, PivKey};
 use proto::piv::{Chuid, KeyAlgorithm, Slot};
 use proto::tls::ProtocolVersion;
 use rustls::SignatureScheme;
@@ -23,10 +24,11 @@ use crate::card::fingerprint::Difference;
 use crate::card::handle::{CardHandle, CardRecords, spawn_worker};
 use crate::card::job::{Job, SignJob, UseId};
 use crate::card::pin::{MemoryPinLedger, PinSource};
-use crate::card::piv::PivKey;
+use crate::card::piv::form_of;
 use crate::card::piv::testing::{FakePivCard, Held};
 use crate::card::profile::CardProfile;
 use crate::card::report::{CardIdentity, WorkerCommand, WorkerReport};
+use crate::card::session_fault::PolicyFault;
 use crate::card::settings::CardSettings;
 use crate::card::transport::{CardSource, CardTransport, TransportError};
 use crate::card::trust::Trust;
@@ -249,8 +251,9 @@ impl Bench {
         let certificate = self.reader.lock().card.slots[&Slot::Authentication]
             .certificate
             .clone();
-        let key = PivKey::new(Slot::Authentication, &certificate).expect("a key");
-        assert!(key.verifies(scheme, MESSAGE, &signature));
+        let key = PivKey::of_certificate(Slot::Authentication, &certificate).expect("a key");
+        let form = form_of(scheme).expect("a scheme of cards");
+        assert!(key.verifies(form, MESSAGE, &signature));
     }
 
     fn pins_sent(&self) -> usize {
@@ -323,7 +326,7 @@ fn a_wrong_signature_fails_the_session_and_the_card_serves_the_next() {
     bench.reader.lock().card.spoil = Some(|signature| signature[7] ^= 1);
     let use_id = bench.order(Slot::Authentication, SignatureScheme::RSA_PSS_SHA256);
     let slot = Slot::Authentication;
-    let wrong = CardFault::WrongSignature { slot };
+    let wrong = CardFault::Piv(PivFault::WrongSignature { slot });
     assert_eq!(bench.await_failure(use_id), SessionError::CardFailed(wrong));
     bench.await_free(use_id);
     bench.reader.lock().card.spoil = None;
@@ -368,6 +371,20 @@ fn an_identity_that_is_not_there_or_has_changed_is_not_used() {
         "{error:?}"
     );
     bench.await_free(use_id);
+    bench.sign();
+}
+
+#[test]
+fn a_signature_the_key_cannot_make_is_not_asked_for() {
+    let mut bench = Bench::new(FakePivCard::new());
+    bench.await_present();
+    let (slot, scheme) = (Slot::Authentication, SignatureScheme::ECDSA_NISTP256_SHA256);
+    let sent = bench.reader.lock().card.log.len();
+    let use_id = bench.order(slot, scheme);
+    let fault = PolicyFault::SchemeNotOfKey { slot, scheme };
+    assert_eq!(bench.await_failure(use_id), SessionError::Policy(fault));
+    bench.await_free(use_id);
+    assert_eq!(bench.reader.lock().card.log.len(), sent);
     bench.sign();
 }
 

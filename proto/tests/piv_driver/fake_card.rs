@@ -20,20 +20,20 @@ use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use rsa::{BigUint, RsaPrivateKey};
 
 /// Test keys of RSA: 2048, 3072 and 4096 bits.
-const RSA_KEYS: [&str; 3] = [
-    include_str!("../../../../integration/keys/rsa2048-card.key.pem"),
-    include_str!("../../../../integration/keys/rsa3072-card.key.pem"),
-    include_str!("../../../../integration/keys/rsa4096-card.key.pem"),
+pub(crate) const RSA_KEYS: [&str; 3] = [
+    include_str!("../../../integration/keys/rsa2048-card.key.pem"),
+    include_str!("../../../integration/keys/rsa3072-card.key.pem"),
+    include_str!("../../../integration/keys/rsa4096-card.key.pem"),
 ];
 
 /// A key and its certificate.
 pub(crate) struct Held {
-    pub(in crate::card) key: Key,
+    pub(crate) key: Key,
     pub(crate) certificate: Vec<u8>,
-    pub(in crate::card) compressed: bool,
+    pub(crate) compressed: bool,
 }
 
-pub(in crate::card) enum Key {
+pub(crate) enum Key {
     Rsa(Box<RsaPrivateKey>),
     Curve(KeyAlgorithm, Box<EcdsaKeyPair>),
 }
@@ -45,18 +45,14 @@ impl Held {
         Self::rsa_of(shortest)
     }
 
-    /// One key of each length.
-    pub(in crate::card) fn all_rsa() -> [Self; 3] {
-        RSA_KEYS.map(Self::rsa_of)
-    }
-
-    fn rsa_of(pem: &str) -> Self {
+    /// One of [`RSA_KEYS`].
+    pub(crate) fn rsa_of(pem: &str) -> Self {
         let pair = KeyPair::from_pem(pem).expect("a test key");
         let key = RsaPrivateKey::from_pkcs8_pem(pem).expect("a test key");
         Self::new(Key::Rsa(Box::new(key)), &pair)
     }
 
-    pub(in crate::card) fn curve(algorithm: KeyAlgorithm) -> Self {
+    pub(crate) fn curve(algorithm: KeyAlgorithm) -> Self {
         let (for_certificate, for_signing) = match algorithm {
             KeyAlgorithm::P384 => (
                 &rcgen::PKCS_ECDSA_P384_SHA384,
@@ -122,22 +118,24 @@ impl Held {
 
 /// The card.
 pub(crate) struct FakePivCard {
-    pub(in crate::card) slots: BTreeMap<Slot, Arc<Held>>,
+    pub(crate) slots: BTreeMap<Slot, Arc<Held>>,
     pub(crate) pin: Vec<u8>,
     pub(crate) tries: u8,
-    pub(in crate::card) chuid: Option<Chuid>,
-    pub(in crate::card) discovery: Option<Discovery>,
+    pub(crate) chuid: Option<Chuid>,
+    pub(crate) discovery: Option<Discovery>,
+    /// What it says to GET METADATA, if it knows the instruction.
+    pub(crate) metadata: Option<Vec<u8>>,
     /// What may be signed with a curve.
-    pub(in crate::card) messages: Vec<Vec<u8>>,
+    pub(crate) messages: Vec<Vec<u8>>,
     /// Turns a signature into what the card gives instead.
-    pub(in crate::card) spoil: Option<fn(&mut Vec<u8>)>,
+    pub(crate) spoil: Option<fn(&mut Vec<u8>)>,
     /// How many signatures it refuses although the PIN was verified: it has forgotten that.
-    pub(in crate::card) forgets: usize,
+    pub(crate) forgets: usize,
     /// Answers this to VERIFY without PIN.
-    pub(in crate::card) mute_counter: Option<u16>,
-    pub(in crate::card) log: Vec<CommandApdu>,
+    pub(crate) mute_counter: Option<u16>,
+    pub(crate) log: Vec<CommandApdu>,
     selected: bool,
-    pub(in crate::card) verified: bool,
+    pub(crate) verified: bool,
     /// Whether the last command was a VERIFY that succeeded.
     just_verified: bool,
     chain: CommandChain,
@@ -146,7 +144,7 @@ pub(crate) struct FakePivCard {
 
 impl FakePivCard {
     /// One with a key of RSA in 9A and one of P-256 in 9E.
-    pub(in crate::card) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with([
             (Slot::Authentication, Held::rsa()),
             (Slot::CardAuthentication, Held::curve(KeyAlgorithm::P256)),
@@ -167,6 +165,7 @@ impl FakePivCard {
                 expiration: Some(*b"20391231"),
             }),
             discovery: Some(Discovery::APPLICATION_PIN),
+            metadata: None,
             messages: Vec::new(),
             spoil: None,
             forgets: 0,
@@ -253,7 +252,7 @@ impl FakePivCard {
             }
             PivCommand::GetData(tag) => self.object(tag),
             PivCommand::GeneralAuthenticate(order) => self.sign(&order, just_verified),
-            PivCommand::GetMetadata(_) => Err(0x6D00),
+            PivCommand::GetMetadata(_) => self.metadata.clone().ok_or(0x6D00),
             PivCommand::Select(_) => Err(0x6F00),
         }
     }

@@ -1,22 +1,30 @@
-//! A key of a card, as its certificate describes it.
+//! A key of a card, as its public part describes it.
 
-use proto::piv::{KeyAlgorithm, Slot};
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
-use rustls::SignatureScheme;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 use x509_parser::parse_x509_certificate;
+use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-/// A slot with a certificate whose key can be used.
+use crate::piv::{KeyAlgorithm, SignatureForm, SignatureHash, Slot};
+
+/// A key in a slot, by its public part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PivKey {
     slot: Slot,
     algorithm: KeyAlgorithm,
-    certificate: Vec<u8>,
     /// `RSAPublicKey`, or a point: what `subjectPublicKey` holds.
     public_key: Vec<u8>,
+}
+
+/// A key with its certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertifiedKey {
+    /// The key.
+    pub key: PivKey,
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
 }
 
 impl PivKey {
@@ -25,18 +33,29 @@ impl PivKey {
     /// # Errors
     /// [`KeyError`] if the certificate cannot be read or its key is of a kind cards are not used
     /// with here.
-    pub fn new(slot: Slot, certificate: &[u8]) -> Result<Self, KeyError> {
-        let (rest, parsed) =
-            parse_x509_certificate(certificate).map_err(|_| KeyError::Unreadable)?;
-        // Cards may pad.
-        let len = certificate.len().saturating_sub(rest.len());
-        let certificate = certificate.get(..len).unwrap_or_default().to_vec();
-        let key = parsed.public_key();
+    pub fn of_certificate(slot: Slot, certificate: &[u8]) -> Result<Self, KeyError> {
+        match parse_x509_certificate(certificate) {
+            Ok(([], parsed)) => Self::of(slot, parsed.public_key()),
+            _ => Err(KeyError::Unreadable),
+        }
+    }
+
+    /// The key that a SubjectPublicKeyInfo, DER, says is in `slot`.
+    ///
+    /// # Errors
+    /// As [`Self::of_certificate`].
+    pub fn of_spki(slot: Slot, spki: &[u8]) -> Result<Self, KeyError> {
+        match SubjectPublicKeyInfo::from_der(spki) {
+            Ok(([], spki)) => Self::of(slot, &spki),
+            _ => Err(KeyError::Unreadable),
+        }
+    }
+
+    fn of(slot: Slot, key: &SubjectPublicKeyInfo<'_>) -> Result<Self, KeyError> {
         Ok(Self {
             slot,
             algorithm: algorithm_of(key)?,
             public_key: key.subject_public_key.data.to_vec(),
-            certificate,
         })
     }
 
@@ -52,44 +71,13 @@ impl PivKey {
         self.algorithm
     }
 
-    /// Its certificate, DER.
+    /// Whether `signature` is one of `message` by this key; of an elliptic curve it is DER.
     #[must_use]
-    pub fn certificate(&self) -> &[u8] {
-        &self.certificate
-    }
-
-    /// SHA-256 of its certificate.
-    #[must_use]
-    pub fn certificate_sha256(&self) -> [u8; 32] {
-        Sha256::digest(&self.certificate).into()
-    }
-
-    /// The kinds of signatures it can make, the best first. PKCS#1 is for TLS 1.2 alone.
-    #[must_use]
-    pub fn schemes(&self) -> &'static [SignatureScheme] {
-        use SignatureScheme as S;
-        match self.algorithm {
-            KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 | KeyAlgorithm::Rsa4096 => &[
-                S::RSA_PSS_SHA256,
-                S::RSA_PSS_SHA384,
-                S::RSA_PSS_SHA512,
-                S::RSA_PKCS1_SHA256,
-                S::RSA_PKCS1_SHA384,
-                S::RSA_PKCS1_SHA512,
-            ],
-            KeyAlgorithm::P256 => &[S::ECDSA_NISTP256_SHA256],
-            KeyAlgorithm::P384 => &[S::ECDSA_NISTP384_SHA384],
-        }
-    }
-
-    /// Whether `signature` is one of `message` by this key.
-    #[must_use]
-    pub fn verifies(&self, scheme: SignatureScheme, message: &[u8], signature: &[u8]) -> bool {
-        let Some(algorithm) = verification(scheme) else {
-            return false;
-        };
-        let key = UnparsedPublicKey::new(algorithm, &self.public_key);
-        self.schemes().contains(&scheme) && key.verify(message, signature).is_ok()
+    pub fn verifies(&self, form: SignatureForm, message: &[u8], signature: &[u8]) -> bool {
+        verification(form).is_some_and(|algorithm| {
+            let key = UnparsedPublicKey::new(algorithm, &self.public_key);
+            key.verify(message, signature).is_ok()
+        })
     }
 }
 
@@ -134,17 +122,20 @@ fn modulus_bits(modulus: &[u8]) -> usize {
     number.len().saturating_mul(8).saturating_sub(top as usize)
 }
 
-fn verification(scheme: SignatureScheme) -> Option<&'static dyn VerificationAlgorithm> {
-    Some(match scheme {
-        SignatureScheme::RSA_PSS_SHA256 => &signature::RSA_PSS_2048_8192_SHA256,
-        SignatureScheme::RSA_PSS_SHA384 => &signature::RSA_PSS_2048_8192_SHA384,
-        SignatureScheme::RSA_PSS_SHA512 => &signature::RSA_PSS_2048_8192_SHA512,
-        SignatureScheme::RSA_PKCS1_SHA256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-        SignatureScheme::RSA_PKCS1_SHA384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-        SignatureScheme::RSA_PKCS1_SHA512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-        SignatureScheme::ECDSA_NISTP256_SHA256 => &signature::ECDSA_P256_SHA256_ASN1,
-        SignatureScheme::ECDSA_NISTP384_SHA384 => &signature::ECDSA_P384_SHA384_ASN1,
-        _ => return None,
+/// `None` for what no card signs.
+fn verification(form: SignatureForm) -> Option<&'static dyn VerificationAlgorithm> {
+    use SignatureForm::{Ecdsa, Pkcs1, Pss};
+    use SignatureHash::{Sha256, Sha384, Sha512};
+    Some(match form {
+        Pss(Sha256) => &signature::RSA_PSS_2048_8192_SHA256,
+        Pss(Sha384) => &signature::RSA_PSS_2048_8192_SHA384,
+        Pss(Sha512) => &signature::RSA_PSS_2048_8192_SHA512,
+        Pkcs1(Sha256) => &signature::RSA_PKCS1_2048_8192_SHA256,
+        Pkcs1(Sha384) => &signature::RSA_PKCS1_2048_8192_SHA384,
+        Pkcs1(Sha512) => &signature::RSA_PKCS1_2048_8192_SHA512,
+        Ecdsa(Sha256) => &signature::ECDSA_P256_SHA256_ASN1,
+        Ecdsa(Sha384) => &signature::ECDSA_P384_SHA384_ASN1,
+        Ecdsa(Sha512) => return None,
     })
 }
 
