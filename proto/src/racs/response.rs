@@ -16,6 +16,14 @@ pub struct Response {
     pub lines: Vec<StatusLine>,
 }
 
+impl Response {
+    /// The status that broke the batch off, if one did.
+    #[must_use]
+    pub fn failure(&self) -> Option<&StatusLine> {
+        self.lines.iter().find(|line| !line.code.success)
+    }
+}
+
 /// Reads responses from a server's bytes, however these are cut.
 ///
 /// LF alone, spaces around, BEGIN with a space and no label: what published servers write is
@@ -191,6 +199,8 @@ mod tests {
         assert_eq!(lines[1], ["+006 1 AA9000", "+006 2 BB9000"]);
         assert_eq!(lines[2], ["+006 1 bb9000"]);
         assert_eq!(lines[3], ["-006 2 APDU wrong status"]);
+        let failed = read.iter().map(|response| response.failure().is_some());
+        assert_eq!(failed.collect::<Vec<_>>(), [false, false, false, true]);
     }
 
     #[test]

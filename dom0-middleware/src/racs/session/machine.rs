@@ -1,6 +1,7 @@
 //! The session: lines in, steps out.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use proto::id::Seid;
 use proto::racs::{
@@ -30,7 +31,7 @@ pub struct RacsSession {
 }
 
 /// What is to be done now.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Step {
     /// Read from the connection and [`RacsSession::take`] it. While an order is under way: wait for
     /// its outcome instead.
@@ -41,6 +42,18 @@ pub enum Step {
     Do(Order),
     /// Close the connection and let all elements go.
     Close,
+}
+
+/// A response may hold a card's answers: it is shown by its length.
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeedBytes => f.write_str("NeedBytes"),
+            Self::Respond(response) => write!(f, "Respond({} bytes)", response.len()),
+            Self::Do(order) => f.debug_tuple("Do").field(order).finish(),
+            Self::Close => f.write_str("Close"),
+        }
+    }
 }
 
 /// What the session waits for.

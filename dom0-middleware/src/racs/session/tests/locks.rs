@@ -1,5 +1,7 @@
 //! Who holds an element, and from when to when.
 
+use proto::apdu::{ResponseApdu, StatusWord};
+
 use super::world::{User, World, seid};
 use crate::racs::session::{Order, Outcome, RacsRefusal, Step};
 
@@ -126,4 +128,31 @@ fn an_outcome_that_nobody_waits_for_changes_nothing() {
     assert!(matches!(session.next_step(), Step::Respond(_)));
     assert_eq!(session.next_step(), Step::NeedBytes);
     assert!(session.is_idle());
+}
+
+#[test]
+fn neither_steps_nor_outcomes_show_what_cards_are_told_or_say() {
+    let mut user = User::of("user", &["0"]);
+    let session = &mut user.session;
+    session.take(b"BEGIN\r\nPOWERON 0\r\nAPDU 0 0020008004C0FFEE77\r\nEND\r\n");
+    let mut shown = String::new();
+    loop {
+        let step = session.next_step();
+        shown += &format!("{step:?}\n");
+        let outcome = match step {
+            Step::Do(Order::PowerOn(_)) => Outcome::Powered { bound: false },
+            Step::Do(_) => {
+                let secret = [0xC0, 0xFF, 0xEE, 0x77].to_vec();
+                Outcome::Answer(ResponseApdu::new(secret, StatusWord::SUCCESS))
+            }
+            Step::Respond(_) => continue,
+            Step::NeedBytes | Step::Close => break,
+        };
+        shown += &format!("{outcome:?}\n");
+        session.on_outcome(outcome);
+    }
+    assert!(shown.contains("Respond(35 bytes)"), "{shown}");
+    for secret in ["C0FFEE", "c0ffee", "192, 255", "67, 48, 70"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
 }
