@@ -55,7 +55,7 @@ pub enum Command {
     Shutdown(SeidToken),
     /// Power an element and hold it.
     PowerOn(SeidToken),
-    /// Send this token back.
+    /// Send this token back; `APPEND` cannot be one.
     Echo(Label),
     /// Give an element its name for the second service.
     Sen(SeidToken),

@@ -3,7 +3,7 @@
 use super::command::{ApduCommand, Command, CommandLine, RequestLine};
 use super::status::CommandNumber as Number;
 use super::status::{FailureClass, StatusCode};
-use super::token::{Label, SeidToken, tokens};
+use super::token::{APPEND, Label, SeidToken, tokens};
 use super::version::ACCEPTED_VERSIONS;
 use crate::apdu::{CommandApdu, StatusWord};
 use crate::hex;
@@ -26,7 +26,7 @@ impl RequestLine {
             b"END" => return Ok(Self::End),
             _ => {}
         }
-        let append = tokens(line).last() == Some(b"APPEND");
+        let append = tokens(line).last() == Some(APPEND);
         let count = tokens(line).count().saturating_sub(usize::from(append));
         let parameters = Parameters(tokens(line).take(count).skip(1));
         // APPEND alone is no command.
@@ -102,9 +102,11 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Parameters<I> {
 
     fn echo(&mut self) -> Result<Command, LineError> {
         let token = self.next(Number::Echo, "ECHO: the token is missing")?;
-        let text = "ECHO: the token is not 1 to 63 visible ASCII characters";
+        let text = "ECHO: the token is not 1 to 63 visible ASCII characters, or is APPEND";
         let refused = LineError::new(FailureClass::Parameter, Number::Echo, text);
-        Ok(Command::Echo(Label::try_from(token).map_err(|_| refused)?))
+        let token = Label::try_from(token).ok();
+        let token = token.filter(|token| token.as_str().as_bytes() != APPEND);
+        Ok(Command::Echo(token.ok_or(refused)?))
     }
 
     fn apdu(&mut self) -> Result<ApduCommand, LineError> {

@@ -80,6 +80,10 @@ fn append_is_the_last_parameter_of_any_command() {
     assert_eq!(parsed("ECHO APPEND"), Err("-509".to_owned()));
     assert_eq!(parsed("POWERON APPEND"), Err("-508".to_owned()));
     assert_eq!(parsed("APPEND"), Err("-100".to_owned()));
+    // Nor is there a way to mean it: written again, it would be the keyword.
+    assert_eq!(parsed("ECHO APPEND APPEND"), Err("-409".to_owned()));
+    assert_eq!(parsed("RESET APPEND APPEND"), Err("-405".to_owned()));
+    assert_eq!(parsed("RESET APPEND WARM"), Err("-405".to_owned()));
     assert_eq!(parsed("END APPEND"), Ok(RequestLine::End));
 }
 

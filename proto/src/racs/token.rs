@@ -10,6 +10,9 @@ pub(super) fn tokens(line: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|token| !token.is_empty())
 }
 
+/// The parameter that any command may end in.
+pub(super) const APPEND: &[u8] = b"APPEND";
+
 /// The name of a request, echoed in its response: 1 to 63 visible ASCII characters.
 ///
 /// Source: specs/racs.md §3; the draft's ABNF, `label = 1*63VCHAR`.
@@ -41,7 +44,8 @@ impl fmt::Display for Label {
     }
 }
 
-/// The name of an element on any server: 1 to 64 visible ASCII characters.
+/// The name of an element on any server: 1 to 64 visible ASCII characters, and not `APPEND`, which as
+/// the last parameter is never a name.
 ///
 /// Published servers have names of 63 characters at most, of more characters than our [`Seid`]s;
 /// ours have up to 64.
@@ -71,6 +75,9 @@ impl TryFrom<&[u8]> for SeidToken {
     type Error = TokenError;
 
     fn try_from(token: &[u8]) -> Result<Self, TokenError> {
+        if token == APPEND {
+            return Err(TokenError::Keyword { what: "SEID" });
+        }
         visible("SEID", Self::MAX_LEN, token).map(Self)
     }
 }
@@ -107,6 +114,12 @@ pub enum TokenError {
         what: &'static str,
         /// Its place, the first one being 0.
         at: usize,
+    },
+    /// `APPEND`.
+    #[error("{what}: APPEND is a keyword")]
+    Keyword {
+        /// The kind of token.
+        what: &'static str,
     },
 }
 
@@ -153,6 +166,9 @@ mod tests {
         let seid: Seid = "s".repeat(64).parse().expect("the longest of ours");
         let token = SeidToken::from(&seid);
         assert_eq!(token.to_seid(), Some(seid));
+        let what = "SEID";
+        let keyword = SeidToken::try_from(&b"APPEND"[..]);
+        assert_eq!(keyword, Err(TokenError::Keyword { what }));
         let foreign = SeidToken::try_from(&b"se/../07"[..]).expect("visible");
         assert_eq!(foreign.to_seid(), None);
         assert_eq!(
