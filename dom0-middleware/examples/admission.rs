@@ -71,6 +71,7 @@ impl Host {
             table,
             trust,
             cards: domids.clone().map(seid).collect::<Result<_, _>>()?,
+            maintenance: BTreeSet::new(),
             intermediates: BTreeMap::new(),
             issuers: vec![Issuer {
                 id: HOST,

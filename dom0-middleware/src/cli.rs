@@ -5,7 +5,7 @@ mod vm;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use proto::id::Seid;
 
 pub(crate) use self::token::{BackupArgs, RevokeArgs, StateCommand, TokenCommand};
@@ -82,6 +82,12 @@ pub(crate) enum CardCommand {
     ///
     /// For a card that refused its PIN, after the operator has looked why.
     Pin(PinArgs),
+    /// Take a card from its guests for a while, or give it back to them
+    ///
+    /// In maintenance a card that is bound can be had by users of the RACS server. Guests that ask
+    /// for it are told to come back later; a handshake that has begun ends first. With `off` whoever
+    /// holds the card loses it, and it is reset before a guest has it. Lasts over a restart.
+    Maintenance(MaintenanceArgs),
 }
 
 /// What to ask about sessions.
@@ -217,6 +223,28 @@ pub(crate) struct AdoptArgs {
     /// it need not be said
     #[arg(long, value_name = "FILE")]
     pub(crate) pin_file: Option<PathBuf>,
+}
+
+/// Arguments of `card maintenance`.
+#[derive(Debug, Args)]
+pub(crate) struct MaintenanceArgs {
+    /// The card
+    #[arg(value_name = "SEID")]
+    pub(crate) seid: Seid,
+    /// Whether it is in maintenance from now on
+    #[arg(value_name = "on|off", hide_possible_values = true)]
+    pub(crate) set: Switch,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+/// Something begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// It begins.
+    On,
+    /// It ends.
+    Off,
 }
 
 /// Arguments of `card pin`.

@@ -40,6 +40,13 @@ pub enum AdminRequest {
         /// The file, as an absolute path.
         pin_file: PathBuf,
     },
+    /// Take a card from its guests for raw APDUs of others, or give it back to them.
+    CardMaintenance {
+        /// The card.
+        seid: Seid,
+        /// Whether it is in maintenance from now on.
+        on: bool,
+    },
     /// All sessions in progress or established.
     SessionList {},
     /// End one session.

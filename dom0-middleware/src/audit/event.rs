@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::records::{
     Admitted, ChannelClosed, CheckpointProof, CheckpointReason, Closed, Established, IssuedBecause,
-    Killed, PinOutcome, Refusals, SessionFacts, as_text,
+    Killed, LeaseEnd, PinOutcome, Refusals, SessionFacts, as_text,
 };
 
 /// One thing that happened.
@@ -92,6 +92,36 @@ pub enum AuditEvent {
         seid: Seid,
         /// How that was noticed.
         why: String,
+    },
+    /// A card went to somebody for raw APDUs. Written before it goes.
+    CardLent {
+        /// The card.
+        seid: Seid,
+        /// To whom.
+        holder: String,
+    },
+    /// A card that was lent came back, or did not go at all.
+    CardReturned {
+        /// The card.
+        seid: Seid,
+        /// Who had it.
+        holder: String,
+        /// How that ended.
+        end: LeaseEnd,
+        /// For how long it was held, in milliseconds.
+        held_ms: u64,
+        /// How many APDUs were sent to it; not known when the service ends first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        apdus: Option<u64>,
+    },
+    /// A card is in maintenance from now on, or is its guests' again.
+    CardMaintenance {
+        /// The number of the change.
+        change: u64,
+        /// The card.
+        seid: Seid,
+        /// Whether it is in maintenance.
+        on: bool,
     },
     /// A card presented another certificate than the one it holds by name.
     CardSwapped {

@@ -44,7 +44,7 @@ pub(crate) use self::follow::{Follower, last_lines};
 pub use self::log::{AuditError, AuditLog, Storage};
 pub use self::records::{
     Admitted, ChannelClosed, ChannelEnd, CheckpointProof, CheckpointReason, Closed, ClosedBy,
-    Established, IssuedBecause, Killed, PinOutcome, Refusals, SessionFacts, TokenRecord,
+    Established, IssuedBecause, Killed, LeaseEnd, PinOutcome, Refusals, SessionFacts, TokenRecord,
 };
 pub use self::rotation::Rotation;
 pub(crate) use self::rotation::old_files;

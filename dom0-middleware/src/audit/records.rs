@@ -76,6 +76,20 @@ pub enum PinOutcome {
     Blocked,
 }
 
+/// How it ended that a card was lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeaseEnd {
+    /// It was given back, or left its holder.
+    Returned,
+    /// It was taken back.
+    Recalled,
+    /// It did not come up, so that nobody had it.
+    Failed,
+    /// The service ended.
+    ServiceStopped,
+}
+
 /// A guest that was let in, once or several times with the same token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Admitted {

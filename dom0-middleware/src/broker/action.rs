@@ -7,8 +7,9 @@ use proto::id::{DomId, Seid, SessionId};
 
 use super::engine::{EngineCommand, Unresumable};
 use super::event::{ConnId, ReadId};
+use super::lease::{LeaseId, LeaseRefusal};
 use crate::audit::AuditEvent;
-use crate::card::WorkerCommand;
+use crate::card::{UseId, WorkerCommand};
 use crate::mapping::VerifiedToken;
 
 /// Something to do outside. Actions are done in the order given.
@@ -46,6 +47,25 @@ pub enum Action {
         seid: Seid,
         /// What.
         command: WorkerCommand,
+    },
+    /// Record that a card is lent and then, only if that succeeded, have its worker lend it;
+    /// otherwise refuse it and say [`super::Event::LeaseEnded`].
+    Lend {
+        /// The wish.
+        lease: LeaseId,
+        /// The card.
+        seid: Seid,
+        /// What the worker calls this use.
+        use_id: UseId,
+        /// The record.
+        record: AuditEvent,
+    },
+    /// Tell who wanted a card that it is not to be had.
+    RefuseLease {
+        /// The wish.
+        lease: LeaseId,
+        /// Why.
+        why: LeaseRefusal,
     },
     /// Order something from the engine of a session.
     Engine {

@@ -8,6 +8,8 @@ use proto::id::{DomainUuid, IdentityName};
 
 use super::card_time::Drift;
 use super::engine::SignWish;
+use super::lease::Lease;
+use super::leases::in_maintenance;
 use super::pace::Pace;
 use super::plan::{Plan, Signer};
 use super::queue::{Place, Queue};
@@ -29,6 +31,10 @@ pub(super) struct Card {
     intermediates: Intermediates,
     pub(super) queue: Queue<SessionKey>,
     pub(super) running: Option<Use>,
+    /// Who has it for raw APDUs.
+    pub(super) lease: Option<Lease>,
+    /// Whether the operator has taken it from its guests.
+    pub(super) maintenance: bool,
     pub(super) pace: Pace,
     /// The last handshake that left a session on it.
     last: Option<Arc<Plan>>,
@@ -106,6 +112,8 @@ impl Card {
             holdings: None,
             queue: Queue::new(limits.queue_per_card),
             running: None,
+            lease: None,
+            maintenance: false,
             pace: Pace::new(),
             last: None,
             resumable_since: None,
@@ -113,9 +121,17 @@ impl Card {
         }
     }
 
-    /// What it can carry, or why it cannot be used now.
+    /// What it can carry, or why no handshake may begin with it now.
     pub(super) fn features(&self) -> Result<&CardFeatures, Refusal> {
-        if self.running.as_ref().is_some_and(|running| running.stuck) {
+        match self.maintenance {
+            true => Err(in_maintenance()),
+            false => self.usable(),
+        }
+    }
+
+    /// What it can carry, or why it can do nothing now, not even for a handshake that has begun.
+    pub(super) fn usable(&self) -> Result<&CardFeatures, Refusal> {
+        if self.is_stuck() {
             return Err(stuck());
         }
         match &self.presence {
@@ -139,9 +155,16 @@ impl Card {
         })
     }
 
+    /// Whether it does not return from a command.
+    pub(super) fn is_stuck(&self) -> bool {
+        let running = self.running.as_ref().is_some_and(|running| running.stuck);
+        running || self.lease.as_ref().is_some_and(|lease| lease.stuck)
+    }
+
     /// Whether the next in the queue can have it.
     pub(super) fn is_free(&self) -> bool {
-        self.running.is_none() && matches!(self.presence, Presence::Present { .. })
+        let is_held = self.running.is_some() || self.lease.is_some();
+        !is_held && matches!(self.presence, Presence::Present { .. })
     }
 
     /// The use of that number, if it is the one that runs.
@@ -151,6 +174,12 @@ impl Card {
 
     /// The card is free again. Tells when it shows to have become slow, or is well again.
     pub(super) fn release(&mut self, id: UseId, now: Instant) -> Option<Drift> {
+        if self.lease.take_if(|lease| lease.use_id == id).is_some() {
+            self.idle_since = Some(now);
+            // What the last handshake left in it is gone.
+            self.last = None;
+            return None;
+        }
         let ended = self.running.take_if(|running| running.id == id)?;
         self.idle_since = Some(now);
         let held = now.saturating_duration_since(ended.since);

@@ -103,6 +103,10 @@ impl Broker {
                 error,
                 alert,
             } => self.on_failed(seid, use_id, &error, alert),
+            WorkerReport::LoanEnded { use_id, apdus, end } => {
+                self.on_loan_ended(seid, use_id, apdus, end);
+            }
+            WorkerReport::LoanOverdue { use_id } => self.on_loan_overdue(seid, use_id),
             WorkerReport::Free { use_id, .. } => {
                 let now = self.now.monotonic;
                 let card = self.cards.get_mut(seid);
@@ -162,7 +166,7 @@ impl Broker {
         }
     }
 
-    fn empty_queue(&mut self, seid: &Seid, refusal: &Refusal) {
+    pub(super) fn empty_queue(&mut self, seid: &Seid, refusal: &Refusal) {
         let Some(card) = self.cards.get_mut(seid) else {
             return;
         };

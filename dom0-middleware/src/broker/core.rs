@@ -33,6 +33,8 @@ pub struct Setup {
     pub trust: BTreeMap<BindingId, Arc<Trust>>,
     /// All cards there can be.
     pub cards: Vec<Seid>,
+    /// Those of them that are in maintenance.
+    pub maintenance: BTreeSet<Seid>,
     /// What is sent behind the certificates of cards that have room for those alone.
     pub intermediates: BTreeMap<Seid, Intermediates>,
     /// The HV certificates of this host, whose tokens count.
@@ -78,7 +80,9 @@ impl Broker {
         let mut intermediates = setup.intermediates;
         let card = |seid: Seid| {
             let intermediates = intermediates.remove(&seid).unwrap_or_default();
-            (seid, Card::new(&setup.limits, intermediates))
+            let mut card = Card::new(&setup.limits, intermediates);
+            card.maintenance = setup.maintenance.contains(&seid);
+            (seid, card)
         };
         Self {
             cards: setup.cards.into_iter().map(card).collect(),
@@ -141,6 +145,13 @@ impl Broker {
             Event::AuditFailed { conn, session } => {
                 self.on_audit_failed(SessionKey { conn, session });
             }
+            Event::LeaseWanted {
+                lease,
+                seid,
+                holder,
+            } => self.on_lease_wanted(lease, seid, holder),
+            Event::LeaseEnded { lease } => self.on_lease_ended(lease),
+            Event::MaintenanceSet { seid, on } => self.on_maintenance(&seid, on),
             Event::Bound { binding, trust } => self.on_bound(binding, trust),
             Event::Unbound { binding } => self.on_unbound(binding),
             Event::TokenRevoked { cti } => self.on_token_revoked(cti),
@@ -158,7 +169,12 @@ impl Broker {
         connections
             .map(|connection| connection.next_timeout(&self.limits))
             .chain(self.right_timeout())
-            .chain(cards.filter_map(|card| card.use_timeout(&self.limits)))
+            .chain(
+                cards
+                    .clone()
+                    .filter_map(|card| card.use_timeout(&self.limits)),
+            )
+            .chain(cards.filter_map(|card| card.lease_timeout(&self.limits)))
             .chain(self.engine_deadlines.first().map(|(until, _)| *until))
             .chain(self.reads.next_timeout())
             .chain(self.account.next_timeout())
@@ -175,6 +191,7 @@ impl Broker {
         self.check_connections();
         self.check_rights();
         self.check_cards();
+        self.check_leases();
         self.check_engines();
         for record in self.account.due(now.monotonic) {
             self.audit(record);
@@ -215,6 +232,7 @@ impl Broker {
         for conn in conns {
             self.stop_connection(conn);
         }
+        self.end_leases();
         for record in self.account.drain() {
             self.audit(record);
         }

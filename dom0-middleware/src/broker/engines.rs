@@ -112,7 +112,7 @@ impl Broker {
 
     fn enqueue_signature(&mut self, key: SessionKey, plan: Arc<Plan>, wish: SignWish) {
         let card = self.cards.get(&plan.grant.seid);
-        let can = match card.map(super::card::Card::features) {
+        let can = match card.map(super::card::Card::usable) {
             Some(Ok(_)) => Ok(()),
             Some(Err(refusal)) => Err(refusal),
             None => Err(super::card::absent()),

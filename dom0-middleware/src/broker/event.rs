@@ -7,6 +7,7 @@ use proto::agent::{AgentMessage, FrameError, Hello, MessageError};
 use proto::id::{DomId, DomainUuid, Seid, SessionId};
 
 use super::engine::EngineReport;
+use super::lease::{Holder, LeaseId};
 use crate::card::{Trust, WorkerReport};
 use crate::mapping::{Binding, BindingId, DomainFact, Reason, ShownToken};
 use crate::time::UnixTime;
@@ -130,6 +131,28 @@ pub enum Event {
         conn: ConnId,
         /// The session.
         session: SessionId,
+    },
+    /// Somebody wants a card for raw APDUs. Answered by [`super::Action::Lend`] or
+    /// [`super::Action::RefuseLease`].
+    LeaseWanted {
+        /// The wish.
+        lease: LeaseId,
+        /// The card.
+        seid: Seid,
+        /// Who wants it.
+        holder: Holder,
+    },
+    /// What was to be lent was not, so that its worker never heard of it.
+    LeaseEnded {
+        /// The wish.
+        lease: LeaseId,
+    },
+    /// The operator has put a card into maintenance, or has ended that.
+    MaintenanceSet {
+        /// The card.
+        seid: Seid,
+        /// Whether it is in maintenance from now on.
+        on: bool,
     },
     /// A binding was made; [`Table::check`](crate::mapping::Table::check) had nothing against it.
     Bound {

@@ -38,6 +38,7 @@
 //! | `refusal`, `last_refusals` | a no for the guest, and for the operator |
 //! | `account`, `coalesced` | what the audit is told, and how often |
 //! | `killing` | sessions that the operator ends |
+//! | `lease`, `leases` | cards that are lent for raw APDUs, cards in maintenance |
 //! | `snapshot`, `session_views` | what the operator sees |
 
 mod account;
@@ -57,6 +58,8 @@ mod event;
 mod guests;
 mod killing;
 mod last_refusals;
+mod lease;
+mod leases;
 mod opening;
 mod pace;
 mod plan;
@@ -79,10 +82,12 @@ pub use self::action::Action;
 pub use self::core::{Broker, Setup};
 pub use self::engine::{EngineCommand, EngineReport, SignWish, Unresumable};
 pub use self::event::{BadInput, ConnId, Event, Peer, ReadId, TokenRule};
+pub use self::lease::{Holder, LeaseId, LeaseRefusal};
+pub use self::leases::CardEntry;
 pub use self::session_views::{
     DebtView, NotASession, QueueView, SessionName, SessionState, SessionView, WaitingView,
 };
 pub use self::snapshot::{
-    CardState, CardView, ConnectionView, Counters, IdentityView, PaceView, RefusalView,
+    CardState, CardView, ConnectionView, Counters, HolderView, IdentityView, PaceView, RefusalView,
     RunningView, Snapshot,
 };

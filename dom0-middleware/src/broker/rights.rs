@@ -33,6 +33,9 @@ impl Broker {
                 // What the card remembers was made for whoever had it before.
                 self.order(&seid, WorkerCommand::ForgetSession);
                 self.forget_resumption(Unresumable::Domain(domain));
+                if !self.is_in_maintenance(&seid) {
+                    self.recall(&seid);
+                }
             }
             // Whoever makes bindings looks at the table first.
             Err(why) => error!(%domain, %seid, %why, "the binding cannot be made"),

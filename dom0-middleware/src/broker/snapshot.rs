@@ -75,6 +75,12 @@ pub struct CardView {
     /// Who has it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub running: Option<RunningView>,
+    /// Whether the operator has taken it from its guests.
+    #[serde(default)]
+    pub maintenance: bool,
+    /// Who has it for raw APDUs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub held_by: Option<HolderView>,
     /// How many wait for it.
     pub waiting: usize,
     /// How long full handshakes take.
@@ -107,6 +113,7 @@ impl CardView {
     pub fn looks_like(&self, other: &Self) -> bool {
         let look = |card: &Self| Self {
             running: None,
+            held_by: None,
             waiting: 0,
             full: PaceView::default(),
             resumed: None,
@@ -159,6 +166,17 @@ pub struct RunningView {
     pub given_up: bool,
 }
 
+/// A card in somebody's hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HolderView {
+    /// Who.
+    pub holder: String,
+    /// For how long already, in milliseconds.
+    pub since_ms: u64,
+    /// Whether it was recalled and has only to come back.
+    pub recalled: bool,
+}
+
 /// One connection of a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionView {
@@ -208,7 +226,6 @@ impl Broker {
     }
 
     fn card(&self, seid: &Seid, card: &Card) -> CardView {
-        let stuck = card.running.as_ref().is_some_and(|running| running.stuck);
         let (full, resumed) = card.pace.views();
         let mut view = CardView {
             seid: seid.clone(),
@@ -219,6 +236,8 @@ impl Broker {
             profile: None,
             identities: Vec::new(),
             running: self.running(card),
+            maintenance: card.maintenance,
+            held_by: self.held_by(card),
             waiting: card.queue.len(),
             full,
             resumed,
@@ -237,7 +256,7 @@ impl Broker {
                 view.identities = self.identity_views(seid, card);
             }
         }
-        if stuck {
+        if card.is_stuck() {
             view.state = CardState::Stuck;
         }
         view
@@ -273,6 +292,16 @@ impl Broker {
                 bound_to: bound_to(&holding.name),
             })
             .collect()
+    }
+
+    fn held_by(&self, card: &Card) -> Option<HolderView> {
+        let lease = card.lease.as_ref()?;
+        let since = self.now.monotonic.saturating_duration_since(lease.since);
+        Some(HolderView {
+            holder: lease.holder.to_string(),
+            since_ms: millis(since),
+            recalled: lease.recalled.is_some(),
+        })
     }
 
     pub(super) fn running(&self, card: &Card) -> Option<RunningView> {

@@ -69,6 +69,9 @@ pub enum CardError {
     /// The PIN is blocked.
     #[error("the PIN is blocked")]
     PinBlocked,
+    /// It was to be lent in the middle of another use.
+    #[error("the card is in use")]
+    InUse,
     /// It holds no identity that can be set.
     #[error("the card holds no usable identity")]
     NoIdentity,
@@ -113,6 +116,7 @@ impl CardError {
             Self::PinLedger(_) | Self::Adoption(_) => {
                 "make that file readable and writable for the service".to_owned()
             }
+            Self::InUse => "wait for the end of that use".to_owned(),
             Self::Fault(_) | Self::Transport(_) => {
                 "it is tried again by itself, after 30 s at most; if it stays so, try another \
                  reader, and see whether the profile is that of the card"

@@ -10,11 +10,12 @@ use proto::id::Seid;
 use thiserror::Error;
 
 use super::adopted::AdoptedCards;
+use super::job::UseId;
 use super::pin::{PinLedger, PinSource};
 use super::report::{Reporter, WorkerCommand};
 use super::settings::CardSettings;
 use super::transport::CardSource;
-use super::worker::{Inbox, Worker};
+use super::worker::{Inbox, LendAnswer, LendJob, Worker};
 
 /// The most bytes of server records that may wait for one worker.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
@@ -96,6 +97,19 @@ impl CardHandle {
             }
         }
         self.sender.send(command).map_err(|_| SendError::Ended)
+    }
+
+    /// Has the card lent: `answer` is called with it, or with why it is not to be had, on the
+    /// worker's thread. Never waits.
+    ///
+    /// # Errors
+    /// [`SendError::Ended`] when the worker is no more; nobody is answered then.
+    pub fn lend(&self, use_id: UseId, answer: LendAnswer) -> Result<(), SendError> {
+        self.send(WorkerCommand::Lend(Box::new(LendJob {
+            use_id,
+            way_back: self.sender.clone(),
+            answer,
+        })))
     }
 
     /// Stops the worker and waits for it: at most one APDU and what ends a handshake.

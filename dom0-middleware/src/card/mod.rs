@@ -57,9 +57,10 @@ pub use self::pin::{
 };
 pub use self::profile::{CardProfile, EapTlsProfile, ExportCommand, PivProfile};
 pub use self::report::{
-    CardFeatures, CardIdentity, CardSession, Reopen, Reporter, WorkerCommand, WorkerReport,
+    CardFeatures, CardIdentity, CardSession, LoanEnd, Reopen, Reporter, WorkerCommand, WorkerReport,
 };
 pub use self::session_fault::{HandshakeFault, PolicyFault, ResumptionFault};
 pub use self::settings::CardSettings;
 pub use self::transport::{CardSource, CardTransport, SourceTrouble, TransportError};
 pub use self::trust::{PeerVerifier, Trust, TrustError, TrustSetupError};
+pub use self::worker::{LendAnswer, LendJob, LentCard, LoanError};

@@ -14,6 +14,7 @@ use super::error::{CardError, SessionError};
 use super::fingerprint::CardFingerprint;
 use super::job::{Job, SignJob, UseId};
 use super::transport::SourceTrouble;
+use super::worker::LendJob;
 
 /// An order to the worker of one card.
 ///
@@ -38,7 +39,21 @@ pub enum WorkerCommand {
         /// Which use.
         use_id: UseId,
     },
-    /// Open the card again, once it is not in use. Answered by one [`WorkerReport::Reopened`].
+    /// Lend the card. Answered through the job, and when that is over by exactly one
+    /// [`WorkerReport::LoanEnded`], then by exactly one [`WorkerReport::Free`].
+    Lend(Box<LendJob>),
+    /// Take the card back from who has borrowed it. Ignored when that is over.
+    Recall {
+        /// Which use.
+        use_id: UseId,
+    },
+    /// A borrower has given the card back; only its [`LentCard`](super::LentCard) says so.
+    Returned {
+        /// Which use.
+        use_id: UseId,
+    },
+    /// Open the card again, once it is not in use; one that is lent is recalled for it. Answered
+    /// by one [`WorkerReport::Reopened`].
     Reopen(Reopen),
     /// Forget whatever could be resumed: the binding changed, or a raw APDU went to the card.
     ForgetSession,
@@ -143,6 +158,21 @@ pub enum WorkerReport {
         /// An alert record the guest must still send to the server, in clear.
         alert: Option<Vec<u8>>,
     },
+    /// The card is not lent any more, or was not at all; it has still to come to rest.
+    LoanEnded {
+        /// Which use.
+        use_id: UseId,
+        /// How many APDUs were sent to it.
+        apdus: u64,
+        /// How it ended.
+        end: LoanEnd,
+    },
+    /// A borrower does not return from a call for longer than an APDU may take. It has lost the card,
+    /// which is of no use to anybody before the call returns.
+    LoanOverdue {
+        /// Which use.
+        use_id: UseId,
+    },
     /// The use is over, the card is back at rest or lost, and the next job may come.
     Free {
         /// Which use.
@@ -150,6 +180,17 @@ pub enum WorkerReport {
         /// Time spent in APDUs for this use, its end included.
         card_time: Duration,
     },
+}
+
+/// How a loan ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoanEnd {
+    /// The borrower gave it back, or the card left.
+    Returned,
+    /// It was taken back.
+    Recalled,
+    /// It never began: the card did not come up.
+    NotLent,
 }
 
 /// One identity of a card.

@@ -33,6 +33,15 @@ pub trait CardTransport: Send {
     /// A [`TransportError`] when the card gave no answer to reset by `deadline`.
     fn cold_reset(&mut self, deadline: Instant) -> Result<Atr, TransportError>;
 
+    /// Resets the card and leaves its power on, where that can be done; else as
+    /// [`cold_reset`](Self::cold_reset).
+    ///
+    /// # Errors
+    /// A [`TransportError`] when the card gave no answer to reset by `deadline`.
+    fn warm_reset(&mut self, deadline: Instant) -> Result<Atr, TransportError> {
+        self.cold_reset(deadline)
+    }
+
     /// Looks, without an APDU and without waiting, whether the card is still there.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::table;
 use crate::admin::{AdminAnswer, AdminError, AdminRequest, ask};
-use crate::broker::{CardState, CardView, IdentityView};
+use crate::broker::{CardState, CardView, HolderView, IdentityView};
 use crate::cli::ReportArgs;
 use crate::error::MiddlewareError;
 
@@ -47,6 +47,14 @@ pub(super) fn print(cards: &[CardView], out: &mut impl Write) -> io::Result<()> 
         if let Some(next) = &card.next {
             writeln!(out, "  -> {next}")?;
         }
+        if card.maintenance {
+            let seid = &card.seid;
+            writeln!(out, "{seid}: in maintenance, not for guests")?;
+            writeln!(
+                out,
+                "  -> when it is done: dom0-middleware card maintenance {seid} off"
+            )?;
+        }
     }
     Ok(())
 }
@@ -72,10 +80,23 @@ pub(super) fn in_use(card: &CardView) -> String {
         0 => String::new(),
         waiting => format!(", {waiting} waiting"),
     };
+    if let Some(held) = &card.held_by {
+        return format!("{}{waiting}", held_by(held));
+    }
     match &card.running {
         Some(running) => format!("{} {} ms{waiting}", running.server_name, running.since_ms),
         None => format!("no{waiting}"),
     }
+}
+
+/// Who has a card for raw APDUs.
+pub(super) fn held_by(held: &HolderView) -> String {
+    let seconds = held.since_ms / 1_000;
+    let recalled = match held.recalled {
+        true => ", recalled",
+        false => "",
+    };
+    format!("held by {} for {seconds} s{recalled}", held.holder)
 }
 
 #[cfg(test)]
@@ -94,6 +115,8 @@ mod tests {
             profile: None,
             identities: Vec::new(),
             running: None,
+            maintenance: false,
+            held_by: None,
             waiting: 0,
             full: PaceView::default(),
             resumed: None,
@@ -105,6 +128,38 @@ SEID   STATE     PROFILE  IDENTITIES  IN USE  ATR
 se-00  unusable                       no
 se-00: PIN file /x does not hold 4 to 8 digits
   -> write the PIN
+";
+        assert_eq!(String::from_utf8(out).expect("text"), expected);
+    }
+
+    #[test]
+    fn a_card_in_maintenance_says_so_and_who_has_it() {
+        let card = CardView {
+            seid: "se-00".parse().expect("a SEID"),
+            state: CardState::Present,
+            why: None,
+            next: None,
+            atr: None,
+            profile: None,
+            identities: Vec::new(),
+            running: None,
+            maintenance: true,
+            held_by: Some(HolderView {
+                holder: "RACS user alice".to_owned(),
+                since_ms: 12_345,
+                recalled: false,
+            }),
+            waiting: 0,
+            full: PaceView::default(),
+            resumed: None,
+        };
+        let mut out = Vec::new();
+        print(&[card], &mut out).expect("memory");
+        let expected = "\
+SEID   STATE    PROFILE  IDENTITIES  IN USE                            ATR
+se-00  present                       held by RACS user alice for 12 s
+se-00: in maintenance, not for guests
+  -> when it is done: dom0-middleware card maintenance se-00 off
 ";
         assert_eq!(String::from_utf8(out).expect("text"), expected);
     }

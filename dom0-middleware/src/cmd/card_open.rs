@@ -1,11 +1,11 @@
-//! `dom0-middleware card adopt` and `card pin`.
+//! `dom0-middleware card adopt`, `card pin` and `card maintenance`.
 
 use std::io::Write;
 use std::path::{self, Path, PathBuf};
 
 use super::card_show;
 use crate::admin::AdminRequest;
-use crate::cli::{AdoptArgs, PinArgs};
+use crate::cli::{AdoptArgs, MaintenanceArgs, PinArgs, Switch};
 use crate::error::MiddlewareError;
 
 /// Makes the card that is there the right one, and shows it.
@@ -24,6 +24,15 @@ pub(super) fn pin(args: PinArgs, out: &mut impl Write) -> Result<(), MiddlewareE
         pin_file: absolute(&args.pin_file)?,
     };
     card_show::ask_and_print(&args.card.report, &request, out)
+}
+
+/// Takes a card from its guests or gives it back, and shows it.
+pub(super) fn maintain(args: MaintenanceArgs, out: &mut impl Write) -> Result<(), MiddlewareError> {
+    let request = AdminRequest::CardMaintenance {
+        seid: args.seid,
+        on: args.set == Switch::On,
+    };
+    card_show::ask_and_print(&args.report, &request, out)
 }
 
 /// The service has another working directory.

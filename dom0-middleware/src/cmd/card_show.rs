@@ -51,6 +51,9 @@ fn print(details: &CardDetails, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "adopted    {}", or_none(&details.adopted))?;
     writeln!(out, "pin        {}", pin(details.pin.as_ref()))?;
     writeln!(out, "in use     {}", card_list::in_use(card))?;
+    if card.maintenance {
+        writeln!(out, "guests     none: in maintenance")?;
+    }
     writeln!(out, "full       {}", pace(&card.full))?;
     let resumed = card.resumed.as_ref().map(pace);
     writeln!(

@@ -30,6 +30,9 @@ fn print(card: &CardView, now: UnixTime, out: &mut impl Write) -> io::Result<()>
         card.seid,
         card_list::state(card.state)
     )?;
+    if card.maintenance {
+        write!(out, ", in maintenance")?;
+    }
     if let Some(why) = &card.why {
         write!(out, ": {why}")?;
     }

@@ -49,6 +49,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), MiddlewareError> {
         Command::Card(CardCommand::Show(args)) => card_show::run(&args, out),
         Command::Card(CardCommand::Watch(args)) => card_watch::run(&args, out),
         Command::Card(CardCommand::Adopt(args)) => card_open::adopt(args, out),
+        Command::Card(CardCommand::Maintenance(args)) => card_open::maintain(args, out),
         Command::Card(CardCommand::Pin(args)) => card_open::pin(args, out),
         Command::Audit(AuditCommand::Tail(args)) => audit_tail::run(&args, out),
         Command::Audit(AuditCommand::Verify(args)) => audit_verify::run(&args, out),

@@ -169,6 +169,14 @@ fn card(card: &CardView) -> Finding {
     let check = format!("card {}", card.seid);
     let why = |otherwise: &str| card.why.clone().unwrap_or_else(|| otherwise.to_owned());
     let finding = match card.state {
+        CardState::Present if card.maintenance => {
+            let held = card.held_by.as_ref().map(|held| &held.holder);
+            let held = held.map_or_else(String::new, |holder| format!(", held by {holder}"));
+            let seid = &card.seid;
+            Finding::warn(check, format!("is in maintenance, not for guests{held}")).next(format!(
+                "when it is done: dom0-middleware card maintenance {seid} off"
+            ))
+        }
         CardState::Present if card.identities.is_empty() => {
             Finding::warn(check, "is ready and holds no identity").next("personalise it")
         }

@@ -21,6 +21,8 @@ fn card_view(state: CardState) -> CardView {
             bound_to: None,
         }],
         running: None,
+        maintenance: false,
+        held_by: None,
         waiting: 0,
         full: PaceView::default(),
         resumed: None,
@@ -330,6 +332,17 @@ fn a_card_that_cannot_be_used_is_named_with_why_and_what_to_do() {
         ..card_view(CardState::Present)
     };
     one_wrong(&with(empty), &["Warn card se-00", "personalise"]);
+    let maintained = CardView {
+        maintenance: true,
+        ..card_view(CardState::Present)
+    };
+    one_wrong(
+        &with(maintained),
+        &[
+            "Warn card se-00: is in maintenance",
+            "card maintenance se-00 off",
+        ],
+    );
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::error::ServiceError;
 use super::host_side::HvKeyWatch;
 use super::inbox::{AdminQuery, Inbox, Outlet, Told};
 use super::issuing::Issuing;
+use super::leases::Leases;
 use super::operator::Watchers;
 use super::revocations::TellRevoked;
 use super::sightings::Sightings;
@@ -50,6 +51,7 @@ pub(super) struct Actor {
     /// The names of the configuration's domains, if it has any.
     pub(super) names: Option<StaticDomains>,
     pub(super) cards: Cards,
+    pub(super) leases: Leases,
     /// Handshakes that the service makes itself.
     pub(super) engines: EngineTasks,
     /// Who is behind each domid; the answers come through the inbox.
@@ -161,6 +163,12 @@ impl Actor {
                 self.on_token_made(*token);
                 Ok(())
             }
+            Told::LeaseWanted(request) => self.on_lease_wanted(request),
+            Told::LendableWanted { answer } => {
+                // Who does not wait any more need not know.
+                let _ = answer.send(self.broker.lendable());
+                Ok(())
+            }
             Told::Admin(AdminQuery { request, answer }) => self.on_request(request, answer),
         }
     }
@@ -210,6 +218,16 @@ impl Actor {
                 self.cards.order(&seid, command)?;
                 None
             }
+            Action::Lend {
+                lease,
+                seid,
+                use_id,
+                record,
+            } => self.lend(lease, &seid, use_id, &record)?,
+            Action::RefuseLease { lease, why } => {
+                self.refuse_lease(lease, why);
+                None
+            }
             Action::Engine {
                 conn,
                 session,
@@ -253,7 +271,7 @@ impl Actor {
         }
     }
 
-    fn record(&mut self, record: &AuditEvent) -> std::io::Result<()> {
+    pub(super) fn record(&mut self, record: &AuditEvent) -> std::io::Result<()> {
         self.audit.append(record, Now::read().unix)
     }
 

@@ -10,7 +10,8 @@ use tracing::{debug, warn};
 use super::error::ServiceError;
 use crate::admin::{AdminAnswer, AdminReply, PinView, ProblemCode};
 use crate::card::{
-    CardError, CardHandle, CardRecords, PinSource, Reopen, SendError, WorkerCommand,
+    CardError, CardHandle, CardRecords, LendAnswer, PinSource, Reopen, SendError, UseId,
+    WorkerCommand,
 };
 use crate::config::ReaderConfig;
 
@@ -119,6 +120,23 @@ impl Cards {
         sent.map_err(|_| ServiceError::WorkerEnded {
             seid: seid.to_string(),
         })
+    }
+
+    /// Has a card lent; `answer` is called with it, or with why not.
+    pub(super) fn lend(
+        &self,
+        seid: &Seid,
+        use_id: UseId,
+        answer: LendAnswer,
+    ) -> Result<(), ServiceError> {
+        let Some(place) = self.places.get(seid) else {
+            debug!(%seid, "no such card");
+            return Ok(());
+        };
+        let ended = |_| ServiceError::WorkerEnded {
+            seid: seid.to_string(),
+        };
+        place.worker.lend(use_id, answer).map_err(ended)
     }
 
     /// Lets all workers come to rest; returns when they have.

@@ -7,10 +7,11 @@ use proto::id::{Seid, SessionId};
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{mpsc, oneshot};
 
+use super::card_desk::LeaseRequest;
 use super::issuing::TokenMade;
 use super::live::Live;
 use crate::admin::{AdminReply, AdminRequest};
-use crate::broker::{ConnId, Event};
+use crate::broker::{CardEntry, ConnId, Event};
 use crate::card::{AdoptedCard, AdoptionError, KeepCard, Reporter, WorkerReport};
 use crate::channel::LinkHandle;
 use crate::mapping::ReadFault;
@@ -55,6 +56,10 @@ pub(super) enum Told {
     TokenDue(Arc<TokenFile>),
     /// A token was signed, or not.
     TokenMade(Box<TokenMade>),
+    /// Somebody wants a card for raw APDUs.
+    LeaseWanted(LeaseRequest),
+    /// Somebody wants to know which cards there are for that.
+    LendableWanted { answer: SyncSender<Vec<CardEntry>> },
     /// An operator asks.
     Admin(AdminQuery),
 }
@@ -106,6 +111,11 @@ impl Inbox {
     /// Tells the actor. It is only gone when the service ends; then nobody needs to know.
     pub(super) async fn tell(&self, told: Told) {
         let _ = self.events.send(told).await;
+    }
+
+    /// The same for a thread, which waits while too many others do.
+    pub(super) fn tell_and_wait(&self, told: Told) {
+        let _ = self.events.blocking_send(told);
     }
 
     /// Asks the actor something for an operator; `None` when the service ends.

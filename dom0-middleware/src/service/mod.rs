@@ -24,6 +24,7 @@
 //! | `pending` | which guests wait for one |
 //! | `sightings` | the last token of each domain |
 //! | `cards` | the cards' workers and what is remembered of them |
+//! | `card_desk`, `leases` | cards for raw APDUs; cards in maintenance |
 //! | `durable` | the durable state at start |
 //! | `changes` | a change of a right: recorded, made, told |
 //! | `guests` | accepts guests |
@@ -39,6 +40,7 @@ mod approval;
 mod bind_request;
 mod bindings;
 mod bound;
+mod card_desk;
 mod cards;
 mod changes;
 mod doorstep;
@@ -51,6 +53,7 @@ mod guests;
 mod host_side;
 mod inbox;
 mod issuing;
+mod leases;
 mod live;
 mod offer;
 mod operator;
@@ -68,6 +71,7 @@ mod tokens;
 mod vchans;
 mod vms;
 
+pub use self::card_desk::CardDesk;
 pub use self::error::ServiceError;
 pub(crate) use self::inbox::Inbox;
-pub use self::start::run;
+pub use self::start::{run, run_with};

@@ -8,6 +8,7 @@ use super::actor::Actor;
 use super::cards::no_such_card;
 use super::error::ServiceError;
 use super::host_side::HvKeyWatch;
+use super::rights::No;
 use super::vchans;
 use crate::admin::{
     AdminAnswer, AdminReply, AdminRequest, CardDetails, CertificateView, ProblemCode, StatusView,
@@ -57,6 +58,11 @@ impl Actor {
                 };
                 return self.reopen(&seid, order, answer);
             }
+            AdminRequest::CardMaintenance { seid, on } => match self.maintain(&seid, on) {
+                Ok(said) => said,
+                Err(No::Problem(problem)) => AdminAnswer::Error(problem),
+                Err(No::Service(error)) => return Err(error),
+            },
             request @ (AdminRequest::VmList {}
             | AdminRequest::VmPending {}
             | AdminRequest::VmApprove(_)
@@ -146,7 +152,7 @@ impl Actor {
     }
 
     /// Everything about one card.
-    fn details(&self, seid: &Seid) -> AdminAnswer {
+    pub(super) fn details(&self, seid: &Seid) -> AdminAnswer {
         let cards = self.broker.snapshot().cards;
         let card = cards.into_iter().find(|card| card.seid == *seid);
         let (Some(card), Some(config)) = (card, self.cards.config(seid)) else {

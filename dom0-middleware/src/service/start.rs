@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use super::actor::Actor;
 use super::bindings::Bindings;
 use super::bound::TellBound;
+use super::card_desk::CardDesk;
 use super::cards::Cards;
 use super::durable;
 use super::engines::EngineTasks;
@@ -20,6 +21,7 @@ use super::guests::{self, ConnIds, Door};
 use super::host_side::HostSide;
 use super::inbox::{self, Inbox};
 use super::issuing::Issuing;
+use super::leases::Leases;
 use super::operator::Watchers;
 use super::renewal;
 use super::revocations::TellRevoked;
@@ -44,18 +46,26 @@ use crate::xen::{Domains, XenstoreDomains};
 /// # Errors
 /// [`ServiceError`] when something it needs is not to be had; nothing is left behind then.
 pub fn run(config: Config) -> Result<(), ServiceError> {
+    run_with(config, drop)
+}
+
+/// The same; `on_ready` is called with what gives out cards once there is somebody to ask for them.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(config: Config, on_ready: impl FnOnce(CardDesk)) -> Result<(), ServiceError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(ServiceError::System)?;
-    let result = runtime.block_on(serve(config));
+    let result = runtime.block_on(serve(config, on_ready));
     // Connections that are still being written to get no more time.
     runtime.shutdown_timeout(Duration::ZERO);
     result
 }
 
-async fn serve(config: Config) -> Result<(), ServiceError> {
+async fn serve(config: Config, on_ready: impl FnOnce(CardDesk)) -> Result<(), ServiceError> {
     let stop = stop_signal().map_err(ServiceError::System)?;
     let mut bound = config.bind()?;
     config.check_pin_files()?;
@@ -150,6 +160,7 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
                 table: bound.table,
                 trust: bound.trust,
                 cards: cards.seids(),
+                maintenance: state.maintenance()?,
                 intermediates: bound.intermediates,
                 issuers: hosts.as_ref().map(HostSide::issuers).unwrap_or_default(),
                 revoked: state.revoked()?.into_keys().collect(),
@@ -167,15 +178,17 @@ async fn serve(config: Config) -> Result<(), ServiceError> {
         names: config.domains.named().cloned(),
         state,
         cards,
+        leases: Leases::default(),
         engines: EngineTasks::new(inbox.clone()),
         domains,
-        inbox,
+        inbox: inbox.clone(),
         service,
         vchans: served,
         started: now.monotonic,
         links: BTreeMap::new(),
         watchers: Watchers::default(),
     };
+    on_ready(CardDesk::new(inbox));
     info!(config = %config.path.display(), "ready");
     let actor = actor.run(outlet, stop).await?;
     info!("stopping");

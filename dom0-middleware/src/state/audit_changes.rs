@@ -150,6 +150,7 @@ struct Record {
     cti: Option<String>,
     exp: Option<String>,
     from: Option<String>,
+    on: Option<bool>,
 }
 
 /// The change that a line is about, if it is about one.
@@ -187,6 +188,10 @@ fn kind(record: &Record) -> Option<ChangeKind> {
         "card-adopted" => ChangeKind::Adopted {
             seid: record.seid.clone()?,
             fingerprint: record.fingerprint.clone()?,
+        },
+        "card-maintenance" => ChangeKind::Maintenance {
+            seid: record.seid.clone()?,
+            on: record.on?,
         },
         "change-failed" => ChangeKind::Failed,
         _ => return None,

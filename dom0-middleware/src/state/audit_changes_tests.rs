@@ -51,6 +51,11 @@ fn events() -> Vec<AuditEvent> {
             change: 6,
             reason: "no room".to_owned(),
         },
+        AuditEvent::CardMaintenance {
+            change: 7,
+            seid: "se-01".parse().expect("a SEID"),
+            on: false,
+        },
     ]
 }
 
@@ -80,17 +85,23 @@ fn the_records_of_changes_are_understood() {
     let (_dir, path) = written();
     let read = AuditChanges::read(&path, 0, None).expect("readable");
     let ahead = read.ahead.expect("ahead");
-    assert_eq!(ahead.upto, 6);
+    assert_eq!(ahead.upto, 7);
     let revoked = (UnixTime::from_secs(60), Some(UnixTime::from_secs(86_400)));
     assert_eq!(ahead.revoke, [([7; 16], revoked)].into());
     let domain = DomainUuid::from_bytes(DOMAIN);
     let from = UnixTime::from_secs(3_600);
     assert_eq!(ahead.tokens_from, [(domain, from)].into());
     assert_eq!(ahead.unbind, [domain].into());
-    let missing: Vec<u64> = ahead.missing.iter().map(|missing| missing.change).collect();
-    assert_eq!(missing, [5]);
+    let missing: Vec<String> = ahead.missing.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        missing,
+        [
+            "change 5: adoption of SHA256:00 as card se-00",
+            "change 7: end of the maintenance of card se-01"
+        ]
+    );
     assert_eq!(read.behind, None);
-    let read = AuditChanges::read(&path, 6, head(&path, 6)).expect("readable");
+    let read = AuditChanges::read(&path, 7, head(&path, 7)).expect("readable");
     assert_eq!((read.ahead, read.behind), (None, None));
 }
 
@@ -128,7 +139,7 @@ fn older_files_are_read_as_far_as_they_are_needed() {
     fs::write(older(1), lines[2..4].concat()).expect("written");
     fs::write(&path, lines[4..].concat()).expect("written");
     let all = AuditChanges::read(&path, 0, None).expect("readable");
-    assert_eq!(all.ahead.expect("ahead").upto, 6);
+    assert_eq!(all.ahead.expect("ahead").upto, 7);
     // The oldest is not needed, and what is in it is not looked at.
     fs::write(older(2), b"\xFF").expect("written");
     let read = AuditChanges::read(&path, 2, noted).expect("readable");

@@ -16,7 +16,7 @@
 //! |---|---|
 //! | `open`, `schema` | the file, its tables and their versions |
 //! | `change` | [`State::change`]; how far the audit is on disk |
-//! | `bindings`, `revocations`, `cards` | rights: each change of them has a number |
+//! | `bindings`, `revocations`, `cards`, `maintenance` | rights: each change of them has a number |
 //! | `pins`, `sightings` | what was tried and what was seen: durable, but no change |
 //! | `import` | files of earlier versions |
 //! | `backup` | a copy while the service runs |
@@ -29,6 +29,7 @@ mod cards;
 mod change;
 mod error;
 mod import;
+mod maintenance;
 mod open;
 mod pins;
 mod recovery;

@@ -32,7 +32,7 @@ fn a_new_state_is_its_owners_alone_and_is_found_again() {
             .pragma_query_value(None, pragma, |row| row.get(0));
         value.expect("a number")
     };
-    assert_eq!((ask("synchronous"), ask("user_version")), (2_i64, 1_i64));
+    assert_eq!((ask("synchronous"), ask("user_version")), (2_i64, 2_i64));
 }
 
 #[test]

@@ -49,6 +49,10 @@ pub(super) enum ChangeKind {
         seid: Seid,
         fingerprint: String,
     },
+    Maintenance {
+        seid: Seid,
+        on: bool,
+    },
     /// A change that was recorded and then not made.
     Failed,
     /// Something else; its event.
@@ -121,6 +125,7 @@ pub(super) fn compare(state: u64, audit: &[ChangeRecord]) -> Option<CatchUp> {
     };
     let mut bound = BTreeMap::new();
     let mut adopted = BTreeMap::new();
+    let mut maintained = BTreeMap::new();
     for (&change, kind) in &later {
         match kind {
             None | Some(ChangeKind::Failed) => {}
@@ -151,6 +156,13 @@ pub(super) fn compare(state: u64, audit: &[ChangeRecord]) -> Option<CatchUp> {
                 let what = format!("adoption of {fingerprint} as card {seid}");
                 adopted.insert(seid, Missing { change, what });
             }
+            Some(ChangeKind::Maintenance { seid, on }) => {
+                let what = match on {
+                    true => format!("maintenance of card {seid}"),
+                    false => format!("end of the maintenance of card {seid}"),
+                };
+                maintained.insert(seid, Missing { change, what });
+            }
             Some(ChangeKind::Other(event)) => {
                 let what = event.clone();
                 catch_up.missing.push(Missing { change, what });
@@ -160,6 +172,7 @@ pub(super) fn compare(state: u64, audit: &[ChangeRecord]) -> Option<CatchUp> {
     let bound = bound.into_iter();
     let bound = bound.map(|(change, (_, what))| Missing { change, what });
     catch_up.missing.extend(bound.chain(adopted.into_values()));
+    catch_up.missing.extend(maintained.into_values());
     catch_up.missing.sort_by_key(|missing| missing.change);
     Some(catch_up)
 }

@@ -33,6 +33,10 @@ fn kind(letter: char) -> ChangeKind {
             seid: "se-00".parse().expect("a SEID"),
             fingerprint: "SHA256:00".to_owned(),
         },
+        'm' | 'n' => ChangeKind::Maintenance {
+            seid: "se-00".parse().expect("a SEID"),
+            on: letter == 'm',
+        },
         other => ChangeKind::Other(other.to_string()),
     }
 }
@@ -79,6 +83,22 @@ fn what_takes_rights_away_is_done_again_and_the_rest_is_told() {
         compare(5, &audit("burfax")).expect("ahead").missing.len(),
         1
     );
+}
+
+#[test]
+fn of_maintenance_the_last_that_was_said_is_told() {
+    let missing = |letters| {
+        let ahead = compare(0, &audit(letters)).expect("ahead");
+        ahead
+            .missing
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(missing("m"), ["change 1: maintenance of card se-00"]);
+    let end = ["change 2: end of the maintenance of card se-00"];
+    assert_eq!(missing("mn"), end);
+    assert_eq!(missing("xmM")[1..], ["change 2: maintenance of card se-00"]);
 }
 
 /// All sequences of up to five changes, each made or not, over states of every age: what is

@@ -75,10 +75,18 @@ const MIGRATIONS: [&str; VERSION as usize] = [
         stamp TEXT NOT NULL         -- JSON; says nothing of the PIN
     ) STRICT;
     ",
+    // 2
+    "
+    -- Cards that are not for guests now.
+    CREATE TABLE maintenance (
+        seid TEXT PRIMARY KEY,
+        change INTEGER NOT NULL
+    ) STRICT;
+    ",
 ];
 
 /// The version of the tables that this program writes.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The version of a file; 0 for an empty one.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {

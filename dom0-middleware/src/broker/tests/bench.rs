@@ -15,7 +15,8 @@ use rustls::SignatureScheme;
 
 use crate::audit::AuditEvent;
 use crate::broker::{
-    Action, Broker, ConnId, EngineCommand, Event, Peer, ReadId, Setup, TokenRule, Unresumable,
+    Action, Broker, ConnId, EngineCommand, Event, LeaseId, LeaseRefusal, Peer, ReadId, Setup,
+    TokenRule, Unresumable,
 };
 use crate::card::{
     CardFeatures, CardIdentity, CardSession, Door, SessionError, Sight, Trust, UseId,
@@ -38,6 +39,8 @@ pub(super) enum Seen {
     Closed(ConnId),
     Ordered(WorkerCommand),
     Audited(AuditEvent),
+    Lent(LeaseId, Seid, UseId),
+    NotLent(LeaseId, LeaseRefusal),
     Delivered(ConnId, SessionId),
     Withdrawn(ConnId),
     Engine(ConnId, SessionId, EngineCommand),
@@ -153,6 +156,7 @@ impl Bench {
             table,
             trust,
             cards,
+            maintenance: BTreeSet::new(),
             intermediates: BTreeMap::new(),
             issuers: vec![Issuer {
                 id: HOST,
@@ -210,8 +214,11 @@ impl Bench {
             certificate: Some(certificate(domid)),
             schemes: schemes.clone(),
         };
+        self.plug_in_with(seid, door, vec![identity(A), identity(B)]);
+    }
+
+    pub(super) fn plug_in_with(&mut self, seid: &Seid, door: Door, identities: Vec<CardIdentity>) {
         let atr = Atr::decode(&[0x3B, 0x00]).expect("an ATR");
-        let identities = vec![identity(A), identity(B)];
         self.report_of(
             seid,
             WorkerReport::Present {
@@ -263,6 +270,16 @@ impl Bench {
                     }
                     Seen::Ordered(command)
                 }
+                Action::Lend {
+                    lease,
+                    seid,
+                    use_id,
+                    record,
+                } => {
+                    self.seen.push(Seen::Audited(record));
+                    Seen::Lent(lease, seid, use_id)
+                }
+                Action::RefuseLease { lease, why } => Seen::NotLent(lease, why),
                 Action::Audit(record) => Seen::Audited(record),
                 Action::Engine {
                     conn,

@@ -9,6 +9,7 @@ mod engines;
 mod exhaustive;
 mod keys;
 mod killing;
+mod leases;
 mod limits;
 mod opening;
 mod pool;

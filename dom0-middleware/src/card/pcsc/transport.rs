@@ -27,6 +27,14 @@ impl PcscTransport {
             buffer: Zeroizing::new(vec![0; MAX_BUFFER_SIZE_EXTENDED]),
         })
     }
+
+    fn reconnect(&mut self, first: Disposition) -> Result<Atr, TransportError> {
+        self.card
+            .reconnect(ShareMode::Exclusive, Protocols::ANY, first)
+            .map_err(transport_error)?;
+        (self.atr, self.protocol) = read_status(&self.card)?;
+        Ok(self.atr.clone())
+    }
 }
 
 /// The card's answer to reset, and the protocol that the daemon has chosen.
@@ -61,15 +69,11 @@ impl CardTransport for PcscTransport {
     }
 
     fn cold_reset(&mut self, _: Instant) -> Result<Atr, TransportError> {
-        self.card
-            .reconnect(
-                ShareMode::Exclusive,
-                Protocols::ANY,
-                Disposition::UnpowerCard,
-            )
-            .map_err(transport_error)?;
-        (self.atr, self.protocol) = read_status(&self.card)?;
-        Ok(self.atr.clone())
+        self.reconnect(Disposition::UnpowerCard)
+    }
+
+    fn warm_reset(&mut self, _: Instant) -> Result<Atr, TransportError> {
+        self.reconnect(Disposition::ResetCard)
     }
 
     fn check_present(&mut self) -> Result<(), TransportError> {

@@ -10,6 +10,7 @@ use crate::card::transport::{CardTransport, TransportError};
 
 const POWER_OFF: u8 = 0x00;
 const POWER_ON: u8 = 0x01;
+const RESET: u8 = 0x02;
 const ASK_ATR: u8 = 0x04;
 
 /// A virtual card that was powered up.
@@ -57,7 +58,25 @@ impl CardTransport for ViccTransport {
     }
 
     fn cold_reset(&mut self, deadline: Instant) -> Result<Atr, TransportError> {
-        for control in [POWER_OFF, POWER_ON, ASK_ATR] {
+        self.reset_by(&[POWER_OFF, POWER_ON], deadline)
+    }
+
+    fn warm_reset(&mut self, deadline: Instant) -> Result<Atr, TransportError> {
+        self.reset_by(&[RESET], deadline)
+    }
+
+    fn check_present(&mut self) -> Result<(), TransportError> {
+        if self.connection.is_closed() {
+            return Err(TransportError::Removed);
+        }
+        Ok(())
+    }
+}
+
+impl ViccTransport {
+    /// Has the card reset by these controls, none of which it answers, and asks for its answer to reset.
+    fn reset_by(&mut self, controls: &[u8], deadline: Instant) -> Result<Atr, TransportError> {
+        for &control in controls.iter().chain(&[ASK_ATR]) {
             self.connection.send(&[control], deadline)?;
         }
         // The card answers in order: what it still owed comes before the answer to reset.
@@ -72,12 +91,5 @@ impl CardTransport for ViccTransport {
             self.unanswered = 0;
             return Ok(self.atr.clone());
         }
-    }
-
-    fn check_present(&mut self) -> Result<(), TransportError> {
-        if self.connection.is_closed() {
-            return Err(TransportError::Removed);
-        }
-        Ok(())
     }
 }

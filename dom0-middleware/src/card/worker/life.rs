@@ -106,10 +106,19 @@ impl Worker {
                     let orders = self.sign(*job, &inbox);
                     stop = self.obey(orders);
                 }
+                Some(WorkerCommand::Lend(job)) => {
+                    let orders = self.lend(*job, &inbox);
+                    stop = self.obey(orders);
+                }
                 Some(WorkerCommand::Reopen(order)) => self.reopen(order),
                 Some(WorkerCommand::ForgetSession) => self.session = None,
                 // Of a use that is over.
-                Some(WorkerCommand::ServerRecords { .. } | WorkerCommand::Cancel { .. }) => {}
+                Some(
+                    WorkerCommand::ServerRecords { .. }
+                    | WorkerCommand::Cancel { .. }
+                    | WorkerCommand::Recall { .. }
+                    | WorkerCommand::Returned { .. },
+                ) => {}
                 None => {}
             }
         }

@@ -41,6 +41,12 @@ impl Link {
             .map(|_| ())
     }
 
+    pub(super) fn warm_reset(&mut self) -> Result<(), TransportError> {
+        self.transport
+            .warm_reset(Instant::now() + self.apdu_timeout)
+            .map(|_| ())
+    }
+
     /// Brings the card to rest after a use.
     pub(super) fn close(
         &mut self,

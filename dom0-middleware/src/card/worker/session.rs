@@ -7,9 +7,9 @@ use super::inbox::Inbox;
 use super::life::TICK;
 use super::link::Link;
 use crate::card::eap_tls::handshake::{Completed, Failure, Step};
-use crate::card::error::SessionError;
+use crate::card::error::{CardError, SessionError};
 use crate::card::job::UseId;
-use crate::card::report::{Reopen, Reporter, WorkerCommand, WorkerReport};
+use crate::card::report::{LoanEnd, Reopen, Reporter, WorkerCommand, WorkerReport};
 use crate::card::settings::CardSettings;
 use crate::card::transport::CardSource;
 
@@ -158,12 +158,26 @@ impl<'a> Use<'a> {
             WorkerCommand::Cancel { use_id } if use_id == self.use_id => {
                 self.orders.cancelled = true;
             }
-            WorkerCommand::ServerRecords { .. } | WorkerCommand::Cancel { .. } => {}
+            WorkerCommand::ServerRecords { .. }
+            | WorkerCommand::Cancel { .. }
+            | WorkerCommand::Recall { .. }
+            | WorkerCommand::Returned { .. } => {}
             WorkerCommand::Reopen(order) => self.orders.reopen.push(order),
             WorkerCommand::ForgetSession => self.orders.forget_session = true,
             WorkerCommand::Stop => self.orders.stop = true,
             WorkerCommand::Start(job) => self.refuse(job.use_id),
             WorkerCommand::Sign(job) => self.refuse(job.use_id),
+            WorkerCommand::Lend(job) => {
+                let use_id = job.use_id;
+                (job.answer)(Err(CardError::InUse));
+                let end = LoanEnd::NotLent;
+                self.tell(WorkerReport::LoanEnded {
+                    use_id,
+                    apdus: 0,
+                    end,
+                });
+                self.tell_free(use_id);
+            }
         }
     }
 
@@ -174,10 +188,12 @@ impl<'a> Use<'a> {
             error: SessionError::Busy,
             alert: None,
         });
-        self.tell(WorkerReport::Free {
-            use_id,
-            card_time: Duration::ZERO,
-        });
+        self.tell_free(use_id);
+    }
+
+    fn tell_free(&self, use_id: UseId) {
+        let card_time = Duration::ZERO;
+        self.tell(WorkerReport::Free { use_id, card_time });
     }
 
     fn tell(&self, what: WorkerReport) {

@@ -3,6 +3,7 @@
 
 mod adoption;
 mod bench;
+mod lending;
 mod pin_sequences;
 mod piv;
 

@@ -1,0 +1,71 @@
+//! A card that is somebody's own for raw APDUs: who has it, and why not somebody else.
+
+use std::fmt;
+use std::time::Instant;
+
+use thiserror::Error;
+
+use super::event::ConnId;
+use crate::card::UseId;
+
+/// One wish for a card of one's own, numbered by the shell, never twice in a run of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(pub u64);
+
+/// Who wants a card, or has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// A user of the RACS server, by the name in the certificate.
+    RacsUser(String),
+    /// A guest, by its connection.
+    Guest(ConnId),
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The name is the user's: it is shown so that it cannot look like anything else.
+            Self::RacsUser(name) => write!(f, "RACS user {}", name.escape_debug()),
+            Self::Guest(conn) => write!(f, "the guest of connection {conn}"),
+        }
+    }
+}
+
+/// Why somebody does not get a card.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LeaseRefusal {
+    /// No such SEID.
+    #[error("no card source has this SEID")]
+    Unknown,
+    /// No card is there.
+    #[error("the card is not there")]
+    Absent,
+    /// Somebody else has it; or it is bound to a domain and not in maintenance.
+    #[error("the card is in use")]
+    InUse,
+    /// It has the key of the HV, which is nobody's.
+    #[error("the card has a key of the HV")]
+    HvKeyCard,
+    /// It did not come up.
+    #[error("the card failed: {0}")]
+    Failed(String),
+    /// The audit cannot be written, so nothing is lent.
+    #[error("the audit cannot be written")]
+    NotRecorded,
+    /// The service ends.
+    #[error("the service ends")]
+    Stopping,
+}
+
+/// A card in somebody's hand.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) id: LeaseId,
+    pub(super) use_id: UseId,
+    pub(super) holder: Holder,
+    pub(super) since: Instant,
+    /// Since when it is to come back.
+    pub(super) recalled: Option<Instant>,
+    /// It should have come back long ago.
+    pub(super) stuck: bool,
+}
