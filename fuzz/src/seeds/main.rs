@@ -7,6 +7,7 @@
 //! | `traces` | what the cards of `integration/traces` said, where the driver asks the same |
 //! | `piv`, `hv_card` | what a PIV card says |
 //! | `samples` | single messages |
+//! | `racs` | what users of a RACS server send, and what servers answer |
 //! | `audits` | audits of the service |
 //! | `tokens` | tokens, and what HVs and agents show |
 
@@ -17,6 +18,7 @@ mod audits;
 mod hv_card;
 mod live;
 mod piv;
+mod racs;
 mod samples;
 mod signing;
 mod tokens;
@@ -33,6 +35,7 @@ fn main() -> io::Result<()> {
     traces::write(&mut seeds)?;
     piv::write(&mut seeds)?;
     hv_card::write(&mut seeds)?;
+    racs::write(&mut seeds)?;
     samples::write(&mut seeds)?;
     tokens::write(&mut seeds)?;
     audits::write(&mut seeds)
