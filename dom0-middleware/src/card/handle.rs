@@ -1,9 +1,9 @@
 //! The broker's end of a worker.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use proto::id::Seid;
@@ -63,6 +63,7 @@ pub fn spawn_worker(
         seid,
         sender,
         queued,
+        loan: Mutex::default(),
         thread: Some(thread),
     })
 }
@@ -73,6 +74,9 @@ pub struct CardHandle {
     seid: Seid,
     sender: Sender<WorkerCommand>,
     queued: Arc<AtomicUsize>,
+    /// The last loan, and whether it was recalled: a borrower loses the card when that is ordered, not
+    /// when the worker hears of it.
+    loan: Mutex<Option<(UseId, Arc<AtomicBool>)>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -83,7 +87,8 @@ impl CardHandle {
         &self.seid
     }
 
-    /// Hands a command over; never waits.
+    /// Hands a command over; never waits. After [`WorkerCommand::Recall`] no APDU of that borrower
+    /// begins any more.
     ///
     /// # Errors
     /// [`SendError::Overrun`] when more server records wait than a card can want: cancel that use.
@@ -96,7 +101,18 @@ impl CardHandle {
                 return Err(SendError::Overrun);
             }
         }
+        if let WorkerCommand::Recall { use_id } = command
+            && let Some((lent, recalled)) = &*self.loan()
+            && *lent == use_id
+        {
+            recalled.store(true, Ordering::Release);
+        }
         self.sender.send(command).map_err(|_| SendError::Ended)
+    }
+
+    fn loan(&self) -> MutexGuard<'_, Option<(UseId, Arc<AtomicBool>)>> {
+        // Whoever panicked while it was held has left one of two good values.
+        self.loan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the card lent: `answer` is called with it, or with why it is not to be had, on the
@@ -105,8 +121,11 @@ impl CardHandle {
     /// # Errors
     /// [`SendError::Ended`] when the worker is no more; nobody is answered then.
     pub fn lend(&self, use_id: UseId, answer: LendAnswer) -> Result<(), SendError> {
+        let recalled = Arc::new(AtomicBool::new(false));
+        *self.loan() = Some((use_id, Arc::clone(&recalled)));
         self.send(WorkerCommand::Lend(Box::new(LendJob {
             use_id,
+            recalled,
             way_back: self.sender.clone(),
             answer,
         })))

@@ -7,9 +7,11 @@ use proptest::prelude::*;
 use proto::agent::Dom0Message;
 use proto::id::DomId;
 
-use super::bench::{A, B, Bench, Seen, known, uuid};
-use crate::broker::{ConnId, Event};
-use crate::card::{CardError, SessionError, TransportError, UseId, WorkerCommand, WorkerReport};
+use super::bench::{A, B, Bench, Seen, card, known, uuid};
+use crate::broker::{ConnId, Event, Holder, LeaseId};
+use crate::card::{
+    CardError, LoanEnd, SessionError, TransportError, UseId, WorkerCommand, WorkerReport,
+};
 use crate::mapping::{DomainFact, ReadFault};
 
 /// One thing that happens.
@@ -28,6 +30,11 @@ enum Step {
     CardBack,
     Unbind(bool),
     Revoke(bool),
+    Maintenance(bool),
+    /// Somebody wants the card for raw APDUs.
+    Want,
+    /// Who has it gives it back.
+    GiveBack,
     Pass(u64),
 }
 
@@ -67,6 +74,9 @@ fn step() -> impl Strategy<Value = Step> {
             1 => Step::Revoke(true),
             _ => Step::Pass(1),
         }),
+        1 => any::<bool>().prop_map(Step::Maintenance),
+        1 => Just(Step::Want),
+        1 => Just(Step::GiveBack),
         2 => (1..40_000u64).prop_map(Step::Pass),
     ]
 }
@@ -90,6 +100,11 @@ struct Model {
     /// The use the worker has, and whether it has reported its outcome.
     running: Option<(UseId, bool)>,
     unbound: BTreeSet<DomId>,
+    /// The use for which the worker has lent the card.
+    lent: Option<UseId>,
+    in_maintenance: bool,
+    /// Whose bindings were taken away.
+    bindings_gone: BTreeSet<DomId>,
 }
 
 impl Model {
@@ -117,8 +132,14 @@ impl Model {
                 }
                 Seen::Closed(conn) => self.drop_connection(conn),
                 Seen::Ordered(WorkerCommand::Start(job)) => {
-                    assert_eq!(self.running, None, "two uses at once");
+                    assert_eq!((self.running, self.lent), (None, None), "two uses at once");
                     self.running = Some((job.use_id, false));
+                }
+                Seen::Lent(_, _, use_id) => {
+                    assert_eq!((self.running, self.lent), (None, None), "two uses at once");
+                    let is_guests = self.bindings_gone.len() < 2 && !self.in_maintenance;
+                    assert!(!is_guests, "lent, and a guest's");
+                    self.lent = Some(use_id);
                 }
                 _ => {}
             }
@@ -231,6 +252,7 @@ impl Model {
             Step::Unbind(first) => {
                 let domid = who(first);
                 self.unbound.insert(domid);
+                self.bindings_gone.insert(domid);
                 let binding = Bench::binding_of(domid);
                 bench.handle(Event::Unbound { binding });
             }
@@ -240,7 +262,30 @@ impl Model {
                 let cti = bench.tokens[&domid].cti;
                 bench.handle(Event::TokenRevoked { cti });
             }
+            Step::Maintenance(on) => {
+                self.in_maintenance = on;
+                let seid = card();
+                bench.handle(Event::MaintenanceSet { seid, on });
+            }
+            Step::Want => bench.handle(Event::LeaseWanted {
+                lease: LeaseId(0),
+                seid: card(),
+                holder: Holder::RacsUser("alice".to_owned()),
+            }),
+            Step::GiveBack => self.give_back(bench),
             Step::Pass(millis) => bench.pass(Duration::from_millis(millis)),
+        }
+    }
+
+    fn give_back(&mut self, bench: &mut Bench) {
+        if let Some(use_id) = self.lent.take() {
+            let end = LoanEnd::Returned;
+            bench.report(WorkerReport::LoanEnded {
+                use_id,
+                apdus: 1,
+                end,
+            });
+            bench.free(use_id);
         }
     }
 
@@ -287,6 +332,8 @@ proptest! {
         // In the end everybody hears what became of its session.
         bench.reads_hang = false;
         bench.answer_reads();
+        model.check(&mut bench);
+        model.give_back(&mut bench);
         model.check(&mut bench);
         for _ in 0..200 {
             model.work(&mut bench, WorkerStep::Fail);

@@ -56,7 +56,7 @@ impl Worker {
         info!(seid = %self.settings.seid, %use_id, "card lent");
         link.restart_clock();
         let atr = link.transport.atr().clone();
-        let loan = Arc::new(Loan::new(link));
+        let loan = Arc::new(Loan::new(link, Arc::clone(&job.recalled)));
         let lent = loan.lent(self.settings.seid.clone(), atr, &job);
         (job.answer)(Ok(lent));
         let Wait { link, orders, end } = self.await_return(&loan, use_id, inbox);

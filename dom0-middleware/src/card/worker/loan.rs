@@ -169,17 +169,17 @@ impl fmt::Debug for LentCard {
 pub(super) struct Loan {
     /// `None` once the worker has it again.
     link: Mutex<Option<Link>>,
-    recalled: AtomicBool,
+    recalled: Arc<AtomicBool>,
     apdus: AtomicU64,
     /// APDUs and resets that were begun.
     calls: AtomicU64,
 }
 
 impl Loan {
-    pub(super) fn new(link: Link) -> Self {
+    pub(super) fn new(link: Link, recalled: Arc<AtomicBool>) -> Self {
         Self {
             link: Mutex::new(Some(link)),
-            recalled: AtomicBool::new(false),
+            recalled,
             apdus: AtomicU64::new(0),
             calls: AtomicU64::new(0),
         }
@@ -250,6 +250,8 @@ pub type LendAnswer = Box<dyn FnOnce(Result<LentCard, CardError>) + Send>;
 /// All a worker needs to lend its card; [`CardHandle::lend`](crate::card::CardHandle::lend) makes it.
 pub struct LendJob {
     pub(in crate::card) use_id: UseId,
+    /// Set as soon as it is recalled.
+    pub(in crate::card) recalled: Arc<AtomicBool>,
     pub(in crate::card) way_back: Sender<WorkerCommand>,
     pub(in crate::card) answer: LendAnswer,
 }

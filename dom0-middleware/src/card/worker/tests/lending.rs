@@ -98,6 +98,8 @@ fn an_idle_borrower_loses_the_card_at_once() {
     bench.send(WorkerCommand::Recall { use_id: UseId(99) });
     say(&mut lent).expect("still lent");
     bench.send(WorkerCommand::Recall { use_id });
+    // Whether the worker has heard of it or not.
+    assert_eq!(say(&mut lent), Err(LoanError::Recalled));
     assert_eq!(bench.await_loan_end(use_id), (1, LoanEnd::Recalled));
     bench.await_free(use_id);
     assert!(lent.is_recalled());
