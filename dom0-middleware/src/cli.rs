@@ -1,5 +1,6 @@
 //! The command line.
 
+mod grid;
 mod token;
 mod vm;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use proto::id::Seid;
 
+pub(crate) use self::grid::{GridApduArgs, GridCommand, GridListArgs};
 pub(crate) use self::token::{BackupArgs, RevokeArgs, StateCommand, TokenCommand};
 pub(crate) use self::vm::{ApproveArgs, BindArgs, VmArgs, VmCommand, VmListArgs};
 use crate::broker::SessionName;
@@ -50,6 +52,9 @@ pub(crate) enum Command {
     /// Look at tokens and revoke them
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Use the elements of another host's grid, over RACS
+    #[command(subcommand)]
+    Grid(GridCommand),
     /// Copy what commands have changed
     #[command(subcommand)]
     State(StateCommand),

@@ -4,12 +4,14 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use proto::apdu::StatusWord;
 use thiserror::Error;
 
 use crate::admin::{AdminError, ProblemCode};
 use crate::audit::{AuditError, VerifyError};
 use crate::config::ConfigError;
 use crate::exit_code::ExitCode;
+use crate::racs::client::{GridError, GridProblem, ScriptError, ScriptProblem};
 use crate::service::ServiceError;
 use crate::socket::SocketError;
 use crate::state::{BackupError, StateError};
@@ -60,6 +62,47 @@ pub(crate) enum MiddlewareError {
         /// How many.
         count: usize,
     },
+    /// Another host's grid did not do what it was asked.
+    #[error("{0}; {next}", next = .0.problem.next())]
+    Grid(#[from] GridError),
+    /// An APDU on the command line is none.
+    #[error("APDU {number}: {problem}")]
+    Apdu {
+        /// Which argument, the first being 1.
+        number: usize,
+        /// Why.
+        problem: ScriptProblem,
+    },
+    /// A script cannot be read.
+    #[error("{}", path.display())]
+    ScriptFile {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line of a script is no APDU.
+    #[error("{file}")]
+    Script {
+        /// Which file.
+        file: String,
+        /// Which line, and why.
+        source: ScriptError,
+    },
+    /// A card's status is not the one that had to be.
+    #[error(
+        "{apdu}: the card answered {}, not {}",
+        got.map_or_else(|| "with another status, which the grid does not say".to_owned(), |sw| sw.to_string()),
+        expected.map_or_else(String::new, |sw| sw.to_string())
+    )]
+    OtherStatus {
+        /// Which APDU: its place on the command line, or file and line.
+        apdu: String,
+        /// What it had to be.
+        expected: Option<StatusWord>,
+        /// What it was; `None` where the server does not say.
+        got: Option<StatusWord>,
+    },
     /// The result cannot be printed.
     #[error("writing the result")]
     Output(#[from] io::Error),
@@ -71,6 +114,10 @@ impl MiddlewareError {
         match self {
             Self::Config(_) => ExitCode::Configuration,
             Self::Findings { .. } | Self::Verify(VerifyError::Fault(_)) => ExitCode::NotSo,
+            Self::OtherStatus { .. } => ExitCode::NotSo,
+            Self::Grid(error) => of_grid(&error.problem),
+            Self::Apdu { .. } => ExitCode::Usage,
+            Self::Script { .. } | Self::ScriptFile { .. } => ExitCode::Configuration,
             Self::Verify(VerifyError::Read { .. }) | Self::State(_) => ExitCode::Unavailable,
             Self::HvCertificate { .. } => ExitCode::Configuration,
             Self::Path(_) | Self::File { .. } => ExitCode::Usage,
@@ -93,6 +140,15 @@ impl MiddlewareError {
                 ExitCode::Internal
             }
         }
+    }
+}
+
+fn of_grid(problem: &GridProblem) -> ExitCode {
+    match problem {
+        GridProblem::Files(_) => ExitCode::Configuration,
+        GridProblem::TooLong => ExitCode::Usage,
+        problem if problem.is_refusal() => ExitCode::Refused,
+        _ => ExitCode::Unavailable,
     }
 }
 

@@ -26,12 +26,12 @@
 //! | [`audit`] | the record of what happened, each line chained to the one before |
 //! | [`channel`] | connections of guests |
 //! | [`xen`] | who the guests are: domids, UUIDs and names, as xenstore has them |
-//! | [`racs`] | cards for users over the network |
 //! | [`admin`] | the operator's socket |
 //! | [`config`] | the configuration file |
 //! | [`state`] | what must survive the process |
 //! | `tokens` | tokens in their folder, for the domains that xenstore knows |
 //! | [`service`] | sockets, threads and clocks around the broker |
+//! | [`racs`] | grids of secure elements: cards for users over the network, and other hosts' cards |
 //! | [`socket`], [`time`] | private sockets; time as the deciding parts see it |
 //! | `doctor` | what is wrong with an installation |
 //! | `cli`, `cmd`, `logging`, `error`, `exit_code` | the program |

@@ -8,6 +8,10 @@ mod card_show;
 mod card_watch;
 mod check_config;
 mod doctor;
+mod grid_apdu;
+mod grid_list;
+#[cfg(test)]
+mod grid_tests;
 mod queue_show;
 mod serve;
 mod session_kill;
@@ -25,8 +29,8 @@ mod vm_show;
 mod vm_unbind;
 
 use crate::cli::{
-    AuditCommand, CardCommand, Cli, Command, QueueCommand, SessionCommand, StateCommand,
-    TokenCommand, VmCommand,
+    AuditCommand, CardCommand, Cli, Command, GridCommand, QueueCommand, SessionCommand,
+    StateCommand, TokenCommand, VmCommand,
 };
 use crate::error::MiddlewareError;
 
@@ -63,6 +67,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), MiddlewareError> {
         Command::Vm(VmCommand::Unbind(args)) => vm_unbind::run(args, out),
         Command::Token(TokenCommand::List(args)) => token_list::run(&args, out),
         Command::Token(TokenCommand::Revoke(args)) => token_revoke::run(args, out),
+        Command::Grid(GridCommand::List(args)) => grid_list::run(&args, out),
+        Command::Grid(GridCommand::Apdu(args)) => grid_apdu::run(&args, out),
         Command::State(StateCommand::Backup(args)) => state_backup::run(&args, out),
         Command::Status(args) => status::run(&args, out),
         Command::Doctor(args) => doctor::run(&args, out),

@@ -1,7 +1,9 @@
-//! RACS: the host's cards for users over the network.
+//! RACS: the host's cards for users over the network, and other hosts' cards for this one.
 //!
 //! | Module | Holds |
 //! |---|---|
 //! | [`session`] | what a server does with one user's bytes, without I/O |
+//! | [`client`] | the end that asks: for `grid` and for cards that are plugged into another host |
 
+pub mod client;
 pub mod session;
