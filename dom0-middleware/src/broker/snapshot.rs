@@ -58,6 +58,9 @@ pub struct CardView {
     pub seid: Seid,
     /// Whether it can be used.
     pub state: CardState,
+    /// Where it is, if not at this host.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub elsewhere: Option<String>,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub why: Option<String>,
@@ -230,6 +233,7 @@ impl Broker {
         let mut view = CardView {
             seid: seid.clone(),
             state: CardState::Absent,
+            elsewhere: None,
             why: None,
             next: None,
             atr: None,

@@ -3,7 +3,7 @@
 use super::fault::{CardFault, CardStep};
 
 /// How many commands a machine may still send.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Counter {
     left: u32,
     max: u32,

@@ -10,6 +10,7 @@
 //! | [`eap_tls`] | the driver of EAP-TLS cards: opening a card, one handshake, its end |
 //! | [`piv`] | PIV cards, as TLS wants them |
 //! | [`pcsc`] | cards in readers, through PC/SC |
+//! | [`racs`] | cards that are plugged into another host's grid |
 //! | [`vicc`] | virtual cards that connect over a socket (vpcd protocol) |
 //! | `answer`, `counter` | what the EAP-TLS driver makes of an answer, and how long it goes on |
 //! | `transport` | the traits a reader implements |
@@ -21,6 +22,7 @@
 pub mod eap_tls;
 pub mod pcsc;
 pub mod piv;
+pub mod racs;
 pub mod vicc;
 
 mod adopted;
@@ -61,6 +63,8 @@ pub use self::report::{
 };
 pub use self::session_fault::{HandshakeFault, PolicyFault, ResumptionFault};
 pub use self::settings::CardSettings;
-pub use self::transport::{CardSource, CardTransport, SourceTrouble, TransportError};
+pub use self::transport::{
+    CardSource, CardTransport, ChainLink, Chained, SourceTrouble, TransportError,
+};
 pub use self::trust::{PeerVerifier, Trust, TrustError, TrustSetupError};
 pub use self::worker::{LendAnswer, LendJob, LentCard, LoanError};

@@ -1,7 +1,7 @@
 //! How a worker reaches a card: APDUs out and in, a cold reset, a look whether it is still there.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::apdu::{Atr, CommandApdu, ResponseApdu};
 use proto::error::DecodeError;
@@ -49,6 +49,63 @@ pub trait CardTransport: Send {
     fn check_present(&mut self) -> Result<(), TransportError> {
         Ok(())
     }
+
+    /// Whether the way to the card should be made anew while nobody uses it, by
+    /// [`cold_reset`](Self::cold_reset).
+    fn is_worn(&self) -> bool {
+        false
+    }
+
+    /// Whether several commands at once are faster than one after the other.
+    fn takes_chains(&self) -> bool {
+        false
+    }
+
+    /// Sends commands one after the other, up to the first one that had to succeed and did not. Each may
+    /// take `apdu_timeout`.
+    fn transmit_all(&mut self, chain: &[ChainLink], apdu_timeout: Duration) -> Chained {
+        let mut done = Chained::default();
+        for link in chain {
+            match self.transmit(&link.command, Instant::now() + apdu_timeout) {
+                Ok(response) => {
+                    let goes_on = response.sw.is_success() || !link.must_succeed;
+                    done.responses.push(response);
+                    if !goes_on {
+                        break;
+                    }
+                }
+                Err(error) => return done.failed(error),
+            }
+        }
+        done
+    }
+}
+
+/// A command that others follow whatever data its answer has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainLink {
+    /// The command.
+    pub command: CommandApdu,
+    /// Whether nothing behind it may reach the card unless it is answered by 9000, without data.
+    pub must_succeed: bool,
+}
+
+/// What became of a chain.
+#[derive(Debug, Default)]
+pub struct Chained {
+    /// The answers, in the order of the commands; the last one may be a failure.
+    pub responses: Vec<ResponseApdu>,
+    /// Why the next command has none.
+    pub error: Option<TransportError>,
+}
+
+impl Chained {
+    /// Ended by `error` at the next command.
+    #[must_use]
+    pub fn failed(mut self, error: TransportError) -> Self {
+        self.error = Some(error);
+        self
+    }
 }
 
 /// Where the cards of one SEID come from: a reader's slot, or a socket virtual cards connect to.
@@ -95,6 +152,16 @@ pub enum SourceTrouble {
         /// The reader.
         reader: String,
     },
+    /// The grid of another host does not give it.
+    #[error("racs element {seid}: {why}; {next}")]
+    Grid {
+        /// The element, as the grid names it.
+        seid: String,
+        /// Which grid, and what is wrong.
+        why: String,
+        /// What to do.
+        next: &'static str,
+    },
     /// Anything else, in the library's words.
     #[error("cannot connect to the card: {0}")]
     Other(String),
@@ -115,6 +182,12 @@ pub enum TransportError {
     /// What came is not a response APDU.
     #[error("garbled answer: {0}")]
     Garbled(#[from] DecodeError),
+    /// The other host's grid does not let this command pass.
+    #[error("{0}")]
+    Refused(String),
+    /// Another status word than 9000, which the other host's grid keeps to itself.
+    #[error("the card did not answer 9000; the grid does not say what it answered")]
+    StatusUnseen,
     /// The operating system failed us.
     #[error("input or output failed: {0}")]
     Io(io::ErrorKind),

@@ -41,6 +41,9 @@ pub(super) fn print(cards: &[CardView], out: &mut impl Write) -> io::Result<()> 
     let headings = ["seid", "state", "profile", "identities", "in use", "atr"];
     table::print(out, headings, &rows)?;
     for card in cards {
+        if let Some(place) = &card.elsewhere {
+            writeln!(out, "{}: {place}", card.seid)?;
+        }
         if let Some(why) = &card.why {
             writeln!(out, "{}: {why}", card.seid)?;
         }
@@ -109,6 +112,7 @@ mod tests {
         let card = CardView {
             seid: "se-00".parse().expect("a SEID"),
             state: CardState::Unusable,
+            elsewhere: Some("racs grid.example:7777 card7".to_owned()),
             why: Some("PIN file /x does not hold 4 to 8 digits".to_owned()),
             next: Some("write the PIN".to_owned()),
             atr: None,
@@ -126,6 +130,7 @@ mod tests {
         let expected = "\
 SEID   STATE     PROFILE  IDENTITIES  IN USE  ATR
 se-00  unusable                       no
+se-00: racs grid.example:7777 card7
 se-00: PIN file /x does not hold 4 to 8 digits
   -> write the PIN
 ";
@@ -137,6 +142,7 @@ se-00: PIN file /x does not hold 4 to 8 digits
         let card = CardView {
             seid: "se-00".parse().expect("a SEID"),
             state: CardState::Present,
+            elsewhere: None,
             why: None,
             next: None,
             atr: None,

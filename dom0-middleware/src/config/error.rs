@@ -91,6 +91,9 @@ pub enum FileProblem {
     /// The HV key cannot certify this host's channel key.
     #[error(transparent)]
     ChannelKey(Box<ChannelKeyError>),
+    /// Certificate, key or CA for the grid of another host.
+    #[error("{0}")]
+    Grid(String),
     /// A secret that others can read.
     #[error("can be read by others than its owner (mode {mode:03o}); run chmod 600 on it")]
     Exposed {

@@ -17,6 +17,7 @@ use super::value::{Bytes, Count, Millis, Sha256Hex, Text};
 use crate::audit::Rotation;
 use crate::limits::Limits;
 use crate::mapping::NamePattern;
+use crate::racs::client::GridAddress;
 use crate::time::UnixTime;
 
 /// All of `dom0-middleware.toml`.
@@ -270,6 +271,26 @@ pub(super) struct CardSourceTable {
     pub(super) socket: Option<PathBuf>,
     pub(super) address: Option<Spanned<SocketAddr>>,
     pub(super) reader: Option<Spanned<CString>>,
+    pub(super) host: Option<Spanned<Text<GridAddress>>>,
+    pub(super) remote_seid: Option<Spanned<String>>,
+    pub(super) certificate: Option<Spanned<PathBuf>>,
+    pub(super) key: Option<Spanned<PathBuf>>,
+    pub(super) ca: Option<Spanned<PathBuf>>,
+    pub(super) pin: Option<Spanned<Text<Sha256Hex>>>,
+    pub(super) server_name: Option<Spanned<String>>,
+    pub(super) rules: Option<Spanned<GridRules>>,
+    #[serde(default)]
+    pub(super) trusted_with_keys: bool,
+}
+
+/// What a grid's server has room and patience for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum GridRules {
+    /// As the servers of the protocol's author.
+    Published,
+    /// As the server of this program.
+    Tessera,
 }
 
 /// Kinds of card sources.
@@ -280,6 +301,8 @@ pub(super) enum CardSourceKind {
     Vicc,
     /// A reader.
     Pcsc,
+    /// An element of another host's grid.
+    Racs,
 }
 
 /// One `[[card]]`.

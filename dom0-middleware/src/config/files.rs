@@ -10,11 +10,12 @@ use proto::id::Seid;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::check::{BindingConfig, Config, ReaderConfig};
+use super::check::{BindingConfig, Config, ReaderConfig, ReaderPlace};
 use super::error::{ConfigError, FileProblem};
 use crate::card::{PinSource, Trust, exposed_mode};
 use crate::channel_key::{HvKeyError, HvKeyFileError};
 use crate::mapping::{Binding, BindingId, Certificate, Intermediates, Table};
+use crate::racs::client::GridFilesError;
 use crate::time::UnixTime;
 
 /// All bindings, ready to be judged by.
@@ -59,14 +60,36 @@ impl Config {
     }
 
     /// Looks at the PIN files: each must be there, for its owner alone. What is in them is read
-    /// when it is needed, and never kept.
+    /// when it is needed, and never kept. Likewise the files for other hosts' grids.
     ///
     /// # Errors
     /// [`ConfigError`] for one that is not so.
     pub fn check_pin_files(&self) -> Result<(), ConfigError> {
-        self.readers
-            .iter()
-            .try_for_each(|reader| self.check_pin_file(reader))
+        self.readers.iter().try_for_each(|reader| {
+            self.check_pin_file(reader)?;
+            self.check_grid(reader)
+        })
+    }
+
+    fn check_grid(&self, reader: &ReaderConfig) -> Result<(), ConfigError> {
+        let ReaderPlace::Grid(place) = &reader.place else {
+            return Ok(());
+        };
+        let (files, lines) = (&place.grid.files, &place.lines);
+        let Err(error) = files.client_config(&place.grid.server_name) else {
+            return Ok(());
+        };
+        let (file, source) = match error {
+            GridFilesError::Read { path, kind } => (path, FileProblem::Read(kind.into())),
+            GridFilesError::Unusable { path, reason } => (path, FileProblem::Grid(reason)),
+            GridFilesError::Exposed { path, mode } => (path, FileProblem::Exposed { mode }),
+        };
+        let (line, key) = match &file {
+            file if *file == files.certificate => (lines.certificate, "card_source.certificate"),
+            file if *file == files.key => (lines.key, "card_source.key"),
+            _ => (lines.trust, "card_source.ca"),
+        };
+        Err(self.file_error(line, key, &file, source))
     }
 
     fn check_pin_file(&self, reader: &ReaderConfig) -> Result<(), ConfigError> {
@@ -93,6 +116,7 @@ impl Config {
         }
         for reader in &self.readers {
             note(self.check_pin_file(reader), &mut missing)?;
+            note(self.check_grid(reader), &mut missing)?;
             note(self.chain(reader), &mut missing)?;
         }
         self.check_hosts(now, &mut missing)?;

@@ -22,8 +22,8 @@ mod host_tests;
 mod tests;
 
 pub use self::check::{
-    BindingConfig, Config, DomainSource, HvConfig, HvKeyConfig, HvKeySource, ReaderConfig,
-    ReaderPlace, TokensConfig, UnixChannelConfig,
+    BindingConfig, Config, DomainSource, GridPlace, HvConfig, HvKeyConfig, HvKeySource,
+    ReaderConfig, ReaderPlace, TokensConfig, UnixChannelConfig,
 };
 pub use self::error::{ConfigError, FileProblem};
 pub(crate) use self::file::DEFAULT_ADMIN_SOCKET;

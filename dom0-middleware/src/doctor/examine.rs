@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::facts::{ConfigFacts, Facts, Silence};
 use super::finding::Finding;
+use super::grids::GridFacts;
 use super::readers::readers;
 use super::vchan::VchanFacts;
 use crate::admin::{HvKeyView, StatusView, TokensView};
@@ -48,6 +49,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
             .and_then(|config| config.as_ref().ok());
         findings.extend(readers(pcsc, config));
     }
+    findings.extend(facts.grids.iter().map(GridFacts::finding));
     findings.extend(exposed(facts.listening.as_deref()));
     if let Ok(status) = &facts.service {
         findings.extend(status.state.cards.iter().map(card));

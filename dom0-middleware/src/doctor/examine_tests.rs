@@ -11,6 +11,7 @@ fn card_view(state: CardState) -> CardView {
     CardView {
         seid: "se-00".parse().expect("a SEID"),
         state,
+        elsewhere: None,
         why: None,
         next: None,
         atr: None,
@@ -95,12 +96,14 @@ fn facts() -> Facts {
             vchan: false,
             hv_card: None,
             readers: vec![("se-00".parse().expect("a SEID"), "R 00".to_owned())],
+            grids: Vec::new(),
         })),
         xenstore: Some(Ok(2)),
         vchan: None,
         pcsc: Some(PcscFacts {
             readers: Ok(vec![("R 00".to_owned(), true), ("R 01".to_owned(), false)]),
         }),
+        grids: Vec::new(),
         listening: Some(vec!["127.0.0.1:35963".parse().expect("an address")]),
     }
 }

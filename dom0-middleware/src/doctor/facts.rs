@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use proto::id::Seid;
 
+use super::grids::GridFacts;
 use super::vchan::VchanFacts;
 use crate::admin::StatusView;
+use crate::config::GridPlace;
 use crate::time::UnixTime;
 use crate::xen::XenstoreFault;
 
@@ -24,6 +26,8 @@ pub(crate) struct Facts {
     pub(super) vchan: Option<VchanFacts>,
     /// The PC/SC service; `None` when no card comes from a reader.
     pub(super) pcsc: Option<PcscFacts>,
+    /// The grids of other hosts, one for each card in them.
+    pub(super) grids: Vec<GridFacts>,
     /// Where `pcscd` listens; `None` when we may not know.
     pub(super) listening: Option<Vec<SocketAddr>>,
 }
@@ -56,6 +60,8 @@ pub(crate) struct ConfigFacts {
     pub(super) hv_card: Option<(String, String)>,
     /// Cards and the readers they are in, those in readers alone.
     pub(super) readers: Vec<(Seid, String)>,
+    /// Cards and the grids of other hosts that they are in.
+    pub(super) grids: Vec<(Seid, GridPlace)>,
 }
 
 /// The PC/SC service.

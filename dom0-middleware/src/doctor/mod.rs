@@ -6,6 +6,7 @@
 //! | `facts` | what was seen |
 //! | `examine` | decides what is wrong, without looking at anything |
 //! | `readers` | the same for readers and their daemon |
+//! | `grids` | the grids of other hosts |
 //! | `finding` | one thing that is in order, or is not |
 //! | `vchan` | what vchans need: the library, device nodes |
 //! | `listening` | which ports a program listens on |
@@ -13,6 +14,7 @@
 mod examine;
 mod facts;
 mod finding;
+mod grids;
 mod listening;
 mod probe;
 mod readers;

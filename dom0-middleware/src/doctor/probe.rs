@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use pcsc::{Context, ReaderState, Scope, State};
 
 use super::facts::{ConfigFacts, Facts, PcscFacts, PcscProblem, Silence};
+use super::grids::GridFacts;
 use super::listening;
 use super::vchan::VchanFacts;
 use crate::admin::{AdminAnswer, AdminError, AdminRequest, StatusView, ask};
@@ -35,8 +36,13 @@ pub(crate) fn probe(admin: &Path, config: Option<&Path>) -> Facts {
         Some(Ok(config)) => !config.readers.is_empty() || config.hv_card.is_some(),
         _ => false,
     };
+    let grids = match &config {
+        Some(Ok(config)) => config.grids.iter().map(GridFacts::probe).collect(),
+        _ => Vec::new(),
+    };
     Facts {
         service,
+        grids,
         config,
         xenstore: deadline.map(xen::probe),
         vchan: has_vchans.then(VchanFacts::probe),
@@ -69,7 +75,7 @@ fn configuration(path: &Path) -> Result<ConfigFacts, ConfigError> {
     let hv_end = config.hv_end();
     let in_reader = |place: &ReaderPlace| match place {
         ReaderPlace::Reader(name) => Some(name.to_string_lossy().into_owned()),
-        ReaderPlace::Socket(_) | ReaderPlace::Loopback(_) => None,
+        ReaderPlace::Socket(_) | ReaderPlace::Loopback(_) | ReaderPlace::Grid(_) => None,
     };
     Ok(ConfigFacts {
         path: path.to_owned(),
@@ -85,6 +91,14 @@ fn configuration(path: &Path) -> Result<ConfigFacts, ConfigError> {
             .readers
             .iter()
             .filter_map(|reader| Some((reader.card.seid.clone(), in_reader(&reader.place)?)))
+            .collect(),
+        grids: config
+            .readers
+            .iter()
+            .filter_map(|reader| match &reader.place {
+                ReaderPlace::Grid(place) => Some((reader.card.seid.clone(), (**place).clone())),
+                _ => None,
+            })
             .collect(),
     })
 }

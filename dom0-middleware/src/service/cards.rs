@@ -13,7 +13,7 @@ use crate::card::{
     CardError, CardHandle, CardRecords, LendAnswer, PinSource, Reopen, SendError, UseId,
     WorkerCommand,
 };
-use crate::config::ReaderConfig;
+use crate::config::{ReaderConfig, ReaderPlace};
 
 /// All cards.
 pub(super) struct Cards {
@@ -53,6 +53,12 @@ impl Cards {
     /// Where a card comes from.
     pub(super) fn config(&self, seid: &Seid) -> Option<&ReaderConfig> {
         self.places.get(seid).map(|place| &place.config)
+    }
+
+    /// The grid and element of a card that is at another host.
+    pub(super) fn elsewhere(&self, seid: &Seid) -> Option<String> {
+        let place = &self.config(seid)?.place;
+        matches!(place, ReaderPlace::Grid(_)).then(|| place.to_string())
     }
 
     /// What the card that belongs to a SEID is known again by, if one was adopted.

@@ -36,7 +36,13 @@ impl Actor {
         answer: oneshot::Sender<AdminReply>,
     ) -> Result<(), ServiceError> {
         let said = match request {
-            AdminRequest::CardList {} => AdminAnswer::CardList(self.broker.snapshot().cards),
+            AdminRequest::CardList {} => {
+                let mut cards = self.broker.snapshot().cards;
+                for card in &mut cards {
+                    card.elsewhere = self.cards.elsewhere(&card.seid);
+                }
+                AdminAnswer::CardList(cards)
+            }
             AdminRequest::CardShow { seid } => self.details(&seid),
             AdminRequest::CardWatch {} => {
                 let _ = answer.send(AdminReply::Watch(self.watchers.join()));

@@ -31,6 +31,7 @@ use crate::admin::{AdminListener, ServiceView};
 use crate::audit::{AuditEvent, AuditLog, CheckpointReason};
 use crate::broker::{Broker, Event, Setup};
 use crate::card::pcsc::PcscSource;
+use crate::card::racs::RacsSource;
 use crate::card::vicc::{ListenError, ViccListener};
 use crate::card::{AdoptedCards, CardRecords, CardSource, PinLedger, spawn_worker};
 use crate::channel::UnixChannel;
@@ -253,6 +254,9 @@ fn source(place: &ReaderPlace) -> Result<Box<dyn CardSource>, ListenError> {
         ReaderPlace::Socket(path) => Box::new(ViccListener::bind_unix(path)?),
         ReaderPlace::Loopback(address) => Box::new(ViccListener::bind_loopback(*address)?),
         ReaderPlace::Reader(name) => Box::new(PcscSource::new(name.clone())),
+        ReaderPlace::Grid(place) => {
+            Box::new(RacsSource::new(place.grid.clone(), place.seid.clone()))
+        }
     })
 }
 

@@ -15,7 +15,7 @@ use crate::card::profile::EapTlsProfile;
 use crate::card::session_fault::HandshakeFault;
 
 /// EAP identifiers of a run, one for each packet, wrapping.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Identifiers(u8);
 
 impl Identifiers {
@@ -128,6 +128,13 @@ impl Talk {
         };
         let command = talk.load(identifier, &first);
         (talk, command)
+    }
+
+    /// The commands behind the one sent last that go out whatever the card answers, if it is 9000 and
+    /// nothing else: the rest of the packet's segments.
+    pub(super) fn following(&self) -> impl Iterator<Item = CommandApdu> {
+        let segments = self.segments.iter();
+        segments.map(|(more, segment)| self.process_eap(*more, segment.clone()))
     }
 
     /// Takes the answer to the command sent last.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proto::repeated::Repeated;
 use ring::rand::{SecureRandom, SystemRandom};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::inbox::Inbox;
 use super::link::Link;
@@ -160,6 +160,18 @@ impl Worker {
         }
         if self.is_due() {
             self.retry();
+        }
+        self.renew();
+    }
+
+    /// Makes the way to an idle card anew when it is worn: nobody hears of it.
+    fn renew(&mut self) {
+        match self.take_phase() {
+            Phase::Ready(ready) if ready.link.transport.is_worn() => {
+                debug!(seid = %self.settings.seid, "connecting to the card anew");
+                self.recover(ready.link, Some(ready.opened));
+            }
+            other => self.phase = other,
         }
     }
 

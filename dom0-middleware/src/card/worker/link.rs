@@ -1,5 +1,6 @@
 //! The card in the worker's hand: APDUs with a deadline, and their time.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use proto::apdu::{CommandApdu, ResponseApdu};
@@ -7,13 +8,15 @@ use proto::apdu::{CommandApdu, ResponseApdu};
 use crate::card::eap_tls::closing;
 use crate::card::error::CardError;
 use crate::card::fault::{CardFault, CardStep};
-use crate::card::transport::{CardTransport, TransportError};
+use crate::card::transport::{CardTransport, ChainLink, TransportError};
 
 /// A transport, the longest an APDU may take on it, and what APDUs have taken so far.
 pub(super) struct Link {
     pub(super) transport: Box<dyn CardTransport>,
     apdu_timeout: Duration,
     card_time: Duration,
+    /// Commands that the card has had already, with their answers: the next ones of the driver.
+    ahead: VecDeque<(CommandApdu, Result<ResponseApdu, TransportError>)>,
 }
 
 impl Link {
@@ -22,6 +25,7 @@ impl Link {
             transport,
             apdu_timeout,
             card_time: Duration::ZERO,
+            ahead: VecDeque::new(),
         }
     }
 
@@ -29,19 +33,56 @@ impl Link {
         &mut self,
         command: &CommandApdu,
     ) -> Result<ResponseApdu, TransportError> {
+        self.ahead.clear();
         let start = Instant::now();
         let result = self.transport.transmit(command, start + self.apdu_timeout);
         self.card_time += start.elapsed();
         result
     }
 
+    /// The same, where `chain` says which commands follow this one whatever data the card answers with,
+    /// this one being the first. Over a network they go together; the driver gets the answers one by one,
+    /// as if each had gone when it asked for it.
+    pub(super) fn transmit_ahead(
+        &mut self,
+        command: &CommandApdu,
+        chain: impl FnOnce() -> Vec<ChainLink>,
+    ) -> Result<ResponseApdu, TransportError> {
+        if let Some((sent, result)) = self.ahead.pop_front() {
+            if sent == *command {
+                return result;
+            }
+            self.ahead.clear();
+            let why = "a command other than the one that was sent ahead is to be sent";
+            return Err(TransportError::Refused(why.to_owned()));
+        }
+        let chain = match self.transport.takes_chains() {
+            true => chain(),
+            false => Vec::new(),
+        };
+        if chain.len() < 2 {
+            return self.transmit(command);
+        }
+        let start = Instant::now();
+        let done = self.transport.transmit_all(&chain, self.apdu_timeout);
+        self.card_time += start.elapsed();
+        let results = done.responses.into_iter().map(Ok);
+        let results = results.chain(done.error.map(Err));
+        let commands = chain.into_iter().map(|link| link.command);
+        self.ahead = commands.zip(results).collect();
+        let first = self.ahead.pop_front();
+        first.map_or(Err(TransportError::Removed), |(_, result)| result)
+    }
+
     pub(super) fn cold_reset(&mut self) -> Result<(), TransportError> {
+        self.ahead.clear();
         self.transport
             .cold_reset(Instant::now() + self.apdu_timeout)
             .map(|_| ())
     }
 
     pub(super) fn warm_reset(&mut self) -> Result<(), TransportError> {
+        self.ahead.clear();
         self.transport
             .warm_reset(Instant::now() + self.apdu_timeout)
             .map(|_| ())

@@ -78,7 +78,8 @@ impl<'a> Use<'a> {
                     if let Some(error) = self.interruption() {
                         return Err(handshake.abandon(error));
                     }
-                    match self.link.transmit(&command) {
+                    let chain = || handshake.chain(&command);
+                    match self.link.transmit_ahead(&command, chain) {
                         Ok(response) => handshake.on_response(response)?,
                         Err(source) => {
                             let error = SessionError::of_transport(handshake.step(), source);

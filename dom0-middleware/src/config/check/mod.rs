@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `profiles` | `[[profile]]` |
 //! | `readers` | `[[card_source]]` and `[[card]]` |
+//! | `grids` | `[[card_source]]` with `kind = "racs"` |
 //! | `guests` | `[xenstore]`, `[vchan]`, `[[domain]]` and `[[channel]]` |
 //! | `hosts`, `hv_key` | `[[hv]]`; where its key is |
 //! | `bindings` | `[[binding]]` |
 
 mod bindings;
+mod grids;
 mod guests;
 mod hosts;
 mod hv_key;
@@ -24,7 +26,7 @@ pub use self::bindings::BindingConfig;
 pub use self::guests::{DomainSource, UnixChannelConfig};
 pub use self::hosts::HvConfig;
 pub use self::hv_key::{HvKeyConfig, HvKeySource};
-pub use self::readers::{ReaderConfig, ReaderPlace};
+pub use self::readers::{GridPlace, ReaderConfig, ReaderPlace};
 use super::error::ConfigError;
 use super::file::ConfigFile;
 use crate::audit::Rotation;

@@ -7,13 +7,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use proto::agent::Door;
+use proto::racs::SeidToken;
 
 use super::Check;
+use super::grids::GridLines;
 use super::profiles::Profiles;
 use crate::card::{CardProfile, CardSettings, PinSource};
 use crate::config::error::ConfigError;
 use crate::config::file::{CardSourceKind, CardSourceTable, CardTable};
 use crate::limits::Limits;
+use crate::racs::client::Grid;
 
 /// A source of cards and the card that comes from it.
 #[derive(Debug, Clone)]
@@ -37,7 +40,29 @@ pub enum ReaderPlace {
     Loopback(SocketAddr),
     /// A reader, by the name PC/SC has for it.
     Reader(CString),
+    /// An element of another host's grid.
+    Grid(Box<GridPlace>),
 }
+
+/// An element of another host's grid, and where the configuration says so.
+#[derive(Debug, Clone)]
+pub struct GridPlace {
+    /// The grid.
+    pub grid: Grid,
+    /// The element's name there.
+    pub seid: SeidToken,
+    /// The lines of `certificate`, `key`, and `ca` or `pin`.
+    pub(in crate::config) lines: GridLines,
+}
+
+/// Two places are one if they are the same element.
+impl PartialEq for GridPlace {
+    fn eq(&self, other: &Self) -> bool {
+        self.grid.address == other.grid.address && self.seid == other.seid
+    }
+}
+
+impl Eq for GridPlace {}
 
 impl fmt::Display for ReaderPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,6 +70,7 @@ impl fmt::Display for ReaderPlace {
             Self::Socket(path) => write!(f, "socket {}", path.display()),
             Self::Loopback(address) => write!(f, "address {address}"),
             Self::Reader(name) => write!(f, "reader {:?}", name.to_string_lossy()),
+            Self::Grid(place) => write!(f, "racs {} {}", place.grid.address, place.seid),
         }
     }
 }
@@ -102,7 +128,12 @@ impl Check<'_> {
     }
 
     fn place(&self, source: &CardSourceTable, insecure: bool) -> Result<ReaderPlace, ConfigError> {
-        if *source.kind.get_ref() == CardSourceKind::Pcsc {
+        let kind = *source.kind.get_ref();
+        if kind == CardSourceKind::Racs {
+            return Ok(ReaderPlace::Grid(Box::new(self.grid_place(source)?)));
+        }
+        self.no_grid_keys(source)?;
+        if kind == CardSourceKind::Pcsc {
             return match (&source.reader, &source.socket, &source.address) {
                 (Some(reader), None, None) => Ok(ReaderPlace::Reader(reader.get_ref().clone())),
                 _ => {

@@ -16,6 +16,7 @@ use crate::card::fault::CardStep;
 use crate::card::trust::PeerVerifier;
 
 /// The fixed terms of a handshake and what was learned on the way.
+#[derive(Clone)]
 pub(super) struct Context {
     pub(super) request: HandshakeRequest,
     pub(super) parameters: DriverParameters,

@@ -10,6 +10,7 @@ use super::client_flight::{ExpectAbbreviatedFlight, ExpectAcceptance, ExpectFull
 use super::client_hello::ExpectClientHello;
 use super::context::Context;
 use super::export::{ExpectCipherSuite, ExpectKeyBlock, ExpectState};
+use super::following;
 use super::preparation::{
     ExpectIdentitySet, ExpectParametersTaken, ExpectSessionOverwritten, ExpectStateReset, prepare,
 };
@@ -20,8 +21,10 @@ use crate::card::eap_tls::command::{Pending, Progress};
 use crate::card::eap_tls::parameters::{Capabilities, DriverParameters};
 use crate::card::eap_tls::request::HandshakeRequest;
 use crate::card::eap_tls::resumption::OfferedSession;
+use crate::card::eap_tls::talk::Talk;
 use crate::card::error::SessionError;
 use crate::card::fault::CardStep;
+use crate::card::transport::ChainLink;
 use crate::card::trust::PeerVerifier;
 
 /// Begins a handshake on an opened card.
@@ -121,6 +124,12 @@ impl AwaitCard {
         self.pending.step()
     }
 
+    /// `command`, which is under way, and those that follow it whatever data the card answers with.
+    #[must_use]
+    pub fn chain(&self, command: &CommandApdu) -> Vec<ChainLink> {
+        following::chain(&self.state, &self.context, command)
+    }
+
     /// Gives the handshake up because of `error`.
     #[must_use]
     pub fn abandon(self, error: SessionError) -> Box<Failure> {
@@ -206,6 +215,20 @@ pub(super) enum CardState {
     ClientCertificate(ExpectClientCertificate),
     Alpn(ExpectAlpn),
     KeyBlock(ExpectKeyBlock),
+}
+
+impl CardState {
+    /// The message of which the card has a part.
+    pub(super) fn talk(&self) -> Option<&Talk> {
+        match self {
+            Self::ClientHello(state) => Some(&state.talk),
+            Self::FullFlight(state) => Some(&state.talk),
+            Self::AbbreviatedFlight(state) => Some(&state.talk),
+            Self::Acceptance(state) => Some(&state.talk),
+            Self::Tls13Answer(state) => Some(&state.talk),
+            _ => None,
+        }
+    }
 }
 
 /// A state in which the server has the word.

@@ -19,6 +19,7 @@ mod client_flight;
 mod client_hello;
 mod context;
 mod export;
+mod following;
 mod machine;
 mod preparation;
 mod server_flight;

@@ -71,7 +71,7 @@ impl ExpectIdentitySet {
     }
 }
 
-fn after_identity(context: &mut Context) -> Next {
+pub(super) fn after_identity(context: &mut Context) -> Next {
     if context.parameters.steps.reset_state && context.parameters.profile.reset_state {
         return Next::Command(
             CardStep::ResetState,
@@ -98,7 +98,7 @@ impl ExpectStateReset {
     }
 }
 
-fn after_reset(context: &mut Context) -> Next {
+pub(super) fn after_reset(context: &mut Context) -> Next {
     if context.forgetting == Forgetting::Told && context.next_handshake.is_none() {
         let stand_in = context.parameters.forgotten_session_id.to_vec();
         return Next::Command(
@@ -128,7 +128,7 @@ impl ExpectSessionOverwritten {
     }
 }
 
-fn after_forgetting(context: &mut Context) -> Next {
+pub(super) fn after_forgetting(context: &mut Context) -> Next {
     match context.next_handshake.take() {
         Some(command) => Next::Command(
             CardStep::Parameters,
@@ -159,7 +159,7 @@ impl ExpectParametersTaken {
     }
 }
 
-fn start(context: &mut Context) -> Next {
+pub(super) fn start(context: &mut Context) -> Next {
     let (talk, command) = context.talk_start();
     Next::Command(
         CardStep::Start,

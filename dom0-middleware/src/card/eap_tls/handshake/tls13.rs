@@ -176,7 +176,7 @@ fn after(server_hello: ServerHello, max_bytes: usize) -> Hello {
 
 /// Awaits what the card says to a record: nothing yet, or records for the server.
 pub(super) struct ExpectTls13Answer {
-    talk: Talk,
+    pub(super) talk: Talk,
     relay: Box<Tls13Relay>,
 }
 

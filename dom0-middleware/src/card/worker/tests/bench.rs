@@ -26,7 +26,7 @@ use crate::card::pin::{MemoryPinLedger, PinLedger, PinSource};
 use crate::card::profile::CardProfile;
 use crate::card::report::{CardSession, WorkerCommand, WorkerReport};
 use crate::card::settings::CardSettings;
-use crate::card::transport::{CardSource, CardTransport, TransportError};
+use crate::card::transport::{CardSource, CardTransport, ChainLink, Chained, TransportError};
 use crate::card::trust::Trust;
 
 /// What a test and the worker's thread share.
@@ -38,6 +38,12 @@ pub(super) struct Shared {
     pub(super) present: bool,
     pub(super) resets: usize,
     pub(super) atr: Atr,
+    /// Whether commands go there together, as over a network.
+    pub(super) chains: bool,
+    /// How many went together.
+    pub(super) chained: Vec<usize>,
+    /// Whether a status that stops a chain is kept to itself.
+    pub(super) hides_status: bool,
 }
 
 #[derive(Clone)]
@@ -78,6 +84,31 @@ impl CardTransport for SlotTransport {
         shared.resets += 1;
         shared.card.reset();
         Ok(self.atr.clone())
+    }
+
+    fn takes_chains(&self) -> bool {
+        self.slot.lock().chains
+    }
+
+    fn transmit_all(&mut self, chain: &[ChainLink], _: Duration) -> Chained {
+        self.slot.lock().chained.push(chain.len());
+        let mut done = Chained::default();
+        for link in chain {
+            match self.transmit(&link.command, Instant::now()) {
+                Ok(response) if response.sw.is_success() || !link.must_succeed => {
+                    done.responses.push(response);
+                }
+                Ok(_) if self.slot.lock().hides_status => {
+                    return done.failed(TransportError::StatusUnseen);
+                }
+                Ok(response) => {
+                    done.responses.push(response);
+                    break;
+                }
+                Err(error) => return done.failed(error),
+            }
+        }
+        done
     }
 
     fn check_present(&mut self) -> Result<(), TransportError> {
@@ -141,6 +172,21 @@ impl Bench {
         ledger: Arc<dyn PinLedger>,
         change: impl FnOnce(&mut CardSettings),
     ) -> Self {
+        Self::build(card, ledger, change, None)
+    }
+
+    /// With a card from elsewhere; what is in the slot is not used.
+    pub(super) fn with_source(source: Box<dyn CardSource>) -> Self {
+        let ledger = MemoryPinLedger::new().expect("randomness");
+        Self::build(FakeCard::default(), Arc::new(ledger), |_| {}, Some(source))
+    }
+
+    fn build(
+        card: FakeCard,
+        ledger: Arc<dyn PinLedger>,
+        change: impl FnOnce(&mut CardSettings),
+        elsewhere: Option<Box<dyn CardSource>>,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let pin_file = dir.path().join("pin");
         write_pin(&pin_file, "0000");
@@ -159,8 +205,8 @@ impl Bench {
             pins: ledger,
             adopted: Arc::clone(&adopted),
         };
-        let handle =
-            spawn_worker(settings, Box::new(source.clone()), records, report).expect("a thread");
+        let from = elsewhere.unwrap_or_else(|| Box::new(source.clone()));
+        let handle = spawn_worker(settings, from, records, report).expect("a thread");
         let certificate = rcgen::generate_simple_self_signed(vec!["server.example".to_owned()])
             .expect("a certificate")
             .cert
@@ -177,6 +223,9 @@ impl Bench {
                 fault: None,
                 present: true,
                 resets: 0,
+                chains: false,
+                chained: Vec::new(),
+                hides_status: false,
                 atr: Atr::decode(&[0x3B, 0x80, 0x01, 0x81]).expect("an ATR"),
             }))),
             server: Server {

@@ -3,9 +3,11 @@
 
 mod adoption;
 mod bench;
+mod chains;
 mod lending;
 mod pin_sequences;
 mod piv;
+mod racs;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,5 +1,6 @@
 //! The handshake against a card made of switches.
 
+mod chains;
 mod flights;
 mod hostile;
 mod keys;
@@ -8,6 +9,7 @@ mod resumption;
 mod tls13;
 mod tolerances;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use proto::apdu::{CommandApdu, ResponseApdu, StatusWord};
@@ -20,6 +22,7 @@ use crate::card::eap_tls::testing::{
 use crate::card::eap_tls::{Capabilities, DriverParameters, HandshakeRequest, OfferedSession};
 use crate::card::error::SessionError;
 use crate::card::fault::CardFault;
+use crate::card::transport::ChainLink;
 use crate::card::trust::PeerVerifier;
 
 /// One handshake's terms, each to be changed by a test.
@@ -85,10 +88,14 @@ impl Rig {
             Arc::clone(&self.verifier),
             self.session.take(),
         )?;
+        let mut announced = Announced::default();
         loop {
             let next = match step {
                 Step::Transmit(handshake, command) => {
-                    handshake.on_response(self.card.transmit(&command))
+                    let must_succeed = announced.take(handshake.chain(&command), &command);
+                    let response = self.card.transmit(&command);
+                    announced.answered(must_succeed, response.sw);
+                    handshake.on_response(response)
                 }
                 Step::SendToServer(records, then) => {
                     self.to_server.push(records);
@@ -121,6 +128,30 @@ impl Rig {
         let completed = self.run().expect("a full handshake");
         self.flights = flights;
         completed.session.expect("a session to resume")
+    }
+}
+
+/// The commands that were said to follow, each of which must.
+#[derive(Default)]
+struct Announced(VecDeque<ChainLink>);
+
+impl Announced {
+    /// Takes the chain of the command that is under way; whether that must succeed.
+    fn take(&mut self, chain: Vec<ChainLink>, command: &CommandApdu) -> bool {
+        assert_eq!(chain[0].command, *command, "the command itself comes first");
+        if self.0.is_empty() {
+            self.0.extend(chain);
+        }
+        let link = self.0.pop_front().expect("at least the command itself");
+        assert_eq!(link.command, *command, "another command was announced");
+        link.must_succeed
+    }
+
+    fn answered(&mut self, must_succeed: bool, sw: StatusWord) {
+        let is_unfinished = matches!(sw.sw1(), 0x61 | 0x6C | 0x91..=0x9F);
+        if is_unfinished || must_succeed && !sw.is_success() {
+            self.0.clear();
+        }
     }
 }
 

@@ -1,0 +1,67 @@
+//! Which commands follow whatever the card answers, for transports that send several at once.
+//!
+//! Nothing here decides anything: the driver asks for each of these commands by itself when it gets the
+//! answer to the one before it, and is given the answers one by one.
+
+use proto::apdu::CommandApdu;
+
+use super::context::Context;
+use super::machine::{CardState, Next};
+use super::preparation::{after_forgetting, after_identity, after_reset, start};
+use crate::card::transport::ChainLink;
+
+/// The commands of a card's turn, `command` being the one that `state` awaits the answer to. The answers
+/// to all but the last say nothing but yes or no.
+pub(super) fn chain(state: &CardState, context: &Context, command: &CommandApdu) -> Vec<ChainLink> {
+    let mut chain = Vec::new();
+    if let Some(talk) = state.talk() {
+        let segments = std::iter::once(command.clone()).chain(talk.following());
+        chain.extend(segments.map(must_succeed));
+    } else {
+        // As the states of the preparation go on, on a copy of what they change.
+        let mut context = context.clone();
+        let mut command = command.clone();
+        let mut next = prepared(state, &mut context);
+        loop {
+            chain.push(ChainLink {
+                command,
+                // A card may lack these two, and its answer tells.
+                must_succeed: !matches!(next, Some((_, Tolerance::Any))),
+            });
+            let Some((Next::Command(_, following, state), _)) = next else {
+                break;
+            };
+            command = following;
+            next = prepared(&state, &mut context);
+        }
+    }
+    // What the last one's answer must be, the driver says.
+    if let Some(last) = chain.last_mut() {
+        last.must_succeed = false;
+    }
+    chain
+}
+
+/// Which status of a command lets the next one go.
+enum Tolerance {
+    Success,
+    Any,
+}
+
+/// What follows a state of the preparation, and after which status.
+fn prepared(state: &CardState, context: &mut Context) -> Option<(Next, Tolerance)> {
+    Some(match state {
+        CardState::IdentitySet(_) => (after_identity(context), Tolerance::Success),
+        CardState::StateReset(_) => (after_reset(context), Tolerance::Any),
+        CardState::SessionOverwritten(_) => (after_forgetting(context), Tolerance::Any),
+        CardState::ParametersTaken(_) => (start(context), Tolerance::Success),
+        _ => return None,
+    })
+}
+
+fn must_succeed(command: CommandApdu) -> ChainLink {
+    ChainLink {
+        command,
+        must_succeed: true,
+    }
+}

@@ -1,0 +1,79 @@
+//! Which commands are said to follow. That each of them does, every test of a handshake sees.
+
+use super::*;
+
+/// The chains of a handshake that begin with another command than the one before ended with: INS of each
+/// command, and whether it must succeed.
+fn chains(rig: &mut Rig) -> Vec<Vec<(u8, bool)>> {
+    let mut chains = Vec::new();
+    let mut flights = std::mem::take(&mut rig.flights).into_iter();
+    let begun = begin(
+        rig.request.clone(),
+        rig.parameters.clone(),
+        rig.capabilities,
+        Arc::clone(&rig.verifier),
+        rig.session.take(),
+    );
+    let mut step = begun.expect("begun");
+    let mut left = 0;
+    loop {
+        step = match step {
+            Step::Transmit(handshake, command) => {
+                let chain = handshake.chain(&command);
+                if left == 0 {
+                    left = chain.len();
+                    let links = chain
+                        .iter()
+                        .map(|link| (link.command.ins, link.must_succeed));
+                    chains.push(links.collect());
+                }
+                left -= 1;
+                let next = handshake.on_response(rig.card.transmit(&command));
+                next.expect("a good card")
+            }
+            Step::SendToServer(_, then) => *then,
+            Step::AwaitServer(handshake) => {
+                let flight = flights.next().expect("a flight");
+                handshake.on_records(&flight).expect("a good server")
+            }
+            Step::Finished(_) => return chains,
+        };
+    }
+}
+
+#[test]
+fn the_preparation_and_each_packet_are_chains() {
+    let found = chains(&mut Rig::new());
+    // Set-Identity, Reset-State, parameters, start.
+    let preparation = [(0x16, true), (0x19, false), (0x8A, true), (0x80, false)];
+    assert_eq!(found[0], preparation);
+    let packets: Vec<_> = found
+        .iter()
+        .filter(|chain| chain.len() > 1)
+        .skip(1)
+        .collect();
+    assert!(
+        !packets.is_empty(),
+        "a server's flight has several segments"
+    );
+    for packet in packets {
+        let (last, before) = packet.split_last().expect("not empty");
+        assert_eq!(*last, (0x80, false));
+        assert!(
+            before.iter().all(|link| *link == (0x80, true)),
+            "{packet:02X?}"
+        );
+    }
+}
+
+#[test]
+fn a_card_that_must_forget_by_overwriting_may_lack_that() {
+    let mut rig = Rig::new().without_parameters();
+    rig.request.resume = false;
+    let found = chains(&mut rig);
+    let inss: Vec<bool> = found[0]
+        .iter()
+        .map(|(_, must_succeed)| *must_succeed)
+        .collect();
+    assert_eq!(inss, [true, false, false, false]);
+}

@@ -1,0 +1,20 @@
+//! Cards that are plugged into another host's grid, through RACS.
+//!
+//! The same drivers speak to such a card as to one in a reader; what goes over the network is whole
+//! APDUs. That host sees every PIN and every KeyBlock.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | `source` | [`RacsSource`]: connects, and says why that does not work |
+//! | `transport` | one card, powered and held for us |
+//! | `atr` | what stands for the answer to reset, which RACS does not have |
+//!
+//! Source: specs/racs.md §5, §8, §15.
+
+mod atr;
+mod source;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+pub use self::source::RacsSource;

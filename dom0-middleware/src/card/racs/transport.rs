@@ -1,0 +1,263 @@
+//! One card of a grid, powered and held for us.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use proto::apdu::{Atr, CommandApdu, ResponseApdu, StatusWord};
+use proto::racs::{FailureClass, SeidToken, StatusLine};
+use tracing::{debug, warn};
+
+use super::atr;
+use crate::card::transport::{CardTransport, ChainLink, Chained, TransportError};
+use crate::racs::client::{Grid, GridError, GridProblem, Played, Scripted, Session};
+
+/// How long nothing may be asked of a server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// After this it is asked for something, so that it does not let the card go.
+    pub(super) keepalive: Duration,
+    /// After this it may have let the card go.
+    pub(super) lost: Duration,
+}
+
+impl Patience {
+    /// A lock that is idle for 60 s is released by our servers.
+    pub(super) const USUAL: Self = Self {
+        keepalive: Duration::from_secs(20),
+        lost: Duration::from_secs(55),
+    };
+}
+
+/// A card of a grid. It is let go, and loses its power, when this is dropped.
+pub(super) struct RacsTransport {
+    grid: Grid,
+    seid: SeidToken,
+    /// `None` only while it is replaced.
+    session: Option<Session>,
+    atr: Atr,
+    patience: Patience,
+    /// Whether commands are sent together: not where the server has kept a status to itself.
+    chains: bool,
+}
+
+impl RacsTransport {
+    /// The element `seid`, which `session` has powered on; `status` is what its server said of it.
+    pub(super) fn new(
+        grid: &Grid,
+        seid: &SeidToken,
+        session: Session,
+        status: &StatusLine,
+        patience: Patience,
+    ) -> Self {
+        Self {
+            grid: grid.clone(),
+            seid: seid.clone(),
+            session: Some(session),
+            atr: atr::of_status(status),
+            patience,
+            chains: true,
+        }
+    }
+
+    /// The session, if the card is still as we left it.
+    fn held(&mut self) -> Result<&mut Session, TransportError> {
+        let lost = self.patience.lost;
+        let session = self.session.as_mut().ok_or(TransportError::Removed)?;
+        match session.idle(Instant::now()) > lost {
+            true => Err(TransportError::Reset),
+            false => Ok(session),
+        }
+    }
+
+    /// A new connection, and the card on it. The old one ends first: it holds the card.
+    fn reconnect(&mut self, deadline: Instant) -> Result<(), GridError> {
+        self.session = None;
+        let mut session = self.grid.connect(deadline)?;
+        let status = loop {
+            match session.power_on(&self.seid, deadline) {
+                // The server may be about to notice that the old connection has ended.
+                Err(error) if is_held(&error) && Instant::now() + SHORT_WHILE < deadline => {
+                    thread::sleep(SHORT_WHILE);
+                }
+                other => break other?,
+            }
+        };
+        self.atr = atr::of_status(&status);
+        self.session = Some(session);
+        self.chains = true;
+        Ok(())
+    }
+
+    /// RESET, or a new connection where the old one is of no use any more.
+    fn reset(&mut self, warm: bool, deadline: Instant) -> Result<Atr, TransportError> {
+        let worn = self.is_worn_at(Instant::now());
+        let seid = self.seid.clone();
+        if !worn
+            && let Ok(session) = self.held()
+            && session.is_open()
+        {
+            match session.reset(&seid, warm, deadline) {
+                Ok(status) => {
+                    self.atr = atr::of_status(&status);
+                    return Ok(self.atr.clone());
+                }
+                Err(error) => debug!(%error, "RESET failed, connecting anew"),
+            }
+        }
+        self.reconnect(deadline).map_err(|error| fault(&error))?;
+        Ok(self.atr.clone())
+    }
+
+    fn is_worn_at(&self, now: Instant) -> bool {
+        let session = self.session.as_ref();
+        let replace_after = self.grid.rules.replace_after();
+        match (session, replace_after) {
+            (Some(session), Some(limit)) => session.age(now) >= limit,
+            _ => false,
+        }
+    }
+}
+
+impl CardTransport for RacsTransport {
+    fn atr(&self) -> &Atr {
+        &self.atr
+    }
+
+    fn transmit(
+        &mut self,
+        command: &CommandApdu,
+        deadline: Instant,
+    ) -> Result<ResponseApdu, TransportError> {
+        let seid = self.seid.clone();
+        let answer = self.held()?.apdu(&seid, command.clone(), deadline);
+        answer.map_err(|error| fault(&error))
+    }
+
+    fn cold_reset(&mut self, deadline: Instant) -> Result<Atr, TransportError> {
+        self.reset(false, deadline)
+    }
+
+    fn warm_reset(&mut self, deadline: Instant) -> Result<Atr, TransportError> {
+        self.reset(true, deadline)
+    }
+
+    fn check_present(&mut self) -> Result<(), TransportError> {
+        let (seid, patience) = (self.seid.clone(), self.patience);
+        let session = self.session.as_mut().ok_or(TransportError::Removed)?;
+        if !session.is_open() {
+            return Err(TransportError::Removed);
+        }
+        let now = Instant::now();
+        if session.idle(now) < patience.keepalive {
+            return Ok(());
+        }
+        self.held()?;
+        let session = self.session.as_mut().ok_or(TransportError::Removed)?;
+        match session.power_on(&seid, now + KEEPALIVE_ANSWER) {
+            Ok(status) if was_on(&status) => Ok(()),
+            // It was let go meanwhile, and has just been given its power again.
+            Ok(_) => Err(TransportError::Removed),
+            Err(error) => {
+                warn!(%error, "the grid does not hold the card any more");
+                Err(TransportError::Removed)
+            }
+        }
+    }
+
+    fn is_worn(&self) -> bool {
+        self.is_worn_at(Instant::now())
+    }
+
+    fn takes_chains(&self) -> bool {
+        self.chains
+    }
+
+    fn transmit_all(&mut self, chain: &[ChainLink], apdu_timeout: Duration) -> Chained {
+        let script: Vec<Scripted> = chain.iter().map(scripted).collect();
+        let mut done = Chained::default();
+        let seid = self.seid.clone();
+        while let Some(rest) = script.get(done.responses.len()..)
+            && !rest.is_empty()
+        {
+            let session = match self.held() {
+                Ok(session) => session,
+                Err(error) => return done.failed(error),
+            };
+            let count = session.room_for(&seid, rest, usize::MAX);
+            let batch = rest.get(..count).unwrap_or(rest);
+            let apdus = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+            let deadline = Instant::now() + apdu_timeout.saturating_mul(apdus).min(LONGEST);
+            let played = match session.play(&seid, batch, deadline) {
+                Ok(played) => played,
+                Err(error) => return done.failed(fault(&error)),
+            };
+            if let Some(end) = take(&mut done, played) {
+                self.chains = end.error.is_none();
+                return end;
+            }
+        }
+        done
+    }
+}
+
+/// Adds what was played; `Some` when nothing follows.
+fn take(done: &mut Chained, played: Played) -> Option<Chained> {
+    let silent = || ResponseApdu::new(Vec::new(), StatusWord(0x9000));
+    let answers = played.answers.into_iter();
+    done.responses
+        .extend(answers.map(|answer| answer.unwrap_or_else(silent)));
+    let stop = played.stop?;
+    let of_sw = |sw| ResponseApdu::new(Vec::new(), sw);
+    let mut end = std::mem::take(done);
+    match stop.answer.or_else(|| stop.sw.map(of_sw)) {
+        Some(answer) => end.responses.push(answer),
+        None => end.error = Some(TransportError::StatusUnseen),
+    }
+    Some(end)
+}
+
+fn scripted(link: &ChainLink) -> Scripted {
+    Scripted {
+        command: link.command.clone(),
+        expected: link.must_succeed.then_some(StatusWord(0x9000)),
+        // What must be 9000 has nothing else to say.
+        answered: !link.must_succeed,
+    }
+}
+
+/// What a grid's failure means for the card.
+pub(super) fn fault(error: &GridError) -> TransportError {
+    match &error.problem {
+        GridProblem::TimedOut { .. } => TransportError::TimedOut,
+        GridProblem::Refused { code, .. } => {
+            warn!(%error, "the grid refused");
+            match code.class {
+                // Held by another, without power, or its reader is gone.
+                7..=9 => TransportError::Removed,
+                _ => TransportError::Refused(error.to_string()),
+            }
+        }
+        GridProblem::TooLong => TransportError::Refused(error.to_string()),
+        _ => {
+            warn!(%error, "the grid is lost");
+            TransportError::Removed
+        }
+    }
+}
+
+/// Whether POWERON did nothing: published servers and ours say that the element is on "already".
+fn was_on(status: &StatusLine) -> bool {
+    status.text_for_people().contains("already")
+}
+
+/// Whether another session holds the element.
+pub(super) fn is_held(error: &GridError) -> bool {
+    matches!(&error.problem, GridProblem::Refused { code, .. } if code.is(FailureClass::InUse))
+}
+
+/// How long the answer to a sign of life may take.
+const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
+/// Between two tries to get a card that our old connection held.
+const SHORT_WHILE: Duration = Duration::from_millis(50);
+/// A handshake has no more than this.
+const LONGEST: Duration = Duration::from_secs(30);

@@ -1,0 +1,118 @@
+//! Commands that go to the card together: what it sees and what comes of it are the same.
+
+use proto::apdu::{ResponseApdu, StatusWord};
+
+use super::bench::Bench;
+use crate::card::error::SessionError;
+use crate::card::fault::{CardFault, CardStep};
+use crate::card::report::WorkerReport;
+use crate::card::transport::TransportError;
+
+const SET_IDENTITY: u8 = 0x16;
+const PROCESS_EAP: u8 = 0x80;
+
+/// INS P1 P2 of what a handshake has sent, and how many round trips were spared. Identifiers, times and the
+/// length of the server's certificate differ from one to the next.
+fn commands(chains: bool) -> (Vec<[u8; 3]>, usize) {
+    let mut bench = Bench::new();
+    bench.await_present();
+    {
+        let mut shared = bench.slot.lock();
+        shared.chains = chains;
+        shared.card.log.clear();
+    }
+    bench.full();
+    let shared = bench.slot.lock();
+    let log = shared.card.log.iter();
+    let sent = log.map(|sent| [sent.ins, sent.p1, sent.p2]);
+    let chained: usize = shared.chained.iter().map(|count| count - 1).sum();
+    (sent.collect(), chained)
+}
+
+#[test]
+fn a_card_sees_the_same_commands_in_the_same_order() {
+    let (alone, none) = commands(false);
+    let (together, spared) = commands(true);
+    assert_eq!(alone, together);
+    assert_eq!(none, 0);
+    assert!(
+        spared >= 5,
+        "{spared} round trips spared of {}",
+        alone.len()
+    );
+}
+
+/// Fails the first command `ins` of a handshake whose commands go together.
+fn failing(ins: u8, at: usize, sw: u16, hides_status: bool) -> SessionError {
+    let mut bench = Bench::new();
+    bench.await_present();
+    {
+        let mut shared = bench.slot.lock();
+        shared.chains = true;
+        shared.hides_status = hides_status;
+        let mut seen = 0;
+        shared.card.answers = Some(Box::new(move |command, answer| {
+            if command.ins != ins {
+                return answer;
+            }
+            seen += 1;
+            match seen - 1 == at {
+                true => ResponseApdu::new(Vec::new(), StatusWord(sw)),
+                false => answer,
+            }
+        }));
+    }
+    let use_id = bench.start();
+    loop {
+        match bench.next() {
+            WorkerReport::AwaitingServer { .. } => {
+                let flight = bench.server.full();
+                bench.answer(use_id, flight);
+            }
+            WorkerReport::Failed { error, .. } => {
+                bench.await_free(use_id);
+                // The card is there for the next one.
+                bench.slot.lock().card.answers = None;
+                bench.full();
+                return error;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_failure_in_the_middle_is_that_of_its_command() {
+    let error = failing(SET_IDENTITY, 0, 0x6A88, false);
+    let expected = CardFault::Refused {
+        step: CardStep::SetIdentity,
+        sw: StatusWord(0x6A88),
+    };
+    assert_eq!(error, SessionError::CardFailed(expected));
+    let error = failing(SET_IDENTITY, 0, 0x6A88, true);
+    let expected = CardFault::Transport {
+        step: CardStep::SetIdentity,
+        source: TransportError::StatusUnseen,
+    };
+    assert_eq!(error, SessionError::CardFailed(expected));
+    // The second segment of the server's flight.
+    let error = failing(PROCESS_EAP, 2, 0x6F00, false);
+    let expected = CardFault::Refused {
+        step: CardStep::FirstFlight,
+        sw: StatusWord(0x6F00),
+    };
+    assert_eq!(error, SessionError::CardFailed(expected));
+}
+
+#[test]
+fn a_card_without_reset_state_goes_on_in_a_chain_too() {
+    let mut bench = Bench::new();
+    bench.await_present();
+    {
+        let mut shared = bench.slot.lock();
+        shared.chains = true;
+        shared.card.has_reset = false;
+    }
+    bench.full();
+    assert!(!bench.slot.lock().chained.is_empty());
+}
