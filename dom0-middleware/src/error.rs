@@ -64,7 +64,7 @@ pub(crate) enum MiddlewareError {
     },
     /// Another host's grid did not do what it was asked.
     #[error("{0}; {next}", next = .0.problem.next())]
-    Grid(#[from] GridError),
+    Grid(GridError),
     /// An APDU on the command line is none.
     #[error("APDU {number}: {problem}")]
     Apdu {
@@ -106,6 +106,13 @@ pub(crate) enum MiddlewareError {
     /// The result cannot be printed.
     #[error("writing the result")]
     Output(#[from] io::Error),
+}
+
+/// Said with its next step behind it, so it is no cause to be said once more.
+impl From<GridError> for MiddlewareError {
+    fn from(error: GridError) -> Self {
+        Self::Grid(error)
+    }
 }
 
 impl MiddlewareError {

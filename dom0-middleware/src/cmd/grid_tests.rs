@@ -144,6 +144,9 @@ fn exit_codes_say_whose_fault_it_is() {
     );
     assert_eq!(code(&["apdu", address, "se-00", "00A4"]), ExitCode::Usage);
     assert_eq!(code(&["list", "127.0.0.1:1"]), ExitCode::Unavailable);
+    let nobody = bench.run(&["list", "127.0.0.1:1"]).1.expect_err("nobody");
+    let said = crate::error::Causes(&nobody).to_string();
+    assert_eq!(said.matches("127.0.0.1:1").count(), 1, "said once: {said}");
     let script = bench.script("00A40400\n00A4\n");
     let words = ["apdu", address, "se-00", &script];
     let error = bench.run(&words).1.expect_err("no script");

@@ -6,10 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, Error};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
@@ -67,7 +67,10 @@ impl GridFiles {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_auth_cert(chain, key);
-        let mut config = config.map_err(|error| unusable(&self.key, &error))?;
+        let mut config = config.map_err(|error| match error {
+            Error::InvalidCertificate(_) => unusable(&self.certificate, &error),
+            _ => unusable(&self.key, &error),
+        })?;
         // Published servers resume nothing, and an element is locked by connection anyway.
         config.resumption = Resumption::disabled();
         Ok(config)
