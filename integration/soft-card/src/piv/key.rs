@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use openssl::bn::BigNumContext;
+use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey, PointConversionForm};
 use openssl::ecdsa::EcdsaSig;
 use openssl::error::ErrorStack;
@@ -44,10 +44,8 @@ impl SlotKey {
     pub fn from_der(key: &PrivateKeyDer<'_>) -> Result<Self, KeyError> {
         let key = PKey::private_key_from_der(key.secret_der()).map_err(|_| KeyError::Kind)?;
         let read = if let Ok(rsa) = key.rsa() {
-            rsa.check_key()
-                .is_ok_and(|sound| sound)
-                .then_some(rsa)
-                .and_then(Self::rsa)
+            let is_whole = is_whole(&rsa).unwrap_or(false);
+            is_whole.then_some(rsa).and_then(Self::rsa)
         } else {
             let ec = key.ec_key().ok();
             ec.filter(|ec| ec.check_key().is_ok()).and_then(Self::ec)
@@ -157,6 +155,18 @@ fn point(key: &EcKey<Private>) -> Result<Vec<u8>, ErrorStack> {
     let form = PointConversionForm::UNCOMPRESSED;
     let mut context = BigNumContext::new()?;
     key.public_key().to_bytes(key.group(), form, &mut context)
+}
+
+/// Whether the primes are there and make the modulus. That they are primes takes the library a second
+/// to find out; whoever brings the key is believed that.
+fn is_whole(key: &Rsa<Private>) -> Result<bool, ErrorStack> {
+    let (Some(p), Some(q)) = (key.p(), key.q()) else {
+        return Ok(false);
+    };
+    let mut product = BigNum::new()?;
+    let mut context = BigNumContext::new()?;
+    product.checked_mul(p, q, &mut context)?;
+    Ok(&*product == key.n())
 }
 
 /// Blinded, and checked before it is given out: a fault in it would give the key away. The library
