@@ -1,7 +1,7 @@
 //! What went wrong, in the words of the other door.
 
-use proto::tls::{Alert, AlertDescription, FlightError, ServerHello};
-use rustls::{Error, PeerIncompatible};
+use proto::tls::{Alert, AlertDescription, FlightError, FlightItem, Record, ServerHello};
+use rustls::{Error, InvalidMessage, PeerIncompatible};
 
 use crate::card::{HandshakeFault, SessionError};
 
@@ -21,6 +21,23 @@ impl<E: Into<SessionError>> From<E> for Fault {
 }
 
 impl Fault {
+    /// The same, in the words of the other door where it is about a `record` without content, which is
+    /// forbidden but for data (RFC 5246 §6.2.1, RFC 8446 §5.1). `hello` is the server's choice, if it
+    /// came so far.
+    pub(super) fn at(self, record: &Record, hello: Option<&ServerHello>) -> Self {
+        match self {
+            Self::Tls(Error::InvalidMessage(InvalidMessage::InvalidEmptyPayload)) => {
+                let expected = match hello {
+                    None => "ServerHello",
+                    Some(_) => "the rest of the server's handshake",
+                };
+                let got = FlightItem::EmptyRecord(record.content_type());
+                HandshakeFault::ServerFlight(FlightError::Grammar { expected, got }).into()
+            }
+            other => other,
+        }
+    }
+
     /// As it is told. `hello` is the server's choice, if it came so far.
     pub(super) fn into_error(self, hello: Option<&ServerHello>) -> SessionError {
         match self {

@@ -119,7 +119,8 @@ impl Engine {
         {
             self.wire.on_server_record(&record)?;
             let start = out.len();
-            let progress = self.driver.take(&record, out)?;
+            let progress = self.driver.take(&record, out);
+            let progress = progress.map_err(|fault| fault.at(&record, self.wire.server_hello()))?;
             let said = out.get(start..).unwrap_or_default();
             self.wire.on_client_records(said)?;
             if let Progress::Done = progress {

@@ -1,6 +1,6 @@
 //! A server that says anything.
 
-use proto::tls::ProtocolVersion;
+use proto::tls::{ContentType, FlightError, FlightItem, ProtocolVersion, Record};
 
 use super::bench::{Key, Link, Server, SoftCard, VERSIONS, request};
 use crate::card::{HandshakeFault, SessionError};
@@ -85,6 +85,35 @@ fn anything_that_is_no_tls_is_refused() {
             engine.on_records(bytes, card.door()),
             EngineStep::Failed { .. }
         ));
+    }
+}
+
+#[test]
+fn a_record_without_content_is_named_and_the_server_is_told() {
+    let card = SoftCard::new(Key::P256);
+    for version in VERSIONS {
+        for (behind, expected) in [
+            (0, "ServerHello"),
+            (1, "the rest of the server's handshake"),
+        ] {
+            for empty in [ContentType::Handshake, ContentType::ChangeCipherSpec] {
+                let (engine, _, flight) = first_flight(version);
+                let records = Record::decode_all(&flight).expect("whole records");
+                let mut bytes = Vec::new();
+                for record in &records[..behind] {
+                    bytes.extend_from_slice(record.bytes());
+                }
+                bytes.extend_from_slice(&[empty.into(), 3, 3, 0, 0]);
+                let step = engine.on_records(&bytes, card.door());
+                let EngineStep::Failed { error, alert } = step else {
+                    panic!("{version}: {step:?}");
+                };
+                let got = FlightItem::EmptyRecord(empty);
+                let grammar = FlightError::Grammar { expected, got };
+                assert_eq!(error, HandshakeFault::ServerFlight(grammar).into());
+                assert!(alert.is_some(), "{version}");
+            }
+        }
     }
 }
 
