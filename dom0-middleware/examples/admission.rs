@@ -70,7 +70,10 @@ impl Host {
             limits: Limits::default(),
             table,
             trust,
-            cards: domids.clone().map(seid).collect::<Result<_, _>>()?,
+            cards: domids
+                .clone()
+                .map(|domid| Ok((seid(domid)?, Door::EapTls)))
+                .collect::<Result<_, Box<dyn Error>>>()?,
             maintenance: BTreeSet::new(),
             intermediates: BTreeMap::new(),
             issuers: vec![Issuer {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use proto::agent::Door;
 use proto::apdu::Atr;
 use proto::id::{DomainUuid, IdentityName};
 
@@ -104,7 +105,8 @@ pub(super) enum UseStep {
 }
 
 impl Card {
-    pub(super) fn new(limits: &Limits, intermediates: Intermediates) -> Self {
+    /// One that was never seen; it is expected to take the part of `door`.
+    pub(super) fn new(limits: &Limits, intermediates: Intermediates, door: Door) -> Self {
         Self {
             intermediates,
             presence: Presence::Absent,
@@ -114,7 +116,7 @@ impl Card {
             running: None,
             lease: None,
             maintenance: false,
-            pace: Pace::new(),
+            pace: Pace::new(door),
             last: None,
             resumable_since: None,
             idle_since: None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use proto::agent::{AgentMessage, Dom0Message};
+use proto::agent::{AgentMessage, Dom0Message, Door};
 use proto::id::{DomainUuid, Seid};
 
 use super::account::Account;
@@ -31,8 +31,8 @@ pub struct Setup {
     pub table: Table,
     /// Whom each binding believes; a binding without an entry is refused.
     pub trust: BTreeMap<BindingId, Arc<Trust>>,
-    /// All cards there can be.
-    pub cards: Vec<Seid>,
+    /// All cards there can be, and which part of a handshake each is to take.
+    pub cards: BTreeMap<Seid, Door>,
     /// Those of them that are in maintenance.
     pub maintenance: BTreeSet<Seid>,
     /// What is sent behind the certificates of cards that have room for those alone.
@@ -78,9 +78,9 @@ impl Broker {
     #[must_use]
     pub fn new(setup: Setup, now: Now) -> Self {
         let mut intermediates = setup.intermediates;
-        let card = |seid: Seid| {
+        let card = |(seid, door): (Seid, Door)| {
             let intermediates = intermediates.remove(&seid).unwrap_or_default();
-            let mut card = Card::new(&setup.limits, intermediates);
+            let mut card = Card::new(&setup.limits, intermediates, door);
             card.maintenance = setup.maintenance.contains(&seid);
             (seid, card)
         };

@@ -36,11 +36,8 @@ struct Kind {
 }
 
 impl Pace {
-    pub(super) fn new() -> Self {
-        Self::of(Door::EapTls)
-    }
-
-    fn of(door: Door) -> Self {
+    /// Of a card of this door nothing is known but what such cards take.
+    pub(super) fn new(door: Door) -> Self {
         Self {
             door,
             full: Kind::default(),
@@ -51,7 +48,7 @@ impl Pace {
     /// A card of this door is there. One of another door is another card.
     pub(super) fn serve(&mut self, door: Door) {
         if self.door != door {
-            *self = Self::of(door);
+            *self = Self::new(door);
         }
     }
 
@@ -108,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_first_measurement_is_believed_and_the_others_move_it() {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(Door::EapTls);
         assert_eq!(pace.expected(false), FULL);
         pace.learn(false, ms(100), ms(90));
         assert_eq!(pace.expected(false), ms(100));
@@ -117,8 +114,17 @@ mod tests {
     }
 
     #[test]
+    fn a_card_that_was_never_seen_is_expected_to_take_what_its_kind_takes() {
+        let (full, resumed) = Pace::new(Door::Piv).views();
+        assert_eq!((full.expected_ms, resumed), (600, None));
+        let (full, resumed) = Pace::new(Door::EapTls).views();
+        assert_eq!(full.expected_ms, 2_000);
+        assert_eq!(resumed.map(|pace| pace.expected_ms), Some(500));
+    }
+
+    #[test]
     fn one_kind_tells_of_the_other() {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(Door::EapTls);
         assert_eq!(pace.expected(true), ms(500));
         pace.learn(true, ms(10), ms(9));
         assert_eq!(pace.expected(false), ms(40));
@@ -128,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_card_that_signs_is_expected_to_sign_whatever_is_resumed() {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(Door::EapTls);
         pace.learn(false, ms(80), ms(70));
         pace.serve(Door::Piv);
         assert_eq!(pace.expected(false), SIGNATURE, "that was another card");

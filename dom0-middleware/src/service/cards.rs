@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{self, PathBuf};
 
+use proto::agent::Door;
 use proto::id::Seid;
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
@@ -48,6 +49,15 @@ impl Cards {
 
     pub(super) fn seids(&self) -> Vec<Seid> {
         self.places.keys().cloned().collect()
+    }
+
+    /// Which part of a handshake each is to take, by its profile.
+    pub(super) fn doors(&self) -> BTreeMap<Seid, Door> {
+        let door = |place: &Place| place.config.card.profile.door();
+        let places = self.places.iter();
+        places
+            .map(|(seid, place)| (seid.clone(), door(place)))
+            .collect()
     }
 
     /// Where a card comes from.

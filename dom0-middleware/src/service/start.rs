@@ -160,7 +160,7 @@ async fn serve(config: Config, on_ready: impl FnOnce(CardDesk)) -> Result<(), Se
                 limits: config.limits,
                 table: bound.table,
                 trust: bound.trust,
-                cards: cards.seids(),
+                cards: cards.doors(),
                 maintenance: state.maintenance()?,
                 intermediates: bound.intermediates,
                 issuers: hosts.as_ref().map(HostSide::issuers).unwrap_or_default(),

@@ -150,7 +150,9 @@ impl Bench {
             let nobody = Trust::load(&[], HashMap::new()).expect("no CA to refuse");
             trust.insert(id, Arc::new(nobody));
         }
-        let cards = vec![card(), other_card()];
+        let cards = [card(), other_card()]
+            .map(|seid| (seid, Door::EapTls))
+            .into();
         let setup = Setup {
             limits,
             table,
