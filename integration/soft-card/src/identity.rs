@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use proto::id::IdentityName;
+use proto::piv::{OldCertificate, require_x509_v3};
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
@@ -56,6 +57,9 @@ pub enum IdentityError {
         /// The TLS library's reason.
         source: rustls::Error,
     },
+    /// The certificate is of a version that TLS does not take.
+    #[error("certificate: {0}")]
+    Version(#[from] OldCertificate),
     /// The key is none that a slot of a PIV card can hold.
     #[error("private key: {0}")]
     Key(#[from] KeyError),
@@ -101,6 +105,7 @@ impl Identity {
         let key = PrivateKeyDer::from_pem_slice(parts.key)
             .map_err(|source| IdentityError::Pem { what, source })?;
         let chain = certificates("certificate", parts.certificates)?;
+        chain.iter().try_for_each(|der| require_x509_v3(der))?;
         let credential = CertifiedKey::from_der(chain, key, &crypto::provider())
             .map_err(|source| IdentityError::Unusable { what, source })?;
 

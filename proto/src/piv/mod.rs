@@ -27,6 +27,7 @@
 //! | `pin_look` | [`PinLook`]: what a card says of its PIN before one is sent |
 //! | `transfer` | [`Transfer`]: one command to its complete answer, over chains and `61xx` |
 //! | `tlv` | [`TlvReader`], [`TlvWriter`] |
+//! | `x509_version` | [`require_x509_v3`]: TLS takes no other certificate |
 //! | `driver` | the host's side of a card, feature `piv-driver`: opened, its PIN verified, asked to sign |
 
 #[cfg(feature = "piv-driver")]
@@ -46,6 +47,7 @@ mod pin_look;
 mod slot;
 mod tlv;
 mod transfer;
+mod x509_version;
 
 #[cfg(test)]
 mod hostile_tests;
@@ -64,3 +66,4 @@ pub use self::pin_look::PinLook;
 pub use self::slot::{RetiredSlot, Slot, SlotError};
 pub use self::tlv::{Tlv, TlvReader, TlvWriter};
 pub use self::transfer::{Transfer, TransferError, TransferStep};
+pub use self::x509_version::{OldCertificate, require_x509_v3};

@@ -1,5 +1,6 @@
 //! What a slot is personalised with.
 
+use proto::piv::require_x509_v3;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -31,6 +32,7 @@ impl SlotPem<'_> {
         let [certificate] = chain.as_slice() else {
             return Err(IdentityError::Chain { got: chain.len() });
         };
+        require_x509_v3(certificate)?;
         let certificate = certificate.clone();
         CertifiedKey::from_der(chain, key, &crypto::provider())
             .map_err(|source| IdentityError::Unusable { what, source })?;

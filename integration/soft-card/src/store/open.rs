@@ -78,6 +78,22 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Names the file of a certificate that TLS does not take; other errors are as they were.
+    pub(crate) fn of_certificate_in(self, path: &Path) -> Self {
+        match self {
+            Self::Identity {
+                source: IdentityError::Version(_),
+                ..
+            } => Self::Damaged {
+                path: path.to_owned(),
+                reason: self.to_string(),
+            },
+            other => other,
+        }
+    }
+}
+
 impl CardDirectory {
     /// Opens a directory that [`Self::create`] made.
     ///
@@ -178,7 +194,8 @@ impl CardDirectory {
                 certificates: &certificates,
                 ca: &ca,
             };
-            load(&entry.name, &entry.eap_id, parts)
+            let loaded = load(&entry.name, &entry.eap_id, parts);
+            loaded.map_err(|error| error.of_certificate_in(&folder.join(CERTIFICATE)))
         });
         let identities = identities.collect::<Result<Vec<_>, _>>()?;
         let pin_file = PinFile::of(&self.path);
