@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hv_card::{CardKeyName, NameError};
+use proto::card::PinCharacters;
 use proto::id::DomainUuid;
 use proto::token::SignatureAlgorithm;
 
@@ -77,6 +78,9 @@ pub(crate) struct KeygenArgs {
     /// File with the PIN of the card, its first line; asked for on the terminal otherwise
     #[arg(long, value_name = "FILE", requires = "hv_key")]
     pub(crate) pin_file: Option<PathBuf>,
+    /// Which characters that PIN may have: 4 to 8 digits, or 6 to 8 printable ones
+    #[arg(long, value_enum, default_value_t = PinKind::Digits, requires = "hv_key")]
+    pub(crate) pin_characters: PinKind,
     /// Days that the certificate is good
     #[arg(long, value_name = "N", default_value_t = 3650,
           value_parser = clap::value_parser!(u64).range(1..=36_500))]
@@ -102,6 +106,24 @@ pub(crate) enum KeyKind {
     Ed25519,
 }
 
+/// Which characters a PIN may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PinKind {
+    /// Digits, as the standard has it
+    Digits,
+    /// Printable ASCII characters, as many tokens take them
+    Printable,
+}
+
+impl From<PinKind> for PinCharacters {
+    fn from(kind: PinKind) -> Self {
+        match kind {
+            PinKind::Digits => Self::Digits,
+            PinKind::Printable => Self::Printable,
+        }
+    }
+}
+
 /// Arguments of `issue`.
 #[derive(Debug, Args)]
 pub(crate) struct IssueArgs {
@@ -119,6 +141,9 @@ pub(crate) struct IssueArgs {
     /// otherwise
     #[arg(long, value_name = "FILE")]
     pub(crate) pin_file: Option<PathBuf>,
+    /// Which characters the PIN of that card may have: 4 to 8 digits, or 6 to 8 printable ones
+    #[arg(long, value_enum, default_value_t = PinKind::Digits)]
+    pub(crate) pin_characters: PinKind,
     /// The VM: its UUID, or the name that xenstore has for it while it runs
     #[arg(long, value_name = "VM")]
     pub(crate) vm: String,

@@ -6,21 +6,29 @@ use std::time::Duration;
 use hv_card::{
     CardKeyName, HvCardError, HvCardKey, HvPinKeeper, PcscReaders, PinKeeper, PinRefused, Stated,
 };
-use proto::card::Pin;
+use proto::card::{Pin, PinCharacters};
 use proto::hv::HvCertificate;
 
 use crate::error::ToolError;
 use crate::input;
 use crate::passphrase::{self, Secret};
 
-/// Finds the key of `certificate` in its card. The PIN is in `pin_file`, or asked for on the terminal
-/// when the card wants it.
+/// Where the PIN of a card is, and what it may consist of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PinPlace<'a> {
+    /// Its file; without one it is asked for on the terminal, when the card wants it.
+    pub(crate) file: Option<&'a Path>,
+    /// Which characters it may have.
+    pub(crate) characters: PinCharacters,
+}
+
+/// Finds the key of `certificate` in its card.
 pub(crate) fn open(
     name: &CardKeyName,
     certificate: &HvCertificate,
-    pin_file: Option<&Path>,
+    pin: PinPlace<'_>,
 ) -> Result<HvCardKey, ToolError> {
-    let keeper = keeper(name, pin_file)?;
+    let keeper = keeper(name, pin)?;
     let key = HvCardKey::open(&PcscReaders, name, certificate, keeper, PATIENCE, false);
     key.map_err(of_card)
 }
@@ -30,9 +38,9 @@ pub(crate) fn open(
 pub(crate) fn open_uncertified(
     name: &CardKeyName,
     public_key: Option<&Path>,
-    pin_file: Option<&Path>,
+    pin: PinPlace<'_>,
 ) -> Result<HvCardKey, ToolError> {
-    let keeper = keeper(name, pin_file)?;
+    let keeper = keeper(name, pin)?;
     let stated = public_key.map(stated).transpose()?;
     let key = HvCardKey::open_uncertified(&PcscReaders, name, stated, keeper, PATIENCE);
     key.map_err(of_card)
@@ -47,13 +55,14 @@ fn stated(file: &Path) -> Result<Stated, ToolError> {
 
 /// The PIN, from where it will be taken. A file that cannot be used is said before the card is looked
 /// for.
-fn keeper(name: &CardKeyName, pin_file: Option<&Path>) -> Result<Box<HvPinKeeper>, ToolError> {
-    if let Some(file) = pin_file {
-        read_pin(file)?;
+fn keeper(name: &CardKeyName, pin: PinPlace<'_>) -> Result<Box<HvPinKeeper>, ToolError> {
+    if let Some(file) = pin.file {
+        read_pin(file, pin.characters)?;
     }
     Ok(Box::new(PinGiver {
         name: name.to_string(),
-        file: pin_file.map(Path::to_owned),
+        file: pin.file.map(Path::to_owned),
+        characters: pin.characters,
     }))
 }
 
@@ -76,6 +85,7 @@ pub(crate) fn of_card(error: HvCardError) -> ToolError {
 struct PinGiver {
     name: String,
     file: Option<PathBuf>,
+    characters: PinCharacters,
 }
 
 impl PinKeeper for PinGiver {
@@ -83,8 +93,8 @@ impl PinKeeper for PinGiver {
 
     fn pin_to_send(&self) -> Result<Pin, PinRefused> {
         let pin = match &self.file {
-            Some(file) => read_pin(file),
-            None => ask_pin(&self.name),
+            Some(file) => read_pin(file, self.characters),
+            None => ask_pin(&self.name, self.characters),
         };
         pin.map_err(|error| PinRefused(error.to_string()))
     }
@@ -94,16 +104,32 @@ impl PinKeeper for PinGiver {
     }
 }
 
-fn read_pin(file: &Path) -> Result<Pin, ToolError> {
-    let digits = passphrase::from_file(file)?;
-    let pin = Pin::new(digits.trim_ascii());
-    pin.map_err(|_| ToolError::unusable(file, "does not hold 4 to 8 digits"))
+fn read_pin(file: &Path, characters: PinCharacters) -> Result<Pin, ToolError> {
+    let read = passphrase::from_file(file)?;
+    let pin = Pin::of(characters, read.trim_ascii());
+    pin.map_err(|_| {
+        let why = format!("does not hold {characters}{}", option(characters));
+        ToolError::unusable(file, why)
+    })
 }
 
-fn ask_pin(name: &str) -> Result<Pin, ToolError> {
-    let digits = passphrase::from_terminal(Secret::Pin, name)?;
-    let pin = Pin::new(digits.trim_ascii());
-    pin.map_err(|_| ToolError::Refused("a PIN has 4 to 8 digits".to_owned()))
+fn ask_pin(name: &str, characters: PinCharacters) -> Result<Pin, ToolError> {
+    let typed = passphrase::from_terminal(Secret::Pin, name)?;
+    let pin = Pin::of(characters, typed.trim_ascii());
+    pin.map_err(|_| {
+        let why = format!("that is no PIN of {characters}{}", option(characters));
+        ToolError::Refused(why)
+    })
+}
+
+/// How other characters are allowed.
+fn option(characters: PinCharacters) -> &'static str {
+    match characters {
+        PinCharacters::Digits => {
+            "; for a token that takes other characters: --pin-characters printable"
+        }
+        PinCharacters::Printable => "",
+    }
 }
 
 /// How long another program, such as the service of this host, may hold the card.

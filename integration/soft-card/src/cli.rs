@@ -66,7 +66,8 @@ pub struct PersonaliseArgs {
     /// CA certificates that issue the servers this identity trusts, PEM.
     #[arg(long, value_name = "FILE", required_unless_present = "slot")]
     pub ca: Option<PathBuf>,
-    /// File with the user PIN, 4 to 8 digits; of a PIV card 6 to 8.
+    /// File with the user PIN, 4 to 8 digits; of a PIV card 6 to 8. A PIV card whose PIN has other
+    /// printable characters is one that takes any.
     #[arg(long, value_name = "FILE")]
     pub pin_file: PathBuf,
     /// File with the operator PIN, 4 to 8 digits; eight zeros without it.
@@ -155,12 +156,14 @@ pub enum Failure {
         source: std::io::Error,
     },
     /// A PIN file holds no PIN.
-    #[error("{}: not a PIN of {shortest} to 8 digits", path.display())]
+    #[error("{}: not a PIN of {shortest} to 8 {characters}", path.display())]
     NoPin {
         /// The file.
         path: PathBuf,
-        /// The fewest digits.
+        /// The fewest characters.
         shortest: usize,
+        /// Which.
+        characters: &'static str,
     },
     /// The card directory.
     #[error(transparent)]

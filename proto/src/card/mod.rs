@@ -23,6 +23,6 @@ pub use self::command::{CardCommandError, EapCardCommand};
 pub use self::exchange::{Exchange, ExchangeError, ExchangeStep, FetchRules};
 pub use self::export::{CipherSuiteAnswer, ExportIndex};
 pub use self::next_handshake::{NextHandshake, NextHandshakeError};
-pub use self::pin::{Pin, PinError, PinForm, PinHolder};
+pub use self::pin::{Pin, PinCharacters, PinError, PinForm, PinHolder};
 pub use self::state::CardState;
 pub use crate::apdu::PinStatus;

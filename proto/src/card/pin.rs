@@ -5,11 +5,47 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// A PIN: 4 to 8 ASCII digits. Wiped on drop, shown by nothing, compared in constant time.
+/// A PIN: 4 to 8 ASCII digits, or on some PIV cards other characters. Wiped on drop, shown by nothing,
+/// compared in constant time.
 ///
-/// Source: specs/eap-tls-card.md §5.2.
+/// Source: specs/eap-tls-card.md §5.2; NIST SP 800-73-4 Part 2 §2.4.3.
 #[derive(Clone)]
 pub struct Pin(Zeroizing<Vec<u8>>);
+
+/// Which characters a card takes in its PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PinCharacters {
+    /// 4 to 8 digits, as the standards have it.
+    #[default]
+    Digits,
+    /// 6 to 8 printable ASCII characters, as many PIV tokens do.
+    Printable,
+}
+
+impl PinCharacters {
+    fn fit(self, pin: &[u8]) -> bool {
+        match self {
+            Self::Digits => {
+                (MIN_LEN..=Pin::PADDED_LEN).contains(&pin.len())
+                    && pin.iter().all(u8::is_ascii_digit)
+            }
+            Self::Printable => {
+                (MIN_PRINTABLE_LEN..=Pin::PADDED_LEN).contains(&pin.len())
+                    && pin.iter().all(is_printable)
+            }
+        }
+    }
+}
+
+/// What a PIN of these characters is: `4 to 8 digits`.
+impl fmt::Display for PinCharacters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Digits => "4 to 8 digits",
+            Self::Printable => "6 to 8 printable ASCII characters",
+        })
+    }
+}
 
 impl Pin {
     /// The length of a padded PIN, in bytes.
@@ -20,11 +56,18 @@ impl Pin {
     /// # Errors
     /// [`PinError`] for anything but 4 to 8 digits.
     pub fn new(digits: &[u8]) -> Result<Self, PinError> {
-        let is_pin = (MIN_LEN..=Self::PADDED_LEN).contains(&digits.len())
-            && digits.iter().all(u8::is_ascii_digit);
-        is_pin
-            .then(|| Self(Zeroizing::new(digits.to_vec())))
-            .ok_or(PinError)
+        Self::of(PinCharacters::Digits, digits)
+    }
+
+    /// The PIN that `pin` is, for a card that takes these characters.
+    ///
+    /// # Errors
+    /// [`PinError`] for other characters, for fewer and for more.
+    pub fn of(characters: PinCharacters, pin: &[u8]) -> Result<Self, PinError> {
+        let pin = characters
+            .fit(pin)
+            .then(|| Self(Zeroizing::new(pin.to_vec())));
+        pin.ok_or(PinError)
     }
 
     /// Reads a PIN as VERIFY carries it.
@@ -32,38 +75,37 @@ impl Pin {
     /// # Errors
     /// [`PinError`] if the digits, padding taken off, are no PIN.
     pub(super) fn decode(bytes: &[u8]) -> Result<(Self, PinForm), PinError> {
-        let digits = bytes.iter().take_while(|byte| **byte != PADDING).count();
-        let (digits, padding) = bytes.split_at(digits);
-        let is_padded =
-            bytes.len() == Self::PADDED_LEN && padding.iter().all(|byte| *byte == PADDING);
+        let (digits, padding) = without_padding(bytes);
         match padding {
             [] => Ok((Self::new(digits)?, PinForm::Digits)),
-            _ if is_padded => Ok((Self::new(digits)?, PinForm::Padded)),
+            _ if is_padded(bytes, padding) => Ok((Self::new(digits)?, PinForm::Padded)),
             _ => Err(PinError),
         }
     }
 
-    /// Reads a PIN as a PIV card gets it: eight bytes, filled up with FF.
+    /// Reads a PIN as a PIV card gets it: eight bytes, filled up with FF. Whether the card takes such
+    /// characters is for the card to say.
     ///
     /// # Errors
-    /// [`PinError`] for another length, and if the digits are no PIN.
+    /// [`PinError`] for another length, and for what is a PIN of no card.
     ///
     /// Source: NIST SP 800-73-4 Part 2 §2.4.3.
     #[cfg(feature = "piv")]
     pub(crate) fn from_padded(bytes: &[u8]) -> Result<Self, PinError> {
-        match bytes.len() {
-            Self::PADDED_LEN => Self::decode(bytes).map(|(pin, _)| pin),
-            _ => Err(PinError),
+        let (pin, padding) = without_padding(bytes);
+        if !is_padded(bytes, padding) {
+            return Err(PinError);
         }
+        Self::new(pin).or_else(|_| Self::of(PinCharacters::Printable, pin))
     }
 
-    /// Its digits.
+    /// Its digits, or what else it consists of.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Its digits, filled up with FF.
+    /// The same, filled up with FF.
     #[must_use]
     pub fn padded(&self) -> Zeroizing<[u8; Self::PADDED_LEN]> {
         let mut padded = Zeroizing::new([PADDING; Self::PADDED_LEN]);
@@ -109,10 +151,25 @@ pub enum PinHolder {
 
 /// Not a PIN. What it was instead is not told: it may be one with a slip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a PIN is 4 to 8 digits")]
+#[error("not a PIN")]
 pub struct PinError;
 
+/// Where the padding begins.
+fn without_padding(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let pin = bytes.iter().take_while(|byte| **byte != PADDING).count();
+    bytes.split_at(pin)
+}
+
+fn is_padded(bytes: &[u8], padding: &[u8]) -> bool {
+    bytes.len() == Pin::PADDED_LEN && padding.iter().all(|byte| *byte == PADDING)
+}
+
+fn is_printable(byte: &u8) -> bool {
+    byte.is_ascii_graphic() || *byte == b' '
+}
+
 const MIN_LEN: usize = 4;
+const MIN_PRINTABLE_LEN: usize = 6;
 const PADDING: u8 = 0xFF;
 
 #[cfg(test)]
@@ -133,6 +190,47 @@ mod tests {
             b"1234\xFF",
         ] {
             assert_eq!(Pin::new(bad), Err(PinError));
+        }
+    }
+
+    #[test]
+    fn other_characters_are_for_cards_that_take_them() {
+        let printable = |pin| Pin::of(PinCharacters::Printable, pin);
+        for good in [&b"123456"[..], b"pass-w0r", b"a b~ !\""] {
+            assert_eq!(printable(good).expect("printable").as_bytes(), good);
+        }
+        for bad in [
+            &b""[..],
+            b"12345",
+            b"123456789",
+            b"12345\n",
+            b"12345\0",
+            b"12345\x7F",
+            b"12345\xFF",
+            "12345é".as_bytes(),
+        ] {
+            assert_eq!(printable(bad), Err(PinError));
+        }
+        assert_eq!(Pin::of(PinCharacters::Digits, b"12345a"), Err(PinError));
+    }
+
+    #[test]
+    #[cfg(feature = "piv")]
+    fn a_piv_card_gets_eight_bytes() {
+        for good in [&b"1234"[..], b"123456", b"pass-w0r"] {
+            let mut padded = good.to_vec();
+            padded.resize(Pin::PADDED_LEN, PADDING);
+            let pin = Pin::from_padded(&padded).expect("a PIN");
+            assert_eq!((pin.as_bytes(), &pin.padded()[..]), (good, &padded[..]));
+        }
+        for bad in [
+            &b"123456"[..],
+            b"pass\xFF\xFF\xFF\xFF",
+            b"12345\xFF6\xFF",
+            b"12345\n\xFF\xFF",
+            b"123456\xFF\xFF\xFF",
+        ] {
+            assert_eq!(Pin::from_padded(bad), Err(PinError));
         }
     }
 

@@ -22,7 +22,7 @@ pub enum PivCommand {
     /// `00 20 00 P2`, without data: `9000` if verified, else `63Cx` with the tries left. It costs
     /// no try.
     PinStatus(PinReference),
-    /// `00 20 00 P2 08 pin`: the digits, filled up with FF. A wrong one costs a try.
+    /// `00 20 00 P2 08 pin`: the PIN, filled up with FF. A wrong one costs a try.
     VerifyPin(PinReference, Pin),
     /// `00 CB 3F FF Lc 5C { tag } 00`.
     GetData(ObjectTag),
@@ -189,6 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::card::PinCharacters;
 
     fn pin() -> Pin {
         Pin::new(b"123456").expect("a PIN")
@@ -297,8 +298,12 @@ mod tests {
         prop_oneof![
             Just(PivCommand::Select(Aid::PIV)),
             reference.clone().prop_map(PivCommand::PinStatus),
-            (reference, "[0-9]{4,8}").prop_map(|(reference, digits)| {
+            (reference.clone(), "[0-9]{4,8}").prop_map(|(reference, digits)| {
                 PivCommand::VerifyPin(reference, Pin::new(digits.as_bytes()).expect("a PIN"))
+            }),
+            (reference, "[ -~]{6,8}").prop_map(|(reference, pin)| {
+                let pin = Pin::of(PinCharacters::Printable, pin.as_bytes());
+                PivCommand::VerifyPin(reference, pin.expect("a PIN"))
             }),
             slot.clone()
                 .prop_map(|slot| PivCommand::GetData(slot.certificate())),

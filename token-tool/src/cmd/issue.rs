@@ -55,7 +55,11 @@ fn signed(
                 let why = "--passphrase-file: a key in a card has a PIN; see --pin-file";
                 return Err(ToolError::Usage(why.to_owned()));
             }
-            let key = hv_card::open(name, certificate, args.pin_file.as_deref())?;
+            let pin = hv_card::PinPlace {
+                file: args.pin_file.as_deref(),
+                characters: args.pin_characters.into(),
+            };
+            let key = hv_card::open(name, certificate, pin)?;
             let signed = sign(claims, &key, algorithm);
             signed.map_err(|error| key.take_fault().map_or(error, hv_card::of_card))
         }

@@ -87,8 +87,11 @@ fn in_card(
     out: &mut impl Write,
 ) -> Result<(), ToolError> {
     require_free(&[&files.certificate])?;
-    let (public_key, pin_file) = (args.public_key.as_deref(), args.pin_file.as_deref());
-    let key = hv_card::open_uncertified(name, public_key, pin_file)?;
+    let pin = hv_card::PinPlace {
+        file: args.pin_file.as_deref(),
+        characters: args.pin_characters.into(),
+    };
+    let key = hv_card::open_uncertified(name, args.public_key.as_deref(), pin)?;
     let signed = self_signed(args, &key);
     let (certificate, pem) =
         signed.map_err(|error| key.take_fault().map_or(error, hv_card::of_card))?;

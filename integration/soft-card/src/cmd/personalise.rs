@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use proto::card::{Pin, PinCharacters};
 use proto::id::IdentityName;
 use proto::piv::Slot;
 use zeroize::Zeroizing;
@@ -34,7 +35,7 @@ pub fn run(args: &PersonaliseArgs) -> Result<(), Failure> {
 
 fn eap_tls(args: &PersonaliseArgs, name: &IdentityName, ca: &Path) -> Result<(), Failure> {
     let pins = PinState::new(
-        pin(&args.pin_file, EAP_TLS_PIN)?,
+        pin(&args.pin_file, EAP_TLS_PIN, PinCharacters::Digits)?,
         pin_or_factory(
             args.operator_pin_file.as_ref(),
             EAP_TLS_PIN,
@@ -48,13 +49,14 @@ fn eap_tls(args: &PersonaliseArgs, name: &IdentityName, ca: &Path) -> Result<(),
         ca: &ca,
     };
     let eap_id = args.eap_id.as_deref().unwrap_or(name.as_str());
-    CardDirectory::create(&args.dir)?.personalise(name, eap_id, parts, &pins)?;
-    Ok(())
+    let mut card = CardDirectory::create(&args.dir)?;
+    let made = card.personalise(name, eap_id, parts, &pins);
+    Ok(made.map_err(|error| error.of_certificate_in(&args.cert))?)
 }
 
 fn piv(args: &PersonaliseArgs, slot: Slot) -> Result<(), Failure> {
     let pins = PinState::new(
-        pin(&args.pin_file, PIV_PIN)?,
+        piv_pin(&args.pin_file)?,
         pin_or_factory(args.puk_file.as_ref(), PIV_PIN, FACTORY_PUK)?,
     );
     let (key, certificate) = (read(&args.key)?, read(&args.cert)?);
@@ -62,8 +64,9 @@ fn piv(args: &PersonaliseArgs, slot: Slot) -> Result<(), Failure> {
         key: &key,
         certificate: &certificate,
     };
-    CardDirectory::create(&args.dir)?.personalise_piv(slot, parts, args.gzip, &pins)?;
-    Ok(())
+    let mut card = CardDirectory::create(&args.dir)?;
+    let made = card.personalise_piv(slot, parts, args.gzip, &pins);
+    Ok(made.map_err(|error| error.of_certificate_in(&args.cert))?)
 }
 
 fn pin_or_factory(
@@ -72,20 +75,33 @@ fn pin_or_factory(
     factory: &[u8],
 ) -> Result<StoredPin, Failure> {
     match path {
-        Some(path) => pin(path, shortest),
+        Some(path) => pin(path, shortest, PinCharacters::Digits),
         None => Ok(StoredPin::padded(factory).expect("eight digits")),
     }
 }
 
+/// The PIN of a PIV card. With other characters than digits it makes a card that takes any.
+fn piv_pin(path: &Path) -> Result<StoredPin, Failure> {
+    let digits = pin(path, PIV_PIN, PinCharacters::Digits);
+    digits.or_else(|no_digits| match no_digits {
+        Failure::NoPin { .. } => pin(path, PIV_PIN, PinCharacters::Printable),
+        unread => Err(unread),
+    })
+}
+
 /// The PIN in a file; its line end does not count.
-fn pin(path: &Path, shortest: usize) -> Result<StoredPin, Failure> {
+fn pin(path: &Path, shortest: usize, characters: PinCharacters) -> Result<StoredPin, Failure> {
     let text = read(path)?;
     let digits = text.trim_ascii_end();
-    let fits = digits.len() >= shortest && digits.iter().all(u8::is_ascii_digit);
+    let fits = digits.len() >= shortest && Pin::of(characters, digits).is_ok();
     let pin = StoredPin::padded(digits).filter(|_| fits);
     pin.ok_or_else(|| Failure::NoPin {
         path: path.to_owned(),
         shortest,
+        characters: match characters {
+            PinCharacters::Digits => "digits",
+            PinCharacters::Printable => "printable characters",
+        },
     })
 }
 

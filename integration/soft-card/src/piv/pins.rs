@@ -1,6 +1,7 @@
 //! PIN and PUK of a PIV card.
 
 use proto::apdu::StatusWord;
+use proto::card::{Pin, PinCharacters};
 use subtle::ConstantTimeEq;
 
 use super::memory::Memory;
@@ -41,6 +42,8 @@ impl Reference {
 /// Source: NIST SP 800-73-4 part 2 §2.4.3, §3.2.
 pub(super) struct Pins {
     state: PinState,
+    /// A card whose PIN has other characters than digits takes any, as many tokens do.
+    characters: PinCharacters,
     verified: bool,
     /// The last command was a VERIFY, and the PIN was right.
     fresh: bool,
@@ -48,7 +51,12 @@ pub(super) struct Pins {
 
 impl Pins {
     pub(super) fn new(state: PinState) -> Self {
+        let has_digits = as_pin(PinCharacters::Digits, state.user.pin.as_bytes()).is_some();
         Self {
+            characters: match has_digits {
+                true => PinCharacters::Digits,
+                false => PinCharacters::Printable,
+            },
             state,
             verified: false,
             fresh: false,
@@ -82,7 +90,7 @@ impl Pins {
 
     /// VERIFY. What cannot be a PIN is refused and costs no try.
     pub(super) fn verify(&mut self, pin: &[u8], memory: &mut dyn Memory) -> StatusWord {
-        let Some(candidate) = as_pin(pin) else {
+        let Some(candidate) = as_pin(self.characters, pin) else {
             return status::WRONG_DATA;
         };
         self.done(|pins| {
@@ -105,7 +113,7 @@ impl Pins {
             return status::WRONG_DATA;
         };
         let new = match reference {
-            Reference::Pin => as_pin(new),
+            Reference::Pin => as_pin(self.characters, new),
             Reference::Puk => StoredPin::padded(new),
         };
         let (Some(old), Some(new)) = (StoredPin::padded(old), new) else {
@@ -125,7 +133,8 @@ impl Pins {
         let Some((puk, new)) = two(data) else {
             return status::WRONG_DATA;
         };
-        let (Some(puk), Some(new)) = (StoredPin::padded(puk), as_pin(new)) else {
+        let new = as_pin(self.characters, new);
+        let (Some(puk), Some(new)) = (StoredPin::padded(puk), new) else {
             return status::WRONG_DATA;
         };
         self.done(|pins| {
@@ -182,15 +191,13 @@ impl Pins {
     }
 }
 
-/// A PIN as it comes in a command: six to eight digits, then FF up to eight bytes.
-fn as_pin(bytes: &[u8]) -> Option<StoredPin> {
-    let digits = bytes
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    let padding = bytes.get(digits..)?;
+/// A PIN as it comes in a command: six to eight characters, then FF up to eight bytes.
+fn as_pin(characters: PinCharacters, bytes: &[u8]) -> Option<StoredPin> {
+    let length = bytes.iter().take_while(|byte| **byte != 0xFF).count();
+    let (pin, padding) = bytes.split_at_checked(length)?;
     let fits = bytes.len() == StoredPin::LEN
-        && digits >= MIN_PIN_LEN
+        && length >= MIN_PIN_LEN
+        && Pin::of(characters, pin).is_ok()
         && padding.iter().all(|byte| *byte == 0xFF);
     fits.then(|| StoredPin::padded(bytes))?
 }

@@ -38,6 +38,11 @@ pub(crate) const PUK: &[u8] = b"12345678";
 /// A card with PIN 123456 and PUK 12345678: RSA-2048 in 9A, P-256 in 9C, RSA-3072 in 9D, P-384 in
 /// 9E, RSA-4096 in 82.
 pub(crate) fn card() -> PivCard {
+    card_with(fresh_pins())
+}
+
+/// The same card with other PINs.
+pub(crate) fn card_with(pins: PinState) -> PivCard {
     let pem = |text: &str| PrivateKeyDer::from_pem_slice(text.as_bytes()).expect("a key");
     let sec1 = |hex: &str| PrivateKeyDer::Sec1(from_hex(hex).into());
     let keys = [
@@ -53,12 +58,17 @@ pub(crate) fn card() -> PivCard {
         .collect();
     let guid = *b"0123456789abcdef";
     let memory = Box::new(VolatileMemory::default());
-    PivCard::new(keys, Objects::fresh(guid), fresh_pins(), memory)
+    PivCard::new(keys, Objects::fresh(guid), pins, memory)
 }
 
 pub(crate) fn fresh_pins() -> PinState {
-    let pin = |digits| StoredPin::padded(digits).expect("short enough");
-    PinState::new(pin(b"123456"), pin(PUK))
+    pins(b"123456")
+}
+
+/// This PIN, and PUK 12345678.
+pub(crate) fn pins(pin: &[u8]) -> PinState {
+    let stored = |digits| StoredPin::padded(digits).expect("short enough");
+    PinState::new(stored(pin), stored(PUK))
 }
 
 pub(crate) fn slot(name: &str) -> Slot {

@@ -1,6 +1,6 @@
 //! Scripts in the form of [`crate::scripts`].
 
-use super::host::card;
+use super::host::{Host, PIN, card, card_with, pins};
 use crate::scripts::run;
 
 #[test]
@@ -16,6 +16,20 @@ fn pin_and_puk_behave_as_in_the_standard() {
         "piv-pin",
         include_str!("../scripts/piv-pin.apdu"),
     );
+}
+
+#[test]
+fn a_card_whose_pin_has_other_characters_takes_any_and_others_take_digits_alone() {
+    let mut host = Host::new(card_with(pins(b"pass-w0")));
+    assert_eq!(host.verify(b"PASS-W0\xFF"), Err(0x63C2));
+    assert_eq!(host.verify(b"12345\n\xFF\xFF"), Err(0x6A80));
+    assert_eq!(host.verify(b"pass-\xFF\xFF\xFF"), Err(0x6A80));
+    assert_eq!(host.verify(b"pass-w0\xFF"), Ok(vec![]));
+
+    let mut host = Host::new(card());
+    assert_eq!(host.verify(b"pass-w0\xFF"), Err(0x6A80));
+    assert_eq!(host.verify(b""), Err(0x63C3), "that cost no try");
+    assert_eq!(host.verify(PIN), Ok(vec![]));
 }
 
 #[test]
