@@ -4,13 +4,17 @@
 use dom0_middleware::mapping::NamePattern;
 use libfuzzer_sys::fuzz_target;
 use proto::agent::is_host_name;
-use proto::card::Pin;
+use proto::card::{Pin, PinCharacters};
 use proto::id::{DomainUuid, IdentityName, Seid};
 
 fuzz_target!(|input: &[u8]| {
     if let Ok(pin) = Pin::new(input.trim_ascii()) {
         assert!((4..=8).contains(&pin.as_bytes().len()));
         assert!(pin.padded().starts_with(pin.as_bytes()));
+    }
+    if let Ok(pin) = Pin::of(PinCharacters::Printable, input.trim_ascii()) {
+        assert!((6..=8).contains(&pin.as_bytes().len()));
+        assert!(!pin.as_bytes().contains(&0xFF));
     }
     let Ok(text) = str::from_utf8(input) else {
         return;

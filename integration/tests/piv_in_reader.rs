@@ -5,6 +5,7 @@ use integration::openssl::{OpensslServer, ServerPlan};
 use integration::payload::payload;
 use integration::pcscd::Pcscd;
 use integration::pki::{KeyKind, Pki};
+use serde_json::{Value, json};
 
 const NAME: &str = "www.example";
 
@@ -57,6 +58,38 @@ fn every_key_makes_sessions(protocol: &str) {
             ServerPlan::new(&credential).tls13(),
         ] {
             connect(&chain, &OpensslServer::start(&pki, &plan), slot);
+        }
+        assert_eq!(pin_status(&chain)["state"], "verified", "{slot}");
+    }
+}
+
+/// What `card show` says of the PIN.
+fn pin_status(chain: &Chain) -> Value {
+    let output = chain.admin(&["card", "show", "se-00", "--json"]);
+    let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    shown["pin_status"].clone()
+}
+
+/// The tries are those that the card shows through a real reader, and a look costs none.
+#[test]
+fn a_card_in_a_reader_shows_its_tries() {
+    let pki = Pki::new();
+    for protocol in ["t0", "t1"] {
+        let pcscd = Pcscd::start();
+        let card = CardPlan::piv("se-00").identity("9a", KeyKind::P256);
+        let card = card.options(&["--protocol", protocol]);
+        let guest = GuestPlan::new("web01").bound("se-00", "9a");
+        let plan = ChainPlan::new().card(card).guest(guest).in_reader(&pcscd);
+        let chain = Chain::start(&pki, &plan);
+        assert_eq!(pin_status(&chain)["state"], "verified");
+        let pin = chain.pin_file("se-00");
+        std::fs::write(&pin, "654321\n").expect("writable");
+        let pin = pin.to_str().expect("UTF-8");
+        let output = chain.admin(&["card", "pin", "se-00", "--pin-file", pin]);
+        assert_eq!(output.status.code(), Some(77), "{output:?}");
+        for _ in 0..3 {
+            let tries = json!({"state": "tries", "left": 2});
+            assert_eq!(pin_status(&chain), tries, "{protocol}");
         }
     }
 }

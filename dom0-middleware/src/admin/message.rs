@@ -18,7 +18,8 @@ use crate::broker::{CardView, QueueView, SessionName, SessionView};
 pub enum AdminRequest {
     /// All cards.
     CardList {},
-    /// Everything about one card. Nothing is sent to it.
+    /// Everything about one card. A PIV card that is idle is asked how its PIN stands, which costs no
+    /// try; nothing else is sent, and nothing to other cards.
     CardShow {
         /// The card.
         seid: Seid,

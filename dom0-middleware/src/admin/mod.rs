@@ -49,6 +49,6 @@ pub use self::rights::{
     TokenView, VmChanged, VmDetails, VmName, VmView,
 };
 pub use self::view::{
-    CardDetails, ChannelView, HvKeyView, PinView, ServiceView, StatusView, XenstoreState,
-    XenstoreView,
+    CardDetails, ChannelView, HvKeyView, PinStatusView, PinView, ServiceView, StatusView,
+    XenstoreState, XenstoreView,
 };

@@ -3,6 +3,7 @@
 use std::path::{self, Path, PathBuf};
 
 use proto::id::{DomId, DomainUuid};
+use proto::piv::PinLook;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -10,6 +11,7 @@ use super::certificate::CertificateView;
 use super::enrolment::TokensView;
 use super::rights::BindingView;
 use crate::broker::{CardView, Snapshot};
+use crate::card::Unaccepted;
 use crate::config::Config;
 use crate::xen::Health;
 
@@ -131,6 +133,9 @@ pub struct CardDetails {
     /// Its PIN; absent when no file is known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pin: Option<PinView>,
+    /// How its PIN stands, as far as is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pin_status: Option<PinStatusView>,
     /// What the certificates of its identities say, those that can be read.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub certificates: Vec<CertificateView>,
@@ -144,6 +149,54 @@ pub struct PinView {
     /// Why it would not be sent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub problem: Option<String>,
+}
+
+/// How a PIN stands with its card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum PinStatusView {
+    /// The card has verified it, and shows no tries as long as it remembers that.
+    Verified,
+    /// The card shows how many tries there are.
+    Tries {
+        /// How many.
+        left: u8,
+    },
+    /// The card shows that there is none left.
+    Blocked,
+    /// The card does not tell how many there are, so it is sent no PIN.
+    Untold,
+    /// The card could tell and was not asked, or gave no answer.
+    NotAsked {
+        /// Why.
+        why: String,
+    },
+    /// The card, which does not show its tries, took the PIN when it was opened, or wants none.
+    Ok,
+    /// A PIN was sent, and nobody heard whether the card took it.
+    Pending,
+    /// The card did not take the PIN that it was sent.
+    Failed,
+}
+
+impl From<PinLook> for PinStatusView {
+    fn from(look: PinLook) -> Self {
+        match look {
+            PinLook::Verified => Self::Verified,
+            PinLook::Tries(left) => Self::Tries { left },
+            PinLook::Blocked => Self::Blocked,
+            PinLook::Silent => Self::Untold,
+        }
+    }
+}
+
+impl From<Unaccepted> for PinStatusView {
+    fn from(unaccepted: Unaccepted) -> Self {
+        match unaccepted {
+            Unaccepted::Pending => Self::Pending,
+            Unaccepted::Refused => Self::Failed,
+        }
+    }
 }
 
 /// One channel.

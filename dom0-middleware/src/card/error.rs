@@ -11,6 +11,7 @@ use super::adopted::AdoptionError;
 use super::fault::{CardFault, CardStep};
 use super::fingerprint::Difference;
 use super::pin::{PinLedgerError, PinSourceError};
+use super::piv::UnusedKey;
 use super::session_fault::{HandshakeFault, PolicyFault};
 use super::transport::TransportError;
 use super::trust::TrustError;
@@ -75,6 +76,9 @@ pub enum CardError {
     /// It holds no identity that can be set.
     #[error("the card holds no usable identity")]
     NoIdentity,
+    /// It holds keys, and none that can be used; this is the first of them.
+    #[error("the card holds no usable identity: {0}")]
+    UnusedKey(UnusedKey),
 }
 
 impl CardError {
@@ -112,6 +116,10 @@ impl CardError {
             Self::NoIdentity => {
                 "put an identity on it; see whether its profile is right".to_owned()
             }
+            Self::UnusedKey(UnusedKey { slot, .. }) => format!(
+                "put another certificate into slot {slot}, with piv-tool --cert or the vendor's tool; \
+                 then pull the card and put it in again"
+            ),
             Self::PinBlocked => "unblock the PIN with the operator PIN of the card".to_owned(),
             Self::PinLedger(_) | Self::Adoption(_) => {
                 "make that file readable and writable for the service".to_owned()
@@ -123,6 +131,16 @@ impl CardError {
                     .to_owned()
             }
         }
+    }
+
+    /// Whether the card is well but for its PIN.
+    #[must_use]
+    pub fn is_about_pin(&self) -> bool {
+        let is_pin = matches!(
+            self,
+            Self::LastPinTry | Self::PinBlocked | Self::PinLedger(_)
+        );
+        is_pin || self.awaits_pin()
     }
 
     /// Whether a PIN the operator changes would help.

@@ -53,13 +53,15 @@ pub use self::fault::{CardFault, CardStep, EapProblem};
 pub use self::fingerprint::{CardFingerprint, Difference, Sight};
 pub use self::handle::{CardHandle, CardRecords, SendError, spawn_worker};
 pub use self::job::{Job, SignJob, UseId};
-pub(crate) use self::pin::exposed_mode;
+pub(crate) use self::pin::{CREDENTIALS, credentials, exposed_mode};
 pub use self::pin::{
     MemoryPinLedger, OfferedPin, PinLedger, PinLedgerError, PinSource, PinSourceError, PinStamp,
+    Unaccepted,
 };
 pub use self::profile::{CardProfile, EapTlsProfile, ExportCommand, PivProfile};
 pub use self::report::{
-    CardFeatures, CardIdentity, CardSession, LoanEnd, Reopen, Reporter, WorkerCommand, WorkerReport,
+    CardFeatures, CardIdentity, CardSession, LoanEnd, PinInquiry, Reopen, Reporter, WorkerCommand,
+    WorkerReport,
 };
 pub use self::session_fault::{HandshakeFault, PolicyFault, ResumptionFault};
 pub use self::settings::CardSettings;

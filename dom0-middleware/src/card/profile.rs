@@ -2,7 +2,7 @@
 
 use proto::agent::Door;
 use proto::apdu::{Aid, CommandApdu};
-use proto::card::{ExportIndex, PinForm};
+use proto::card::{ExportIndex, PinCharacters, PinForm};
 
 /// How to speak to one kind of card. Nothing of this is guessed at run time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,15 @@ impl CardProfile {
         }
     }
 
+    /// Which characters its PIN may have.
+    #[must_use]
+    pub fn pin_characters(&self) -> PinCharacters {
+        match self {
+            Self::EapTls(_) => PinCharacters::Digits,
+            Self::Piv(profile) => profile.pin_characters,
+        }
+    }
+
     /// Which part of a handshake the card takes.
     #[must_use]
     pub fn door(&self) -> Door {
@@ -70,6 +79,8 @@ pub struct PivProfile {
     /// Whether long commands go to the card as one extended APDU. They are chained otherwise, which
     /// every card takes and which costs a round trip for each 255 bytes.
     pub extended_length: bool,
+    /// Which characters its PIN may have: digits by the standard, others on many tokens.
+    pub pin_characters: PinCharacters,
 }
 
 impl PivProfile {
@@ -80,6 +91,7 @@ impl PivProfile {
             name: "piv".to_owned(),
             aid: Aid::PIV,
             extended_length: false,
+            pin_characters: PinCharacters::Digits,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proto::agent::Door;
 use proto::apdu::Atr;
 use proto::id::{IdentityName, Seid};
+use proto::piv::PinLook;
 use proto::tls::{Established, ProtocolVersion};
 use rustls::SignatureScheme;
 
@@ -55,10 +56,35 @@ pub enum WorkerCommand {
     /// Open the card again, once it is not in use; one that is lent is recalled for it. Answered
     /// by one [`WorkerReport::Reopened`].
     Reopen(Reopen),
+    /// Look how many PIN tries the card shows. That costs none; an EAP-TLS card is not asked, for it
+    /// would.
+    LookAtPin(PinInquiry),
     /// Forget whatever could be resumed: the binding changed, or a raw APDU went to the card.
     ForgetSession,
     /// End the worker; a running APDU is finished first.
     Stop,
+}
+
+/// Who wants to know how the PIN stands. Dropped without an answer when the card cannot be asked: it is
+/// in use, not there, of the other kind, or in other trouble.
+pub struct PinInquiry(Box<dyn FnOnce(PinLook) + Send>);
+
+impl PinInquiry {
+    /// `answer` is called on the worker's thread and must not block.
+    #[must_use]
+    pub fn new(answer: impl FnOnce(PinLook) + Send + 'static) -> Self {
+        Self(Box::new(answer))
+    }
+
+    pub(super) fn answer(self, look: PinLook) {
+        (self.0)(look);
+    }
+}
+
+impl fmt::Debug for PinInquiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PinInquiry")
+    }
 }
 
 /// What the operator says about the card that is there now.

@@ -1,17 +1,16 @@
 //! The HV key in a card, with the account of its PIN.
 
-use std::env;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hv_card::{CardKeyName, HvCardError, HvCardKey, LinkError, PinKeeper, PinRefused, Readers};
-use proto::card::Pin;
+use proto::card::{Pin, PinCharacters};
 use proto::hv::HvCertificate;
 use proto::id::Seid;
 
-use crate::card::{PinLedger, PinSource};
+use crate::card::{CREDENTIALS, PinLedger, PinSource, credentials};
 use crate::error::Causes;
 
 /// Where the PIN of the card with the HV key is.
@@ -31,8 +30,8 @@ impl HvPinPlace {
     pub fn file(&self) -> Result<PathBuf, PinRefused> {
         match self {
             Self::File(file) => Ok(file.clone()),
-            Self::Credential(name) => match env::var_os(CREDENTIALS) {
-                Some(folder) => Ok(PathBuf::from(folder).join(name)),
+            Self::Credential(name) => match credentials() {
+                Some(folder) => Ok(folder.join(name)),
                 None => Err(PinRefused(format!(
                     "credential {name:?} is not there: {CREDENTIALS} is not set; add \
                      LoadCredential={name}:FILE to the service's unit, or name a file with \
@@ -62,6 +61,8 @@ pub struct HvCardPlace {
     pub certificate: HvCertificate,
     /// Where the PIN is; `None` for slot 9e, whose key wants none.
     pub pin: Option<HvPinPlace>,
+    /// Which characters it may have.
+    pub characters: PinCharacters,
     /// The account of PINs that were sent and not accepted.
     pub ledger: Arc<dyn PinLedger>,
     /// The readers of this machine.
@@ -73,6 +74,7 @@ impl HvCardPlace {
     pub(super) fn load(&self, for_arrival: bool) -> Result<HvCardKey, HvCardError> {
         let pin = HvPin {
             place: self.pin.clone(),
+            characters: self.characters,
             ledger: Arc::clone(&self.ledger),
             seid: account(),
         };
@@ -99,6 +101,7 @@ pub fn account() -> Seid {
 /// The PIN, and the account of its attempts.
 struct HvPin {
     place: Option<HvPinPlace>,
+    characters: PinCharacters,
     ledger: Arc<dyn PinLedger>,
     seid: Seid,
 }
@@ -111,7 +114,8 @@ impl PinKeeper for HvPin {
             let why = "the card wants a PIN; name it with hv.pin_file or hv.pin_credential";
             PinRefused(why.to_owned())
         })?;
-        let offered = PinSource::File(place.file()?).read().map_err(refused)?;
+        let source = PinSource::File(place.file()?);
+        let offered = source.read(self.characters).map_err(refused)?;
         if !self
             .ledger
             .may_verify(&self.seid, &offered)
@@ -119,7 +123,8 @@ impl PinKeeper for HvPin {
         {
             return Err(PinRefused(format!(
                 "the card did not accept the PIN in {place} before, so it is not sent again; write \
-                 the right one there"
+                 the right one there; if it is the right one, add an empty line and start the \
+                 service again"
             )));
         }
         self.ledger
@@ -136,9 +141,6 @@ impl PinKeeper for HvPin {
 fn refused(error: impl std::error::Error) -> PinRefused {
     PinRefused(Causes(&error).to_string())
 }
-
-/// What systemd names the folder of credentials with.
-const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 const HV_ACCOUNT: &str = "hv-key";
 
@@ -164,6 +166,7 @@ mod tests {
     fn keeper(place: Option<HvPinPlace>) -> HvPin {
         HvPin {
             place,
+            characters: PinCharacters::Digits,
             ledger: Arc::new(MemoryPinLedger::new().expect("randomness")),
             seid: account(),
         }
@@ -198,7 +201,7 @@ mod tests {
         assert!(refused(None).contains("hv.pin_file"));
         let no_file = refused(Some(HvPinPlace::File("/nowhere/pin".into())));
         assert!(no_file.contains("/nowhere/pin"), "{no_file}");
-        if env::var_os(CREDENTIALS).is_none() {
+        if credentials().is_none() {
             let no_credential = refused(Some(HvPinPlace::Credential("hv-pin".to_owned())));
             assert!(
                 no_credential.contains("LoadCredential=hv-pin:"),

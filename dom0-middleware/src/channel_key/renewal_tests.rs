@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::card::PinCharacters;
 use tempfile::TempDir;
 
 use super::testing::{FakeReader, HOUR, START, later};
@@ -37,6 +38,7 @@ impl Host {
             name: KEY.parse().expect("a name"),
             certificate: certificate.clone(),
             pin: Some(HvPinPlace::File(pin_file(&folder))),
+            characters: PinCharacters::Digits,
             ledger: Arc::new(MemoryPinLedger::new().expect("randomness")),
             readers: Arc::new(reader.clone()),
         }));

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::{card_list, table};
 use crate::admin::{
-    AdminAnswer, AdminError, AdminRequest, CardDetails, CertificateView, PinView, ask,
+    AdminAnswer, AdminError, AdminRequest, CardDetails, CertificateView, PinStatusView, PinView,
+    ask,
 };
 use crate::broker::PaceView;
 use crate::cli::{CardArgs, ReportArgs};
@@ -50,6 +51,7 @@ fn print(details: &CardDetails, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "atr        {}", or_none(&card.atr))?;
     writeln!(out, "adopted    {}", or_none(&details.adopted))?;
     writeln!(out, "pin        {}", pin(details.pin.as_ref()))?;
+    writeln!(out, "tries      {}", tries(details.pin_status.as_ref()))?;
     writeln!(out, "in use     {}", card_list::in_use(card))?;
     if card.maintenance {
         writeln!(out, "guests     none: in maintenance")?;
@@ -130,9 +132,53 @@ fn pin(pin: Option<&PinView>) -> String {
     }
 }
 
+/// How the PIN stands, and what to do when that is not well.
+fn tries(status: Option<&PinStatusView>) -> String {
+    let text = match status {
+        None => "-",
+        Some(PinStatusView::Verified) => {
+            "PIN verified; the card shows no tries as long as it remembers that"
+        }
+        Some(PinStatusView::Tries { left: left @ 2.. }) => return format!("{left} left"),
+        Some(PinStatusView::Tries { .. }) => {
+            "1 left, which is not spent: verify the right PIN with a tool of the card, or set a new \
+             one with the PUK"
+        }
+        Some(PinStatusView::Blocked) => "none left, the PIN is blocked: set a new one with the PUK",
+        Some(PinStatusView::Untold) => {
+            "the card does not tell how many are left, so no PIN is sent"
+        }
+        Some(PinStatusView::NotAsked { why }) => return format!("not asked: {why}"),
+        Some(PinStatusView::Ok) => "PIN ok; this kind of card does not show its tries",
+        Some(PinStatusView::Pending) => {
+            "PIN pending: it was sent, and nobody heard whether the card took it"
+        }
+        Some(PinStatusView::Failed) => "PIN failed: the card did not take it",
+    };
+    text.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pin_says_how_it_stands() {
+        let say = |status: PinStatusView| tries(Some(&status));
+        assert_eq!(tries(None), "-");
+        assert_eq!(say(PinStatusView::Tries { left: 3 }), "3 left");
+        for left in [0, 1] {
+            let said = say(PinStatusView::Tries { left });
+            assert!(said.starts_with("1 left, which is not spent"), "{said}");
+        }
+        assert!(say(PinStatusView::Blocked).contains("PUK"));
+        let why = "the card is in use".to_owned();
+        let busy = say(PinStatusView::NotAsked { why });
+        assert_eq!(busy, "not asked: the card is in use");
+        assert!(say(PinStatusView::Verified).contains("verified"));
+        assert!(say(PinStatusView::Pending).contains("pending"));
+        assert!(say(PinStatusView::Failed).contains("failed"));
+    }
 
     #[test]
     fn a_pace_says_what_it_rests_on() {

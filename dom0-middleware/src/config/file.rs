@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::apdu::Aid;
-use proto::card::PinForm;
+use proto::card::{PinCharacters, PinForm};
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use proto::tls::ProtocolVersion;
 use serde::Deserialize;
@@ -205,6 +205,7 @@ pub(super) struct HvTable {
     pub(super) passphrase_file: Option<Spanned<PathBuf>>,
     pub(super) pin_file: Option<Spanned<PathBuf>>,
     pub(super) pin_credential: Option<Spanned<String>>,
+    pub(super) pin_characters: Option<Spanned<PinCharactersName>>,
     pub(super) not_after: Option<Spanned<Text<UnixTime>>>,
 }
 
@@ -217,6 +218,7 @@ pub(super) struct ProfileTable {
     pub(super) base: ProfileBase,
     pub(super) aid: Option<Text<Aid>>,
     pub(super) extended_length: Option<bool>,
+    pub(super) pin_characters: Option<PinCharactersName>,
     pub(super) cla: Option<u8>,
     pub(super) pin_form: Option<PinFormName>,
     pub(super) segment_len: Option<Spanned<usize>>,
@@ -258,6 +260,25 @@ impl From<PinFormName> for PinForm {
         match name {
             PinFormName::Digits => Self::Digits,
             PinFormName::Padded => Self::Padded,
+        }
+    }
+}
+
+/// Which characters a PIN may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PinCharactersName {
+    /// Digits alone.
+    Digits,
+    /// Printable ASCII characters.
+    Printable,
+}
+
+impl From<PinCharactersName> for PinCharacters {
+    fn from(name: PinCharactersName) -> Self {
+        match name {
+            PinCharactersName::Digits => Self::Digits,
+            PinCharactersName::Printable => Self::Printable,
         }
     }
 }

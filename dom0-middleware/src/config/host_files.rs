@@ -157,12 +157,14 @@ impl Config {
                 name,
                 pin,
                 pin_line,
+                characters,
             } => {
                 self.check_hv_pin(pin.as_ref(), *pin_line)?;
                 HvKeyPlace::Card(HvCardPlace {
                     name: name.clone(),
                     certificate: certificate.clone(),
                     pin: pin.clone(),
+                    characters: *characters,
                     ledger: Arc::clone(ledger),
                     readers: Arc::new(PcscReaders),
                 })

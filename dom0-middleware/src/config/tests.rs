@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use proto::card::PinCharacters;
 use proto::tls::ProtocolVersion;
 
 use super::{Config, ConfigError, DomainSource, FileProblem, ReaderPlace};
@@ -280,6 +281,15 @@ fn a_profile_is_the_built_in_one_with_differences() {
     assert_eq!(*profile, CardProfile::Piv(expected));
     refused_at(2, "nothing else", &format!("{other}cla = 0x80\n"));
     refused_at(2, "only base", &other.replace("\"piv\"", "\"eap-tls\""));
+
+    let token = other.replace("extended_length = true", "pin_characters = \"printable\"");
+    let config = parse(&format!("{token}{CARD}profile = \"other\"\n")).expect("good");
+    let characters = config.readers[0].card.profile.pin_characters();
+    assert_eq!(characters, PinCharacters::Printable);
+    assert_eq!(CardProfile::piv().pin_characters(), PinCharacters::Digits);
+    refused_at(2, "only base", &token.replace("\"piv\"", "\"eap-tls\""));
+    let misspelt = parse(&token.replace("printable", "letters")).expect_err("no such kind");
+    assert!(misspelt.to_string().contains("test.toml"), "{misspelt}");
 }
 
 #[test]

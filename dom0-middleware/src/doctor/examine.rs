@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use proto::id::Seid;
+
 use super::facts::{ConfigFacts, Facts, Silence};
 use super::finding::Finding;
 use super::grids::GridFacts;
 use super::readers::readers;
 use super::vchan::VchanFacts;
-use crate::admin::{HvKeyView, StatusView, TokensView};
+use crate::admin::{HvKeyView, PinStatusView, StatusView, TokensView};
 use crate::broker::{CardState, CardView};
 use crate::time::UnixTime;
 use crate::xen::XenstoreFault;
@@ -53,6 +55,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
     findings.extend(exposed(facts.listening.as_deref()));
     if let Ok(status) = &facts.service {
         findings.extend(status.state.cards.iter().map(card));
+        findings.extend(facts.pins.iter().filter_map(few_tries));
         findings.extend(channels(status));
         findings.extend(bindings(status));
     }
@@ -207,6 +210,28 @@ fn card(card: &CardView) -> Finding {
     match &card.next {
         Some(next) => finding.next(next),
         None => finding,
+    }
+}
+
+/// A card that shows no more tries than are left alone: after its next reset it is not opened.
+fn few_tries((seid, pin): &(Seid, PinStatusView)) -> Option<Finding> {
+    let check = format!("pin of card {seid}");
+    match pin {
+        PinStatusView::Tries { left: 0 | 1 } => {
+            let finding = Finding::warn(check, "the card has 1 PIN try left, which is not spent");
+            Some(finding.next(
+                "verify the right PIN with a tool of the card, which gives it its tries back, or set \
+                 a new one with the PUK (pkcs15-tool --unblock-pin --auth-id 01)",
+            ))
+        }
+        PinStatusView::Blocked => {
+            let finding = Finding::warn(check, "the card has no PIN try left: it is blocked");
+            Some(finding.next(format!(
+                "set a new PIN with the PUK (pkcs15-tool --unblock-pin --auth-id 01), then \
+                     dom0-middleware card pin {seid} --pin-file FILE"
+            )))
+        }
+        _ => None,
     }
 }
 

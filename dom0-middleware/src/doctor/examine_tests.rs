@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::admin::{ChannelView, HvKeyView, ServiceView};
+use crate::admin::{ChannelView, HvKeyView, PinStatusView, ServiceView};
 use crate::broker::{ConnectionView, Counters, IdentityView, PaceView, RefusalView, Snapshot};
 use crate::doctor::Level;
 use crate::doctor::facts::{PcscFacts, PcscProblem};
@@ -88,6 +88,7 @@ fn status() -> StatusView {
 fn facts() -> Facts {
     Facts {
         service: Ok(status()),
+        pins: Vec::new(),
         config: Some(Ok(ConfigFacts {
             path: "/etc/x.toml".into(),
             missing: Vec::new(),
@@ -152,6 +153,30 @@ fn what_is_in_order_is_said_and_nothing_else() {
             "card se-00",
             "channel /c"
         ]
+    );
+}
+
+#[test]
+fn a_card_with_few_pin_tries_is_warned_of() {
+    let with = |pin: PinStatusView| Facts {
+        pins: vec![("se-00".parse().expect("a SEID"), pin)],
+        ..facts()
+    };
+    for fine in [
+        PinStatusView::Verified,
+        PinStatusView::Tries { left: 2 },
+        PinStatusView::Ok,
+    ] {
+        assert_eq!(wrong(&with(fine)), [""; 0]);
+    }
+    let check = "Warn pin of card se-00";
+    one_wrong(
+        &with(PinStatusView::Tries { left: 1 }),
+        &[check, "1 PIN try left", "verify the right PIN", "PUK"],
+    );
+    one_wrong(
+        &with(PinStatusView::Blocked),
+        &[check, "blocked", "PUK", "card pin se-00"],
     );
 }
 

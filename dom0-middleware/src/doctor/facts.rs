@@ -8,7 +8,7 @@ use proto::id::Seid;
 
 use super::grids::GridFacts;
 use super::vchan::VchanFacts;
-use crate::admin::StatusView;
+use crate::admin::{PinStatusView, StatusView};
 use crate::config::GridPlace;
 use crate::time::UnixTime;
 use crate::xen::XenstoreFault;
@@ -18,6 +18,8 @@ use crate::xen::XenstoreFault;
 pub(crate) struct Facts {
     /// What the running service says of itself.
     pub(super) service: Result<StatusView, Silence>,
+    /// How the PINs of cards stand, as far as that is known.
+    pub(super) pins: Vec<(Seid, PinStatusView)>,
     /// The configuration, if it is known where it is.
     pub(super) config: Option<Result<ConfigFacts, String>>,
     /// How many live domains xenstore knows; `None` when nobody asks it.

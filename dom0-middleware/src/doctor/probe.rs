@@ -6,12 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use pcsc::{Context, ReaderState, Scope, State};
+use proto::id::Seid;
 
 use super::facts::{ConfigFacts, Facts, PcscFacts, PcscProblem, Silence};
 use super::grids::GridFacts;
 use super::listening;
 use super::vchan::VchanFacts;
-use crate::admin::{AdminAnswer, AdminError, AdminRequest, StatusView, ask};
+use crate::admin::{AdminAnswer, AdminError, AdminRequest, PinStatusView, StatusView, ask};
 use crate::config::{Config, ConfigError, DomainSource, ReaderPlace};
 use crate::error::Causes;
 use crate::time::Now;
@@ -40,7 +41,10 @@ pub(crate) fn probe(admin: &Path, config: Option<&Path>) -> Facts {
         Some(Ok(config)) => config.grids.iter().map(GridFacts::probe).collect(),
         _ => Vec::new(),
     };
+    let cards = service.iter().flat_map(|status| &status.state.cards);
+    let pins = cards.filter_map(|card| Some((card.seid.clone(), pin(admin, &card.seid)?)));
     Facts {
+        pins: pins.collect(),
         service,
         grids,
         config,
@@ -65,6 +69,16 @@ fn service(admin: &Path) -> Result<StatusView, Silence> {
         Ok(AdminAnswer::Status(status)) => Ok(*status),
         Ok(_) => Err(silence(AdminError::OtherAnswer)),
         Err(error) => Err(silence(error)),
+    }
+}
+
+/// How the PIN of a card stands. The service asks the card only if that costs nothing.
+fn pin(admin: &Path, seid: &Seid) -> Option<PinStatusView> {
+    let seid = seid.clone();
+    match ask(admin, &AdminRequest::CardShow { seid }) {
+        Ok(AdminAnswer::Card(card)) => card.pin_status,
+        // What is wrong with the service was seen before.
+        _ => None,
     }
 }
 

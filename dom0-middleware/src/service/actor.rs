@@ -135,8 +135,9 @@ impl Actor {
             Told::Card {
                 seid,
                 report: WorkerReport::Reopened { result },
-            } => {
-                self.on_reopened(&seid, result);
+            } => self.on_reopened(&seid, result),
+            Told::PinSeen { seid, look, answer } => {
+                let _ = answer.send(self.details(&seid, look).into());
                 Ok(())
             }
             Told::Card { seid, report } => self.tell_broker(Event::Card { seid, report }),

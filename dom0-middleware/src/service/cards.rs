@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use super::error::ServiceError;
 use crate::admin::{AdminAnswer, AdminReply, PinView, ProblemCode};
 use crate::card::{
-    CardError, CardHandle, CardRecords, LendAnswer, PinSource, Reopen, SendError, UseId,
+    CardError, CardHandle, CardRecords, LendAnswer, PinSource, Reopen, SendError, Unaccepted, UseId,
     WorkerCommand,
 };
 use crate::config::{ReaderConfig, ReaderPlace};
@@ -80,7 +80,8 @@ impl Cards {
     /// Where the PIN of a card is, and what is wrong with it.
     pub(super) fn pin(&self, config: &ReaderConfig) -> Option<PinView> {
         let source = self.records.pin_source(&config.card)?;
-        let problem = source.read().map_err(CardError::from).and_then(|pin| {
+        let read = source.read(config.card.profile.pin_characters());
+        let problem = read.map_err(CardError::from).and_then(|pin| {
             match self.records.pins.may_verify(&config.card.seid, &pin)? {
                 true => Ok(()),
                 false => Err(CardError::PinSpent),
@@ -91,6 +92,12 @@ impl Cards {
             file,
             problem: problem.err().map(|error| error.to_string()),
         })
+    }
+
+    /// What came of the last PIN that was sent to a card, if the card did not take it.
+    pub(super) fn unaccepted_pin(&self, seid: &Seid) -> Option<Unaccepted> {
+        // Where that cannot be read, the PIN's own line says so.
+        self.records.pins.unaccepted(seid).ok().flatten()
     }
 
     /// Has a card opened again, as the operator says; the answer comes when that is done.

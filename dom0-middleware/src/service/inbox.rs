@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use proto::id::{Seid, SessionId};
+use proto::piv::PinLook;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{mpsc, oneshot};
 
@@ -40,6 +41,13 @@ pub(super) enum Told {
     Live {
         request: AdminRequest,
         live: Live,
+        answer: oneshot::Sender<AdminReply>,
+    },
+    /// How the PIN of a card stands, for the operator who wants to know all about that card; `None`
+    /// when it was not asked.
+    PinSeen {
+        seid: Seid,
+        look: Option<PinLook>,
         answer: oneshot::Sender<AdminReply>,
     },
     /// A card's worker wants a card to be the right one, and waits for the answer.

@@ -90,7 +90,7 @@ impl Actor {
             let seid = seid.clone();
             self.tell_broker(Event::MaintenanceSet { seid, on })?;
         }
-        Ok(self.details(seid))
+        Ok(self.details(seid, None))
     }
 }
 

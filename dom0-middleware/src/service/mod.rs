@@ -23,6 +23,7 @@
 //! | `token_renewal`, `approval`, `offer` | of those that end soon; of keys that guests offer |
 //! | `pending` | which guests wait for one |
 //! | `sightings` | the last token of each domain |
+//! | `card_show` | everything about one card, its PIN among it |
 //! | `cards` | the cards' workers and what is remembered of them |
 //! | `card_desk`, `leases` | cards for raw APDUs; cards in maintenance |
 //! | `durable` | the durable state at start |
@@ -41,6 +42,7 @@ mod bind_request;
 mod bindings;
 mod bound;
 mod card_desk;
+mod card_show;
 mod cards;
 mod changes;
 mod doorstep;

@@ -5,15 +5,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::actor::Actor;
-use super::cards::no_such_card;
 use super::error::ServiceError;
 use super::host_side::HvKeyWatch;
 use super::rights::No;
 use super::vchans;
-use crate::admin::{
-    AdminAnswer, AdminReply, AdminRequest, CardDetails, CertificateView, ProblemCode, StatusView,
-    XenstoreView,
-};
+use crate::admin::{AdminAnswer, AdminReply, AdminRequest, ProblemCode, StatusView, XenstoreView};
 use crate::audit::AuditEvent;
 use crate::broker::{CardView, Event, SessionName};
 use crate::card::{CardError, Reopen, TransportError};
@@ -43,7 +39,7 @@ impl Actor {
                 }
                 AdminAnswer::CardList(cards)
             }
-            AdminRequest::CardShow { seid } => self.details(&seid),
+            AdminRequest::CardShow { seid } => return self.show_card(&seid, answer),
             AdminRequest::CardWatch {} => {
                 let _ = answer.send(AdminReply::Watch(self.watchers.join()));
                 return Ok(());
@@ -143,38 +139,23 @@ impl Actor {
     }
 
     /// A card was opened again, as somebody said.
-    pub(super) fn on_reopened(&mut self, seid: &Seid, result: Result<(), CardError>) {
+    pub(super) fn on_reopened(
+        &mut self,
+        seid: &Seid,
+        result: Result<(), CardError>,
+    ) -> Result<(), ServiceError> {
         let Some(answer) = self.cards.opened_again(seid) else {
-            return;
+            return Ok(());
         };
         let said = match result {
-            Ok(()) => self.details(seid),
+            Ok(()) => return self.show_card(seid, answer),
             Err(CardError::Transport(TransportError::Removed)) => {
                 AdminAnswer::error(ProblemCode::NoCard, format!("{seid}: no card is there"))
             }
             Err(error) => AdminAnswer::error(ProblemCode::Refused, format!("{seid}: {error}")),
         };
         let _ = answer.send(said.into());
-    }
-
-    /// Everything about one card.
-    pub(super) fn details(&self, seid: &Seid) -> AdminAnswer {
-        let cards = self.broker.snapshot().cards;
-        let card = cards.into_iter().find(|card| card.seid == *seid);
-        let (Some(card), Some(config)) = (card, self.cards.config(seid)) else {
-            return no_such_card(seid);
-        };
-        AdminAnswer::Card(Box::new(CardDetails {
-            card,
-            place: config.place.to_string(),
-            adopted: self.cards.adopted(seid),
-            pin: self.cards.pin(config),
-            certificates: self
-                .broker
-                .certificates(seid)
-                .filter_map(|(identity, held)| CertificateView::of(identity, held.der()))
-                .collect(),
-        }))
+        Ok(())
     }
 
     /// Tells those who watch what has changed.

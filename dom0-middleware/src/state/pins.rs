@@ -2,15 +2,16 @@
 
 use proto::id::Seid;
 use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 
 use super::error::StateError;
 use super::open::State;
 use super::value::{json, to_json};
-use crate::card::{MemoryPinLedger, OfferedPin, PinLedger, PinLedgerError, PinStamp};
+use crate::card::{MemoryPinLedger, OfferedPin, PinLedger, PinLedgerError, PinStamp, Unaccepted};
 
 /// Keeps, in the state, for which cards an attempt was made that was not accepted, and which state
-/// of the PIN file it was made with. Nothing of the PIN itself: four digits would be found from any
-/// digest of them.
+/// of the PIN file it was made with. The PIN cannot be found from that: four digits would be found
+/// from any whole digest of them.
 ///
 /// Within one run a PIN that was not accepted is known again even if its file is written anew;
 /// that part is kept in memory.
@@ -30,24 +31,33 @@ impl DurablePinLedger {
     }
 }
 
+/// One attempt that was not accepted, as it is kept. Without `refused` nobody knows what came of it.
+#[derive(Serialize, Deserialize)]
+struct Attempt {
+    #[serde(flatten)]
+    stamp: PinStamp,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
+}
+
 impl State {
-    fn pending(&self, seid: &Seid) -> Result<Option<PinStamp>, StateError> {
+    fn attempt(&self, seid: &Seid) -> Result<Option<Attempt>, StateError> {
         self.lock().run(|connection| {
             let select = "SELECT stamp FROM pin_attempt WHERE seid = ?1";
-            let stamp = connection.query_row(select, [seid.as_str()], |row| json(row, 0));
-            stamp.optional()
+            let attempt = connection.query_row(select, [seid.as_str()], |row| json(row, 0));
+            attempt.optional()
         })
     }
 
-    fn set_pending(&self, seid: &Seid, stamp: PinStamp) -> Result<(), StateError> {
+    fn set_attempt(&self, seid: &Seid, attempt: &Attempt) -> Result<(), StateError> {
         self.lock().run(|connection| {
             let insert = "INSERT OR REPLACE INTO pin_attempt (seid, stamp) VALUES (?1, ?2)";
-            connection.execute(insert, params![seid.as_str(), to_json(&stamp)?])?;
+            connection.execute(insert, params![seid.as_str(), to_json(attempt)?])?;
             Ok(())
         })
     }
 
-    fn clear_pending(&self, seid: &Seid) -> Result<(), StateError> {
+    fn clear_attempt(&self, seid: &Seid) -> Result<(), StateError> {
         self.lock().run(|connection| {
             let delete = "DELETE FROM pin_attempt WHERE seid = ?1";
             connection.execute(delete, [seid.as_str()])?;
@@ -58,19 +68,46 @@ impl State {
 
 impl PinLedger for DurablePinLedger {
     fn may_verify(&self, seid: &Seid, pin: &OfferedPin) -> Result<bool, PinLedgerError> {
-        let pending = self.state.pending(seid).map_err(unavailable)?;
-        Ok(pending != Some(pin.stamp) && self.memory.may_verify(seid, pin)?)
+        let attempt = self.state.attempt(seid).map_err(unavailable)?;
+        let is_another = attempt.is_none_or(|attempt| attempt.stamp != pin.stamp);
+        Ok(is_another && self.memory.may_verify(seid, pin)?)
     }
 
     fn record_attempt(&self, seid: &Seid, pin: &OfferedPin) -> Result<(), PinLedgerError> {
+        let attempt = Attempt {
+            stamp: pin.stamp,
+            refused: false,
+        };
         self.state
-            .set_pending(seid, pin.stamp)
+            .set_attempt(seid, &attempt)
             .map_err(unavailable)?;
         self.memory.record_attempt(seid, pin)
     }
 
+    fn record_refused(&self, seid: &Seid) -> Result<(), PinLedgerError> {
+        let attempt = self.state.attempt(seid).map_err(unavailable)?;
+        if let Some(attempt) = attempt {
+            let refused = Attempt {
+                refused: true,
+                ..attempt
+            };
+            self.state
+                .set_attempt(seid, &refused)
+                .map_err(unavailable)?;
+        }
+        self.memory.record_refused(seid)
+    }
+
+    fn unaccepted(&self, seid: &Seid) -> Result<Option<Unaccepted>, PinLedgerError> {
+        let attempt = self.state.attempt(seid).map_err(unavailable)?;
+        Ok(attempt.map(|attempt| match attempt.refused {
+            true => Unaccepted::Refused,
+            false => Unaccepted::Pending,
+        }))
+    }
+
     fn record_accepted(&self, seid: &Seid) -> Result<(), PinLedgerError> {
-        self.state.clear_pending(seid).map_err(unavailable)?;
+        self.state.clear_attempt(seid).map_err(unavailable)?;
         self.memory.record_accepted(seid)
     }
 
@@ -113,8 +150,15 @@ mod tests {
         drop(ledger);
         let ledger = open(&dir);
         assert_eq!(ledger.may_verify(&seid(), &pin), Ok(false));
+        assert_eq!(ledger.unaccepted(&seid()), Ok(Some(Unaccepted::Pending)));
+        ledger.record_refused(&seid()).expect("recorded");
+        drop(ledger);
+        let ledger = open(&dir);
+        assert_eq!(ledger.unaccepted(&seid()), Ok(Some(Unaccepted::Refused)));
+        assert_eq!(ledger.may_verify(&seid(), &pin), Ok(false));
         let other: Seid = "se-01".parse().expect("a valid SEID");
         assert_eq!(ledger.may_verify(&other, &pin), Ok(true));
+        assert_eq!(ledger.unaccepted(&other), Ok(None));
         // The operator writes the file again, which is all that is known of it.
         let again = pin.written_again();
         assert_eq!(ledger.may_verify(&seid(), &again), Ok(true));

@@ -190,6 +190,7 @@ fn a_wrong_pin_file_costs_one_try_however_often_the_service_starts() {
             (no.code == "pin-required").then_some(no)
         });
         assert_eq!(tries(&chain), 2, "{error}");
+        assert_eq!(pin_status(&chain), "failed");
     }
     chain.middleware().kill();
     chain.restart_after_kill();
@@ -203,6 +204,7 @@ fn a_wrong_pin_file_costs_one_try_however_often_the_service_starts() {
     });
     session.close();
     assert_eq!(tries(&chain), 3);
+    assert_eq!(pin_status(&chain), "ok");
 }
 
 #[test]
@@ -228,6 +230,15 @@ fn the_last_try_of_a_pin_is_not_spent_and_a_blocked_one_not_tried() {
         chain.guest("web01").connect(server.port(), NAME).ok()
     });
     session.close();
+}
+
+/// What `card show` says of the PIN. To an EAP-TLS card VERIFY without a PIN would cost a try, so all
+/// tests of its counter show that there was none.
+fn pin_status(chain: &Chain) -> String {
+    let output = chain.admin(&["card", "show", "se-00", "--json"]);
+    let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let state = shown["pin_status"]["state"].as_str();
+    state.unwrap_or_else(|| panic!("{shown}")).to_owned()
 }
 
 fn tries(chain: &Chain) -> u64 {
@@ -273,6 +284,7 @@ fn a_card_that_is_reset_while_it_is_opened_is_opened_again() {
                     });
                     if !is_present {
                         interrupted.fetch_add(1, Ordering::SeqCst);
+                        assert_eq!(pin_status(&chain), "pending");
                         let pin = chain.pin_file("se-00");
                         let pin = pin.to_str().expect("UTF-8");
                         let output = chain.admin(&["card", "pin", "se-00", "--pin-file", pin]);

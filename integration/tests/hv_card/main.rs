@@ -65,6 +65,23 @@ fn a_wrong_pin_costs_one_try_and_the_last_one_is_never_spent() {
 }
 
 #[test]
+fn a_pin_of_other_characters_is_taken_where_the_card_takes_it() {
+    let host = Host::with_p256();
+    host.card.write_pin("letters\n");
+    let words = ["does not hold 4 to 8 digits", "--pin-characters printable"];
+    let output = host.issue(&[]);
+    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    for word in words {
+        assert!(said(&output).contains(word), "{}", said(&output));
+    }
+    assert_eq!(host.tries(), 3);
+    // The card's own PIN is of digits, so that it takes no others; that costs no try.
+    let output = host.issue(&["--pin-characters", "printable"]);
+    assert!(said(&output).contains("6A80"), "{}", said(&output));
+    assert_eq!(host.tries(), 3);
+}
+
+#[test]
 fn what_is_not_there_or_another_key_is_named_and_costs_no_try() {
     let mut host = Host::with_p256();
     let other = Hypervisor::new(host.folder.path(), "other");
@@ -142,6 +159,8 @@ fn a_service_sends_a_pin_that_is_wrong_once_over_all_its_starts() {
     let host = Host::with_p256();
     host.card.write_pin("654321\n");
     let fails = |words: &[&str]| {
+        // As systemd does at each start: the same PIN in a new file.
+        host.card.write_pin("654321\n");
         let mut middleware = host.start_middleware();
         assert_eq!(middleware.await_end().code(), Some(78));
         let log = middleware.log();
@@ -157,7 +176,7 @@ fn a_service_sends_a_pin_that_is_wrong_once_over_all_its_starts() {
         "tries left: 2",
     ]);
     for _ in 0..3 {
-        fails(&["not sent again", "hv-card.pin"]);
+        fails(&["not sent again", "hv-card.pin", "empty line"]);
         assert_eq!(host.tries(), 2);
     }
     host.card.write_right_pin();

@@ -31,11 +31,33 @@ pub trait PinLedger: Send + Sync {
     /// [`PinLedgerError`] when that could not be recorded; the attempt then counts as failed.
     fn record_accepted(&self, seid: &Seid) -> Result<(), PinLedgerError>;
 
+    /// Records that the card said no to the PIN of the last attempt. Without that it counts as failed
+    /// too, and the operator is told that nobody knows.
+    ///
+    /// # Errors
+    /// [`PinLedgerError`] when that could not be recorded.
+    fn record_refused(&self, seid: &Seid) -> Result<(), PinLedgerError>;
+
+    /// What came of the last attempt, if that was not accepted.
+    ///
+    /// # Errors
+    /// [`PinLedgerError`] when the ledger cannot be read.
+    fn unaccepted(&self, seid: &Seid) -> Result<Option<Unaccepted>, PinLedgerError>;
+
     /// Lets the same PIN be tried again, because the operator says so.
     ///
     /// # Errors
     /// [`PinLedgerError`] when that could not be recorded.
     fn allow_again(&self, seid: &Seid) -> Result<(), PinLedgerError>;
+}
+
+/// What came of an attempt that was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unaccepted {
+    /// Nobody knows: card, reader or service ended while the PIN was under way.
+    Pending,
+    /// The card said no.
+    Refused,
 }
 
 /// The ledger could not be read or written.

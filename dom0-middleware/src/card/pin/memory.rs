@@ -7,13 +7,19 @@ use proto::id::Seid;
 use ring::hmac;
 use ring::rand::SystemRandom;
 
-use super::ledger::{PinLedger, PinLedgerError};
+use super::ledger::{PinLedger, PinLedgerError, Unaccepted};
 use super::source::OfferedPin;
 
 /// A ledger that lives as long as the process. It holds keyed digests, never a PIN.
 pub struct MemoryPinLedger {
     key: hmac::Key,
-    unaccepted: Mutex<HashMap<Seid, hmac::Tag>>,
+    unaccepted: Mutex<HashMap<Seid, Attempt>>,
+}
+
+/// One attempt.
+struct Attempt {
+    tag: hmac::Tag,
+    came_of_it: Unaccepted,
 }
 
 impl MemoryPinLedger {
@@ -30,7 +36,7 @@ impl MemoryPinLedger {
         })
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut HashMap<Seid, hmac::Tag>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<Seid, Attempt>) -> T) -> T {
         // The map is replaced or read in one call: a panic elsewhere cannot leave it half done.
         act(&mut self
             .unaccepted
@@ -42,15 +48,33 @@ impl MemoryPinLedger {
 impl PinLedger for MemoryPinLedger {
     fn may_verify(&self, seid: &Seid, pin: &OfferedPin) -> Result<bool, PinLedgerError> {
         Ok(self.with(|unaccepted| match unaccepted.get(seid) {
-            Some(tag) => hmac::verify(&self.key, pin.pin.as_bytes(), tag.as_ref()).is_err(),
+            Some(Attempt { tag, .. }) => {
+                hmac::verify(&self.key, pin.pin.as_bytes(), tag.as_ref()).is_err()
+            }
             None => true,
         }))
     }
 
     fn record_attempt(&self, seid: &Seid, pin: &OfferedPin) -> Result<(), PinLedgerError> {
-        let tag = hmac::sign(&self.key, pin.pin.as_bytes());
-        self.with(|unaccepted| unaccepted.insert(seid.clone(), tag));
+        let attempt = Attempt {
+            tag: hmac::sign(&self.key, pin.pin.as_bytes()),
+            came_of_it: Unaccepted::Pending,
+        };
+        self.with(|unaccepted| unaccepted.insert(seid.clone(), attempt));
         Ok(())
+    }
+
+    fn record_refused(&self, seid: &Seid) -> Result<(), PinLedgerError> {
+        self.with(|unaccepted| {
+            if let Some(attempt) = unaccepted.get_mut(seid) {
+                attempt.came_of_it = Unaccepted::Refused;
+            }
+        });
+        Ok(())
+    }
+
+    fn unaccepted(&self, seid: &Seid) -> Result<Option<Unaccepted>, PinLedgerError> {
+        Ok(self.with(|unaccepted| Some(unaccepted.get(seid)?.came_of_it)))
     }
 
     fn record_accepted(&self, seid: &Seid) -> Result<(), PinLedgerError> {
@@ -99,6 +123,23 @@ mod tests {
             .expect("recorded");
         ledger.allow_again(&seid()).expect("recorded");
         assert_eq!(ledger.may_verify(&seid(), &pin("1234")), Ok(true));
+    }
+
+    #[test]
+    fn what_came_of_an_attempt_is_known() {
+        let ledger = MemoryPinLedger::new().expect("randomness");
+        let state = || ledger.unaccepted(&seid());
+        ledger.record_refused(&seid()).expect("nothing to record");
+        assert_eq!(state(), Ok(None));
+        ledger
+            .record_attempt(&seid(), &pin("1234"))
+            .expect("recorded");
+        assert_eq!(state(), Ok(Some(Unaccepted::Pending)));
+        ledger.record_refused(&seid()).expect("recorded");
+        assert_eq!(state(), Ok(Some(Unaccepted::Refused)));
+        assert_eq!(ledger.may_verify(&seid(), &pin("1234")), Ok(false));
+        ledger.record_accepted(&seid()).expect("recorded");
+        assert_eq!(state(), Ok(None));
     }
 
     #[test]

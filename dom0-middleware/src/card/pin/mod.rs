@@ -3,6 +3,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | `source` | the PIN file |
+//! | `stamp` | by what it is seen that the file was written anew |
 //! | `ledger` | the record of attempts, as the worker sees it |
 //! | `memory` | a record that lives as long as the process |
 //!
@@ -11,8 +12,10 @@
 mod ledger;
 mod memory;
 mod source;
+mod stamp;
 
-pub use self::ledger::{PinLedger, PinLedgerError};
+pub use self::ledger::{PinLedger, PinLedgerError, Unaccepted};
 pub use self::memory::MemoryPinLedger;
-pub(crate) use self::source::exposed_mode;
-pub use self::source::{OfferedPin, PinSource, PinSourceError, PinStamp};
+pub(crate) use self::source::{CREDENTIALS, credentials, exposed_mode};
+pub use self::source::{OfferedPin, PinSource, PinSourceError};
+pub use self::stamp::PinStamp;

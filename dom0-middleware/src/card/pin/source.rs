@@ -1,28 +1,39 @@
 //! The PIN file.
 
+use std::env;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use proto::card::Pin;
-use serde::{Deserialize, Serialize};
+use proto::card::{Pin, PinCharacters};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use super::stamp::PinStamp;
 
 /// Where the user PIN of a card comes from. Read at each use, never kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PinSource {
-    /// A file whose content is the PIN's digits, white space around them ignored.
+    /// A file whose content is the PIN, white space around it ignored.
     File(PathBuf),
 }
 
 impl PinSource {
-    /// Reads the PIN.
+    /// Reads the PIN, for a card that takes these characters.
     ///
     /// # Errors
-    /// [`PinSourceError`] when the file cannot be read or holds no PIN.
-    pub fn read(&self) -> Result<OfferedPin, PinSourceError> {
+    /// [`PinSourceError`] when the file cannot be read or holds no such PIN.
+    pub fn read(&self, characters: PinCharacters) -> Result<OfferedPin, PinSourceError> {
+        self.read_beside(credentials().as_deref(), characters)
+    }
+
+    /// The same, where systemd puts the service's credentials into this folder.
+    fn read_beside(
+        &self,
+        credentials: Option<&Path>,
+        characters: PinCharacters,
+    ) -> Result<OfferedPin, PinSourceError> {
         let Self::File(path) = self;
         let unreadable = |error: io::Error| PinSourceError::Unreadable {
             path: path.clone(),
@@ -34,20 +45,35 @@ impl PinSource {
             let path = path.clone();
             return Err(PinSourceError::Exposed { path, mode });
         }
-        let stamp = PinStamp::of(&metadata);
         // One allocation, so that no copy is left behind by growth.
         let mut content = Zeroizing::new(Vec::with_capacity(MAX_PIN_FILE + 1));
         file.take(MAX_PIN_FILE as u64 + 1)
             .read_to_end(&mut content)
             .map_err(unreadable)?;
+        let no_pin = || PinSourceError::NotAPin {
+            path: path.clone(),
+            characters,
+        };
         if content.len() > MAX_PIN_FILE {
-            return Err(PinSourceError::NotAPin { path: path.clone() });
+            return Err(no_pin());
         }
-        let pin = Pin::new(content.trim_ascii());
-        let pin = pin.map_err(|_| PinSourceError::NotAPin { path: path.clone() })?;
+        let pin = Pin::of(characters, content.trim_ascii()).map_err(|_| no_pin())?;
+        let credential = credentials.and_then(|folder| path.strip_prefix(folder).ok());
+        let stamp = match credential {
+            Some(name) => PinStamp::of_credential(name, &content),
+            None => PinStamp::of_file(&metadata),
+        };
         Ok(OfferedPin { pin, stamp })
     }
 }
+
+/// Where systemd has put the credentials of this service, if it has any.
+pub(crate) fn credentials() -> Option<PathBuf> {
+    env::var_os(CREDENTIALS).map(PathBuf::from)
+}
+
+/// What systemd names the folder of credentials with.
+pub(crate) const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// The mode of a file that others than its owner can open; `None` when nobody else can.
 #[must_use]
@@ -63,27 +89,6 @@ pub struct OfferedPin {
     pub pin: Pin,
     /// Which state of its file it was read from.
     pub stamp: PinStamp,
-}
-
-/// One state of a PIN file: another one means that the operator has written it again. Says nothing
-/// of what is in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PinStamp {
-    device: u64,
-    inode: u64,
-    modified_s: i64,
-    modified_ns: i64,
-}
-
-impl PinStamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            modified_s: metadata.mtime(),
-            modified_ns: metadata.mtime_nsec(),
-        }
-    }
 }
 
 /// The longest PIN file read, in bytes: a PIN has at most eight, the rest is white space.
@@ -108,12 +113,25 @@ pub enum PinSourceError {
         /// Its permissions.
         mode: u32,
     },
-    /// The file does not hold four to eight digits.
-    #[error("PIN file {path} does not hold 4 to 8 digits", path = path.display())]
+    /// The file does not hold a PIN of that kind.
+    #[error("PIN file {path} does not hold {characters}{}", setting(*.characters), path = path.display())]
     NotAPin {
         /// Which file.
         path: PathBuf,
+        /// Which characters the card takes, as the configuration says.
+        characters: PinCharacters,
     },
+}
+
+/// How other characters are allowed.
+fn setting(characters: PinCharacters) -> &'static str {
+    match characters {
+        PinCharacters::Digits => {
+            "; a PIV token that takes other characters needs pin_characters = \"printable\", in its \
+             [[profile]] or in [[hv]]"
+        }
+        PinCharacters::Printable => "",
+    }
 }
 
 #[cfg(test)]
@@ -122,18 +140,13 @@ impl OfferedPin {
     pub(crate) fn for_test(digits: &str) -> Self {
         Self {
             pin: Pin::new(digits.as_bytes()).expect("a valid PIN"),
-            stamp: PinStamp {
-                device: 1,
-                inode: 2,
-                modified_s: 3,
-                modified_ns: 4,
-            },
+            stamp: PinStamp::for_test(4),
         }
     }
 
     /// The same, written again.
     pub(crate) fn written_again(mut self) -> Self {
-        self.stamp.modified_ns += 1;
+        self.stamp = PinStamp::for_test(5);
         self
     }
 }
@@ -154,24 +167,74 @@ mod tests {
         let mode = |mode| std::fs::set_permissions(&path, Permissions::from_mode(mode));
         mode(0o640).expect("set");
         assert!(matches!(
-            source.read(),
+            source.read(PinCharacters::Digits),
             Err(PinSourceError::Exposed { mode: 0o640, .. })
         ));
         mode(0o600).expect("set");
-        assert_eq!(source.read().expect("a PIN").pin.as_bytes(), b"0000");
+        assert_eq!(
+            source
+                .read(PinCharacters::Digits)
+                .expect("a PIN")
+                .pin
+                .as_bytes(),
+            b"0000"
+        );
         for bad in ["", "123", "123456789", "12 34", "abcd"] {
             std::fs::write(&path, bad).expect("written");
             assert!(
-                matches!(source.read(), Err(PinSourceError::NotAPin { .. })),
+                matches!(
+                    source.read(PinCharacters::Digits),
+                    Err(PinSourceError::NotAPin { .. })
+                ),
                 "{bad:?}"
             );
         }
         std::fs::write(&path, vec![b' '; 100]).expect("written");
-        assert!(matches!(source.read(), Err(PinSourceError::NotAPin { .. })));
+        assert!(matches!(
+            source.read(PinCharacters::Digits),
+            Err(PinSourceError::NotAPin { .. })
+        ));
+        std::fs::write(&path, "pass w0\n").expect("written");
+        let no = source.read(PinCharacters::Digits).expect_err("no digits");
+        let said = no.to_string();
+        assert!(
+            said.contains("4 to 8 digits; ") && said.contains("pin_characters"),
+            "{said}"
+        );
+        assert!(!said.contains("w0"), "{said}");
+        let pin = source.read(PinCharacters::Printable).expect("printable");
+        assert_eq!(pin.pin.as_bytes(), b"pass w0");
         std::fs::remove_file(&path).expect("removed");
         assert!(matches!(
-            source.read(),
+            source.read(PinCharacters::Digits),
             Err(PinSourceError::Unreadable { .. })
         ));
+    }
+
+    #[test]
+    fn a_credential_that_was_only_made_anew_is_the_same() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("hv-pin");
+        let source = PinSource::File(path.clone());
+        let stamp = |folder: Option<&Path>, content: &str| {
+            // As systemd does at each start of a service.
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(dir.path().join("next"), content).expect("written");
+            let only_ours = Permissions::from_mode(0o400);
+            std::fs::set_permissions(dir.path().join("next"), only_ours).expect("set");
+            std::fs::rename(dir.path().join("next"), &path).expect("renamed");
+            let pin = source.read_beside(folder, PinCharacters::Digits);
+            pin.expect("a PIN").stamp
+        };
+        let here = Some(dir.path());
+        let first = stamp(here, "123456\n");
+        assert_eq!(stamp(here, "123456\n"), first);
+        assert_ne!(stamp(here, "654321\n"), first);
+        // Whoever says that it is right after all adds an empty line.
+        assert_ne!(stamp(here, "123456\n\n"), first);
+        let elsewhere = Some(Path::new("/run/credentials/other.service"));
+        for folder in [None, elsewhere] {
+            assert_ne!(stamp(folder, "123456\n"), stamp(folder, "123456\n"));
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod scheme;
 mod sign_error;
+mod unused;
 
 /// The card of the driver's own tests.
 #[cfg(test)]
@@ -13,6 +14,8 @@ use proto::piv::driver::{CertifiedKey, Opened};
 
 pub use self::scheme::{form_of, schemes};
 pub use self::sign_error::SignError;
+pub use self::unused::UnusedKey;
+pub(super) use self::unused::set_aside;
 use super::report::CardIdentity;
 
 /// The keys of a card as a guest and an operator know them: named by slot, `9a`.

@@ -43,6 +43,7 @@ impl Worker {
         let expected = Expected {
             seid,
             pin: pin.as_ref(),
+            pin_characters: self.settings.profile.pin_characters(),
             fingerprint: fingerprint.as_ref().filter(|_| !order.adopt),
         };
         let ledger = self.records.pins.as_ref();
@@ -99,6 +100,7 @@ impl Worker {
         let expected = Expected {
             seid: &self.settings.seid,
             pin: pin.as_ref(),
+            pin_characters: self.settings.profile.pin_characters(),
             fingerprint: None,
         };
         fresh_pin(&expected, self.records.pins.as_ref()).is_ok()

@@ -119,6 +119,7 @@ impl Worker {
                     WorkerCommand::ServerRecords { .. }
                     | WorkerCommand::Cancel { .. }
                     | WorkerCommand::Recall { .. }
+                    | WorkerCommand::LookAtPin(_)
                     | WorkerCommand::ForgetSession,
                 )
                 | None => {}

@@ -111,6 +111,7 @@ impl Worker {
                     stop = self.obey(orders);
                 }
                 Some(WorkerCommand::Reopen(order)) => self.reopen(order),
+                Some(WorkerCommand::LookAtPin(inquiry)) => self.look_at_pin(inquiry),
                 Some(WorkerCommand::ForgetSession) => self.session = None,
                 // Of a use that is over.
                 Some(

@@ -12,6 +12,7 @@ mod life;
 mod link;
 mod loan;
 mod opening;
+mod pin_look;
 mod serve;
 mod session;
 mod sign;

@@ -1,9 +1,10 @@
 //! Opening a card with its PIN: at most one attempt, on record before it is made.
 
+use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use proto::apdu::{Atr, CommandApdu};
-use proto::card::Pin;
+use proto::card::{Pin, PinCharacters};
 use proto::id::Seid;
 use proto::piv::driver::{self, Inventory, Opened as PivOpened, PinKeeper};
 use sha2::{Digest, Sha256};
@@ -24,6 +25,8 @@ pub(super) struct Expected<'a> {
     pub(super) seid: &'a Seid,
     /// Where its PIN is.
     pub(super) pin: Option<&'a PinSource>,
+    /// Which characters it may have.
+    pub(super) pin_characters: PinCharacters,
     /// The card it has to be; `None` when any card is right.
     pub(super) fingerprint: Option<&'a CardFingerprint>,
 }
@@ -69,11 +72,12 @@ pub(super) fn open(
     expected: &Expected<'_>,
     ledger: &dyn PinLedger,
 ) -> Result<(OpenCard, CardFingerprint), CardError> {
-    let keeper = RecordedPin { expected, ledger };
+    let keeper = RecordedPin::new(expected, ledger);
     let opened = match driver {
-        Driver::EapTls(parameters) => open_eap_tls(link, parameters, &keeper)?,
-        Driver::Piv(profile) => open_piv(link, &profile, &keeper)?,
+        Driver::EapTls(parameters) => open_eap_tls(link, parameters, &keeper),
+        Driver::Piv(profile) => open_piv(link, &profile, &keeper),
     };
+    let opened = opened.inspect_err(|error| keeper.note_refusal(error))?;
     let fingerprint = opened.fingerprint(link.transport.atr());
     expected.check(|known| known.difference(&fingerprint))?;
     Ok((opened, fingerprint))
@@ -116,12 +120,14 @@ fn open_piv(
     let mut transmit =
         |step, command: &CommandApdu| link.transmit_step(command, CardStep::Piv(step));
     let begun = driver::opening::begin(Inventory::all(profile.aid));
-    let opened: PivOpened = driver::run(begun, keeper, &mut transmit)?;
-    for (slot, why) in &opened.unusable {
-        warn!(%slot, %why, "a key of the card is not used");
+    let mut opened: PivOpened = driver::run(begun, keeper, &mut transmit)?;
+    let unused = piv::set_aside(&mut opened);
+    for key in &unused {
+        warn!(seid = %keeper.expected.seid, "{key}");
     }
     if opened.keys.is_empty() {
-        return Err(CardError::NoIdentity);
+        let first = unused.into_iter().next();
+        return Err(first.map_or(CardError::NoIdentity, CardError::UnusedKey));
     }
     if opened.keys.iter().any(|held| held.key.slot().needs_pin()) {
         let fingerprint = fingerprint_of_piv(&atr, &opened);
@@ -186,7 +192,8 @@ pub(super) fn fresh_pin(
     expected: &Expected<'_>,
     ledger: &dyn PinLedger,
 ) -> Result<OfferedPin, CardError> {
-    let pin = expected.pin.ok_or(CardError::PinMissing)?.read()?;
+    let source = expected.pin.ok_or(CardError::PinMissing)?;
+    let pin = source.read(expected.pin_characters)?;
     if !ledger.may_verify(expected.seid, &pin)? {
         return Err(CardError::PinSpent);
     }
@@ -195,8 +202,33 @@ pub(super) fn fresh_pin(
 
 /// The PIN of a card, with its account.
 pub(super) struct RecordedPin<'a> {
-    pub(super) expected: &'a Expected<'a>,
-    pub(super) ledger: &'a dyn PinLedger,
+    expected: &'a Expected<'a>,
+    ledger: &'a dyn PinLedger,
+    /// Whether it was given away and is not known to be accepted.
+    is_under_way: Cell<bool>,
+}
+
+impl<'a> RecordedPin<'a> {
+    pub(super) fn new(expected: &'a Expected<'a>, ledger: &'a dyn PinLedger) -> Self {
+        Self {
+            expected,
+            ledger,
+            is_under_way: Cell::new(false),
+        }
+    }
+
+    /// Notes that the card said no to the PIN, if that is what it did. When that cannot be written the
+    /// attempt counts as failed all the same.
+    pub(super) fn note_refusal(&self, error: &CardError) {
+        let is_refusal = matches!(error, CardError::PinRejected { .. } | CardError::PinBlocked);
+        if is_refusal
+            && self.is_under_way.take()
+            && let Err(error) = self.ledger.record_refused(self.expected.seid)
+        {
+            let seid = self.expected.seid;
+            warn!(%seid, %error, "it is not noted that the card refused its PIN");
+        }
+    }
 }
 
 impl PinKeeper for RecordedPin<'_> {
@@ -205,10 +237,12 @@ impl PinKeeper for RecordedPin<'_> {
     fn pin_to_send(&self) -> Result<Pin, CardError> {
         let offered = fresh_pin(self.expected, self.ledger)?;
         self.ledger.record_attempt(self.expected.seid, &offered)?;
+        self.is_under_way.set(true);
         Ok(offered.pin)
     }
 
     fn accepted(&self) -> Result<(), CardError> {
+        self.is_under_way.set(false);
         Ok(self.ledger.record_accepted(self.expected.seid)?)
     }
 }

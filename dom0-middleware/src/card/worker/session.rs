@@ -164,6 +164,8 @@ impl<'a> Use<'a> {
             | WorkerCommand::Recall { .. }
             | WorkerCommand::Returned { .. } => {}
             WorkerCommand::Reopen(order) => self.orders.reopen.push(order),
+            // It is not for a card in use.
+            WorkerCommand::LookAtPin(_) => {}
             WorkerCommand::ForgetSession => self.orders.forget_session = true,
             WorkerCommand::Stop => self.orders.stop = true,
             WorkerCommand::Start(job) => self.refuse(job.use_id),

@@ -89,6 +89,7 @@ impl Worker {
         let expected = Expected {
             seid: &self.settings.seid,
             pin: pin.as_ref(),
+            pin_characters: self.settings.profile.pin_characters(),
             // It is the card that was opened: it has not left, and was not reset.
             fingerprint: None,
         };
@@ -100,13 +101,15 @@ impl Worker {
             &self.settings,
             &self.report,
         );
-        let keeper = RecordedPin {
-            expected: &expected,
-            ledger: self.records.pins.as_ref(),
-        };
+        let keeper = RecordedPin::new(&expected, self.records.pins.as_ref());
         let begun = driver::signing::begin(request, profile.extended_length);
         let result = driver::run(begun, &keeper, |step, command| {
             running.transmit(step, command)
+        });
+        let result = result.inspect_err(|error| {
+            if let SignError::Pin(error) = error {
+                keeper.note_refusal(error);
+            }
         });
         (result, running.orders)
     }

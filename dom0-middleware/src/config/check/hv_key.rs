@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use hv_card::CardKeyName;
+use proto::card::PinCharacters;
 use toml::Spanned;
 
 use super::{Check, ReaderConfig, ReaderPlace};
@@ -38,6 +39,8 @@ pub enum HvKeySource {
         pin: Option<HvPinPlace>,
         /// The line that says so.
         pin_line: usize,
+        /// Which characters the PIN may have.
+        characters: PinCharacters,
     },
 }
 
@@ -57,6 +60,7 @@ impl Check<'_> {
                 ),
                 (span_of(&table.pin_file), "hv.pin_file", "PIN"),
                 (span_of(&table.pin_credential), "hv.pin_credential", "PIN"),
+                (span_of(&table.pin_characters), "hv.pin_characters", "PIN"),
             ];
             let surplus = others
                 .into_iter()
@@ -80,7 +84,9 @@ impl Check<'_> {
     }
 
     fn in_file(&self, file: &Path, table: &HvTable) -> Result<HvKeySource, ConfigError> {
-        let pin = span_of(&table.pin_file).or_else(|| span_of(&table.pin_credential));
+        let pin = span_of(&table.pin_file)
+            .or_else(|| span_of(&table.pin_credential))
+            .or_else(|| span_of(&table.pin_characters));
         if let Some(span) = pin {
             let problem = "only a key in a card (pcsc:READER#9c) has a PIN; a key in a file may have \
                            a passphrase_file";
@@ -133,10 +139,13 @@ impl Check<'_> {
             );
             return Err(self.error(span, "hv.key", problem));
         }
+        let characters = table.pin_characters.as_ref();
+        let characters = characters.map(|given| PinCharacters::from(*given.get_ref()));
         Ok(HvKeySource::Card {
             name,
             pin,
             pin_line,
+            characters: characters.unwrap_or_default(),
         })
     }
 

@@ -62,9 +62,15 @@ impl Check<'_> {
                 let problem = "only base = \"piv\" has extended_length";
                 Err(self.error(span, "profile.extended_length", problem))
             }
+            ProfileBase::EapTls if table.pin_characters.is_some() => {
+                let problem =
+                    "only base = \"piv\" has pin_characters; the PIN of an EAP-TLS card is digits";
+                Err(self.error(span, "profile.pin_characters", problem))
+            }
             ProfileBase::EapTls => self.eap_tls_profile(table).map(CardProfile::EapTls),
             ProfileBase::Piv if !has_piv_keys_alone(&table) => {
-                let problem = "base = \"piv\" has aid and extended_length, and nothing else";
+                let problem =
+                    "base = \"piv\" has aid, extended_length and pin_characters, and nothing else";
                 Err(self.error(span, "profile.base", problem))
             }
             ProfileBase::Piv => Ok(CardProfile::Piv(piv_profile(table))),
@@ -146,6 +152,10 @@ fn piv_profile(table: ProfileTable) -> PivProfile {
         profile.aid = aid;
     }
     set(&mut profile.extended_length, table.extended_length);
+    set(
+        &mut profile.pin_characters,
+        table.pin_characters.map(Into::into),
+    );
     profile
 }
 
@@ -156,6 +166,7 @@ fn has_piv_keys_alone(table: &ProfileTable) -> bool {
         base: _,
         aid: _,
         extended_length: _,
+        pin_characters: _,
         cla,
         pin_form,
         segment_len,

@@ -4,9 +4,10 @@
 //! |---|---|---|
 //! | [`opening`] | a card just powered up | application selected, its keys known; no PIN is sent |
 //! | [`verification`] | an open card | its PIN verified |
+//! | [`look`] | an open card | how its PIN stands; no PIN is sent |
 //! | [`signing`] | an open card and a [`SignRequest`] | a signature that was checked, or a reason |
 //!
-//! All three run in one frame: a [`Step`] says what is wanted next, an [`AwaitCard`] takes the response
+//! All run in one frame: a [`Step`] says what is wanted next, an [`AwaitCard`] takes the response
 //! to a command, chains and `61xx` are followed, and every loop a card could keep going is counted. No
 //! task waits, reads a clock or draws randomness. [`run`] goes through all steps with what sends an
 //! APDU and a [`PinKeeper`].
@@ -24,6 +25,7 @@
 //!
 //! Source: NIST SP 800-73-4 Part 2 and SP 800-78-4; RFC 8017 for the padding.
 
+pub mod look;
 pub mod opening;
 pub mod signing;
 pub mod verification;

@@ -23,7 +23,7 @@ use crate::card::fault::CardFault;
 use crate::card::fingerprint::Difference;
 use crate::card::job::{SignJob, UseId};
 use crate::card::pin::PinSource;
-use crate::card::report::{Reopen, WorkerCommand, WorkerReport};
+use crate::card::report::{PinInquiry, Reopen, WorkerCommand, WorkerReport};
 use crate::card::transport::TransportError;
 use crate::card::trust::TrustError;
 use crate::state::{DurablePinLedger, State};
@@ -346,6 +346,17 @@ fn a_stopped_worker_ends_its_use_and_its_thread() {
         1,
         "the worker has let the card go"
     );
+}
+
+#[test]
+fn a_card_that_makes_handshakes_gets_no_verify_without_a_pin() {
+    let mut bench = Bench::new();
+    bench.await_present();
+    let inquiry = PinInquiry::new(|look| panic!("{look:?}"));
+    bench.send(WorkerCommand::LookAtPin(inquiry));
+    bench.full();
+    let slot = bench.slot.lock();
+    assert_eq!((slot.card.count(0x20, 0), slot.card.tries), (1, 3));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use proto::apdu::{Atr, CommandApdu, ResponseApdu};
+use proto::card::PinCharacters;
 use proto::id::Seid;
 use proto::piv::{self, KeyAlgorithm};
 
@@ -86,6 +87,7 @@ fn run(card: AnyCard, file: &Path, sequence: &[Between], tries: u8, begins_right
     let expected = Expected {
         seid: &seid,
         pin: Some(&source),
+        pin_characters: PinCharacters::Digits,
         fingerprint: None,
     };
     let mut is_right = begins_right;

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use proto::agent::Door;
 use proto::apdu::{Atr, CommandApdu, ResponseApdu};
 use proto::id::DomainUuid;
 use proto::piv::driver::{PivFault, PivKey};
-use proto::piv::{Chuid, KeyAlgorithm, Slot};
+use proto::piv::{Chuid, KeyAlgorithm, PinLook, Slot, TlvReader, TlvWriter};
 use proto::tls::ProtocolVersion;
 use rustls::SignatureScheme;
 use sha2::{Digest, Sha256};
@@ -27,7 +27,7 @@ use crate::card::pin::{MemoryPinLedger, PinSource};
 use crate::card::piv::form_of;
 use crate::card::piv::testing::{FakePivCard, Held};
 use crate::card::profile::CardProfile;
-use crate::card::report::{CardIdentity, WorkerCommand, WorkerReport};
+use crate::card::report::{CardIdentity, PinInquiry, WorkerCommand, WorkerReport};
 use crate::card::session_fault::PolicyFault;
 use crate::card::settings::CardSettings;
 use crate::card::transport::{CardSource, CardTransport, TransportError};
@@ -259,6 +259,21 @@ impl Bench {
     fn pins_sent(&self) -> usize {
         self.reader.lock().card.count(0x20)
     }
+
+    /// How the PIN stands, if the card is asked.
+    fn look_at_pin(&self) -> Option<PinLook> {
+        let (sender, seen) = mpsc::channel();
+        let inquiry = PinInquiry::new(move |look| {
+            let _ = sender.send(look);
+        });
+        let sent = self.handle.send(WorkerCommand::LookAtPin(inquiry));
+        sent.expect("a worker");
+        match seen.recv_timeout(Duration::from_secs(20)) {
+            Ok(look) => Some(look),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("neither answered nor dropped"),
+        }
+    }
 }
 
 #[test]
@@ -317,6 +332,107 @@ fn a_card_that_forgot_its_pin_gets_it_once() {
     bench.reader.lock().card.forgets = 1;
     bench.sign();
     assert_eq!(bench.pins_sent(), 2);
+}
+
+#[test]
+fn a_look_at_the_pin_shows_its_tries_and_spends_none() {
+    let mut bench = Bench::new(FakePivCard::new());
+    bench.await_present();
+    assert_eq!(bench.look_at_pin(), Some(PinLook::Verified));
+    bench.reader.lock().card.verified = false;
+    assert_eq!(bench.look_at_pin(), Some(PinLook::Tries(3)));
+    assert_eq!(bench.pins_sent(), 1);
+    // The card is where it was: it gets its PIN when it signs.
+    bench.sign();
+    assert_eq!((bench.pins_sent(), bench.reader.lock().resets), (2, 0));
+
+    // One that cannot be used shows them too, and from reset on.
+    bench.swap(|card| card.pin = b"654321".to_vec());
+    let tries_left = Some(2);
+    assert_eq!(
+        bench.await_unusable(),
+        CardError::PinRejected { tries_left }
+    );
+    assert_eq!(bench.look_at_pin(), Some(PinLook::Tries(2)));
+    for (tries, why, look) in [
+        (1, CardError::LastPinTry, PinLook::Tries(1)),
+        (0, CardError::PinBlocked, PinLook::Blocked),
+    ] {
+        bench.swap(|card| card.tries = tries);
+        assert_eq!(bench.await_unusable(), why);
+        for _ in 0..3 {
+            assert_eq!(bench.look_at_pin(), Some(look));
+        }
+        assert_eq!(
+            (bench.pins_sent(), bench.reader.lock().card.tries),
+            (3, tries)
+        );
+    }
+}
+
+#[test]
+fn a_card_that_is_not_there_or_not_known_is_not_asked_for_its_pin() {
+    let bench = Bench::new(FakePivCard::new());
+    bench.await_present();
+    bench.swap(|card| card.chuid = None);
+    assert!(matches!(
+        bench.await_unusable(),
+        CardError::UnknownCard { .. }
+    ));
+    assert_eq!(bench.look_at_pin(), None);
+    bench.reader.lock().present = false;
+    assert!(matches!(bench.next(), WorkerReport::Gone { .. }));
+    assert_eq!(bench.look_at_pin(), None);
+}
+
+#[test]
+fn a_key_that_tls_does_not_take_is_left_alone_and_named_when_there_is_no_other() {
+    let card = FakePivCard::new();
+    let mut good = Held::curve(KeyAlgorithm::P256);
+    good.certificate = of_version_1(&good.certificate);
+    let old = Arc::new(good);
+    let mut both = card;
+    both.slots.insert(Slot::Authentication, Arc::clone(&old));
+    let bench = Bench::new(both);
+    let identities = bench.await_present();
+    let names: Vec<_> = identities.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["9e"]);
+
+    let bench = Bench::new(FakePivCard::with([(Slot::Authentication, old)]));
+    let why = bench.await_unusable();
+    let said = why.to_string();
+    for word in ["slot 9a", "X.509 version 1", "openssl x509 -req"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert!(
+        why.next_step(&"se-00".parse().expect("a SEID"))
+            .contains("slot 9a")
+    );
+    assert_eq!(bench.pins_sent(), 0);
+}
+
+/// The certificate without its version; nobody looks at its signature.
+fn of_version_1(certificate: &[u8]) -> Vec<u8> {
+    const SEQUENCE: u32 = 0x30;
+    let outer = TlvReader::new(certificate).expect(SEQUENCE, "certificate");
+    let mut parts = TlvReader::new(outer.expect("DER"));
+    let signed = parts.expect(SEQUENCE, "what is signed").expect("DER");
+    let mut elements = TlvReader::new(signed);
+    elements.expect(0xA0, "version").expect("version 3");
+    let mut kept = TlvWriter::new();
+    while let Some(element) = elements.take_next().expect("DER") {
+        // Extensions are version 3's.
+        if element.tag != 0xA3 {
+            kept = kept.with(element.tag, element.value);
+        }
+    }
+    let mut all = TlvWriter::new().with(SEQUENCE, &kept.into_bytes());
+    while let Some(part) = parts.take_next().expect("DER") {
+        all = all.with(part.tag, part.value);
+    }
+    TlvWriter::new()
+        .with(SEQUENCE, &all.into_bytes())
+        .into_bytes()
 }
 
 #[test]
