@@ -11,8 +11,8 @@ use tracing::{debug, warn};
 use super::error::ServiceError;
 use crate::admin::{AdminAnswer, AdminReply, PinView, ProblemCode};
 use crate::card::{
-    CardError, CardHandle, CardRecords, LendAnswer, PinSource, Reopen, SendError, Unaccepted, UseId,
-    WorkerCommand,
+    CardError, CardHandle, CardRecords, LendAnswer, PinSource, Reopen, SendError, Unaccepted,
+    UseId, WorkerCommand,
 };
 use crate::config::{ReaderConfig, ReaderPlace};
 

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use proto::apdu::Aid;
 use proto::piv::driver::{
-    Inventory, PivFault, PivKey, SignRequest, opening as opens, signing as signs, verification,
+    Inventory, PivFault, PivKey, SignRequest, look as looks, opening as opens, signing as signs,
+    verification,
 };
 use proto::piv::{
     CertificateObject, KeyAlgorithm, PinReference, SignatureForm, SignatureHash, Slot,
@@ -84,5 +85,13 @@ proptest! {
         let signed = run(begun, &Keeper::default(), |_, command| card.transmit(command));
         prop_assert!(signed.is_err(), "no signature is in these answers");
         prop_assert!(card.pins <= usize::from(slot.needs_pin()));
+    }
+
+    #[test]
+    fn no_card_is_sent_a_pin_for_a_look(answers in answers()) {
+        let mut card = Answers::new(&answers);
+        let begun = looks::begin(PinReference::Application);
+        let _ = run(begun, &Keeper::default(), |_, command| card.transmit(command));
+        prop_assert_eq!(card.pins, 0);
     }
 }

@@ -1,8 +1,8 @@
 //! When a PIN is sent, and what becomes of it.
 
 use proto::apdu::Aid;
-use proto::piv::driver::{AwaitCard, Inventory, PivFault, Step, verification};
-use proto::piv::{PinReference, Slot};
+use proto::piv::driver::{self, AwaitCard, Inventory, PivFault, Step, verification};
+use proto::piv::{PinLook, PinReference, Slot};
 
 use super::fake_card::FakePivCard;
 use super::*;
@@ -131,4 +131,30 @@ fn a_keeper_that_says_no_keeps_the_pin_from_the_card() {
     let refused: Result<(), PivFault> = run(begun, &Stern, |_, command| Ok(card.transmit(command)));
     assert_eq!(refused, Err(PivFault::LastPinTry));
     assert_eq!(card.count(0x20), 0);
+}
+
+#[test]
+fn a_look_shows_the_tries_and_costs_none() {
+    let mut card = FakePivCard::new();
+    let opened = open(&mut card).expect("a good card");
+    let seen = |card: &mut FakePivCard| {
+        let begun = driver::look::begin(opened.pin);
+        let looked = run(begun, &Keeper::default(), |_, command| {
+            Ok::<_, PivFault>(card.transmit(command))
+        });
+        looked.expect("a word of the standard")
+    };
+    assert_eq!(seen(&mut card), PinLook::Verified);
+    card.verified = false;
+    for (tries, shown) in [
+        (3, PinLook::Tries(3)),
+        (1, PinLook::Tries(1)),
+        (0, PinLook::Blocked),
+    ] {
+        card.tries = tries;
+        assert_eq!(seen(&mut card), shown);
+        assert_eq!(card.tries, tries);
+    }
+    card.mute_counter = Some(0x6D00);
+    assert_eq!(seen(&mut card), PinLook::Silent);
 }
