@@ -319,8 +319,10 @@ proptest! {
         // said to be the last, everything is as it was.
         let signed = usize::try_from(seen.checkpoints.last_signed_seq.expect("one is")).expect("few");
         prop_assert_eq!(lines.get(..=signed), good.get(..=signed), "{:?}", what);
-        if !again {
-            prop_assert!(good.starts_with(&lines), "{:?}", what);
+        // Behind it each line is bound by the next one, which the last has not: a checkpoint there that
+        // was made into another record is as good as cut off.
+        if !again && let Some((_, bound)) = lines.split_last() {
+            prop_assert!(good.starts_with(bound), "{:?}", what);
         }
     }
 
