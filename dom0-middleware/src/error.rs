@@ -177,8 +177,11 @@ fn of_service(error: &ServiceError) -> ExitCode {
         | ServiceError::Former { .. }
         | ServiceError::BoundTwice { .. }
         | ServiceError::Binding { .. }
+        | ServiceError::RawKeyUse { .. }
         | ServiceError::Trust { .. }
         | ServiceError::Reader { .. } => ExitCode::Configuration,
+        ServiceError::Racs(error) if error.is_in_use() => ExitCode::Unavailable,
+        ServiceError::Racs(_) => ExitCode::Configuration,
         // Most likely another one runs already.
         ServiceError::Audit(AuditError::InUse(_))
         | ServiceError::Socket(SocketError::Occupied(_))

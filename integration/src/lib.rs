@@ -55,6 +55,7 @@
 //! | [`binaries`] | where the programs are |
 //! | [`plain_vchan`] | libxenvchan without Xen |
 //! | [`process`] | a child process that ends with its value |
+//! | [`racs_user`] | a user of the RACS server, by hand |
 //! | [`rogue_guest`] | a guest that speaks the channel's protocol by hand, and badly |
 //! | [`tls_server`] | a server in threads, for what OpenSSL's cannot do |
 //! | [`wait`] | waiting for something that must happen soon |
@@ -81,6 +82,7 @@ pub mod pki;
 pub mod plain_vchan;
 pub mod ports;
 pub mod process;
+pub mod racs_user;
 pub mod rogue_guest;
 pub mod tls_server;
 pub mod wait;

@@ -128,9 +128,15 @@ impl Authority {
     /// A client certificate for the card identity `name`; its subject is `CN=name`.
     #[must_use]
     pub fn identity(&self, name: &str, key: KeyKind) -> Credential {
+        self.client(name, key, VALID)
+    }
+
+    /// A client certificate whose subject is `CN=name`, good for these years.
+    #[must_use]
+    pub fn client(&self, name: &str, key: KeyKind, years: Years) -> Credential {
         let usage = ExtendedKeyUsagePurpose::ClientAuth;
         let host = format!("{name}.guest.example");
-        self.issue(name, &[&host], key_pair(key, RSA_CARD), VALID, usage)
+        self.issue(name, &[&host], key_pair(key, RSA_CARD), years, usage)
     }
 
     /// Its certificate, PEM.

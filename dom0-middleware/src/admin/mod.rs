@@ -23,6 +23,7 @@
 //! | `enrolment` | what they say of tokens through xenstore, and of guests that wait for one |
 //! | `certificate` | what `card show` says of a card's certificates |
 //! | `view` | what `status` says besides the broker's state |
+//! | `racs` | what it says of the RACS server |
 //! | `reply` | one answer, or many over time |
 //! | `listener` | the service's end |
 //! | `client` | the command line's end |
@@ -32,6 +33,7 @@ mod client;
 mod enrolment;
 mod listener;
 mod message;
+mod racs;
 mod reply;
 mod rights;
 mod view;
@@ -43,6 +45,7 @@ pub use self::enrolment::{
 };
 pub(crate) use self::listener::AdminListener;
 pub use self::message::{AdminAnswer, AdminRequest, Problem, ProblemCode};
+pub use self::racs::{RacsUserView, RacsView};
 pub(crate) use self::reply::AdminReply;
 pub use self::rights::{
     BindRequest, BindingView, MAX_CERTIFICATE, MAX_TRUST, Origin, TokenRevoked, TokenState,

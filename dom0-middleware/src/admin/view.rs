@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::certificate::CertificateView;
 use super::enrolment::TokensView;
+use super::racs::RacsView;
 use super::rights::BindingView;
 use crate::broker::{CardView, Snapshot};
 use crate::card::Unaccepted;
@@ -98,6 +99,9 @@ pub struct ServiceView {
     /// The library by which bound domains that run have vchans; absent when they have none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub vchan: Option<String>,
+    /// Cards for users over the network; absent where the server is not enabled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub racs: Option<RacsView>,
     /// Channels to guests.
     pub channels: Vec<ChannelView>,
     /// Who is bound to what.
@@ -237,6 +241,7 @@ impl ServiceView {
             notes,
             hv_key: None,
             vchan: None,
+            racs: None,
             channels: channels.collect(),
             bindings: Vec::new(),
             tokens: None,

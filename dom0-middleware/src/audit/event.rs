@@ -6,6 +6,7 @@ use proto::agent::RefusalCode;
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use serde::Serialize;
 
+use super::racs::{RacsClosed, RacsConnected, RacsRefused};
 use super::records::{
     Admitted, ChannelClosed, CheckpointProof, CheckpointReason, Closed, Established, IssuedBecause,
     Killed, LeaseEnd, PinOutcome, Refusals, SessionFacts, as_text,
@@ -280,6 +281,12 @@ pub enum AuditEvent {
     SessionKilled(Box<Killed>),
     /// Guests were refused.
     SessionRefused(Box<Refusals>),
+    /// A user was let in by the RACS server.
+    RacsConnected(Box<RacsConnected>),
+    /// A user of the RACS server left.
+    RacsClosed(Box<RacsClosed>),
+    /// Somebody was not let in by the RACS server.
+    RacsRefused(Box<RacsRefused>),
     /// A card did not take its PIN, or was not sent it.
     PinFailed {
         /// The card.

@@ -16,7 +16,7 @@
 //!
 //! | Module | Holds |
 //! |---|---|
-//! | `event`, `records` | [`AuditEvent`]: everything that is recorded |
+//! | `event`, `records`, `racs` | [`AuditEvent`]: everything that is recorded |
 //! | `chain` | the line of a record, bound to the one before |
 //! | `checkpoint` | lines that are signed, and what signs |
 //! | `log` | [`AuditLog`]: what is written when |
@@ -33,6 +33,7 @@ mod follow;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod log;
+mod racs;
 mod records;
 mod rotation;
 mod tail;
@@ -42,6 +43,7 @@ pub use self::chain::{AuditHead, Chain, Link};
 pub use self::event::{AuditEvent, BoundTo};
 pub(crate) use self::follow::{Follower, last_lines};
 pub use self::log::{AuditError, AuditLog, Storage};
+pub use self::racs::{RacsClosed, RacsConnected, RacsRefused, RacsRefusedFor};
 pub use self::records::{
     Admitted, ChannelClosed, ChannelEnd, CheckpointProof, CheckpointReason, Closed, ClosedBy,
     Established, IssuedBecause, Killed, LeaseEnd, PinOutcome, Refusals, SessionFacts, TokenRecord,

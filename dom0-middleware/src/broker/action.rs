@@ -57,6 +57,8 @@ pub enum Action {
         seid: Seid,
         /// What the worker calls this use.
         use_id: UseId,
+        /// Whether a domain is bound to it.
+        bound: bool,
         /// The record.
         record: AuditEvent,
     },

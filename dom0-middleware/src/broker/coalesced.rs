@@ -13,7 +13,7 @@ use crate::audit::{Admitted, AuditEvent, ChannelClosed, Refusals, TokenRecord};
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Something that can happen many times and be recorded once.
-pub(super) trait Countable: Sized {
+pub(crate) trait Countable: Sized {
     /// What is counted together.
     type Kind: Ord;
 
@@ -27,7 +27,7 @@ pub(super) trait Countable: Sized {
 
 /// Open windows. There are at most as many as kinds.
 #[derive(Debug)]
-pub(super) struct Coalesced<R: Countable>(BTreeMap<R::Kind, Window<R>>);
+pub(crate) struct Coalesced<R: Countable>(BTreeMap<R::Kind, Window<R>>);
 
 #[derive(Debug)]
 struct Window<R> {
@@ -43,7 +43,7 @@ impl<R: Countable> Default for Coalesced<R> {
 
 impl<R: Countable> Coalesced<R> {
     /// Takes one; returns what must be recorded now.
-    pub(super) fn note(&mut self, new: R, now: Instant) -> Option<AuditEvent> {
+    pub(crate) fn note(&mut self, new: R, now: Instant) -> Option<AuditEvent> {
         let kind = new.kind();
         match self.0.get_mut(&kind) {
             Some(window) => {
@@ -62,7 +62,7 @@ impl<R: Countable> Coalesced<R> {
     }
 
     /// What must be recorded because its time is over.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<AuditEvent> {
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<AuditEvent> {
         let mut records = Vec::new();
         self.0.retain(|_, window| {
             if now < window.ends {
@@ -78,14 +78,14 @@ impl<R: Countable> Coalesced<R> {
     }
 
     /// Everything that was counted and not recorded.
-    pub(super) fn drain(&mut self) -> Vec<AuditEvent> {
+    pub(crate) fn drain(&mut self) -> Vec<AuditEvent> {
         let windows = std::mem::take(&mut self.0);
         let counted = windows.into_values().filter_map(|window| window.counted);
         counted.map(R::record).collect()
     }
 
     /// When [`Self::due`] must be asked.
-    pub(super) fn next_timeout(&self) -> Option<Instant> {
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.0.values().map(|window| window.ends).min()
     }
 }

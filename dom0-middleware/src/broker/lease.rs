@@ -43,6 +43,9 @@ pub enum LeaseRefusal {
     /// Somebody else has it; or it is bound to a domain and not in maintenance.
     #[error("the card is in use")]
     InUse,
+    /// Its last holder has given it back, and it is on its way to rest.
+    #[error("the card is coming to rest")]
+    ComingToRest,
     /// It has the key of the HV, which is nobody's.
     #[error("the card has a key of the HV")]
     HvKeyCard,
@@ -68,4 +71,6 @@ pub(super) struct Lease {
     pub(super) recalled: Option<Instant>,
     /// It should have come back long ago.
     pub(super) stuck: bool,
+    /// The holder has no card any more; the card has still to come to rest.
+    pub(super) ended: bool,
 }

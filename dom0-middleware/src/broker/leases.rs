@@ -27,6 +27,8 @@ pub struct CardEntry {
     pub seid: Seid,
     /// Whether there is a card, usable for guests or not.
     pub present: bool,
+    /// Whether somebody has it, or guests use it and it is not in maintenance.
+    pub in_use: bool,
 }
 
 impl Broker {
@@ -39,6 +41,7 @@ impl Broker {
             .map(|(seid, card)| CardEntry {
                 seid: seid.clone(),
                 present: !matches!(card.presence, Presence::Absent),
+                in_use: self.may_lend(seid) == Err(LeaseRefusal::InUse),
             })
             .collect()
     }
@@ -69,12 +72,15 @@ impl Broker {
                 since: self.now.monotonic,
                 recalled: None,
                 stuck: false,
+                ended: false,
             });
         }
+        let bound = self.is_bound(&seid);
         self.act(Action::Lend {
             lease,
             seid,
             use_id,
+            bound,
             record,
         });
     }
@@ -91,9 +97,13 @@ impl Broker {
             return Err(LeaseRefusal::Absent);
         }
         let is_guests = self.is_bound(seid) && !card.maintenance;
-        match is_guests || card.lease.is_some() || self.is_used_by_guests(seid, card) {
-            true => Err(LeaseRefusal::InUse),
-            false => Ok(()),
+        if is_guests || self.is_used_by_guests(seid, card) {
+            return Err(LeaseRefusal::InUse);
+        }
+        match &card.lease {
+            None => Ok(()),
+            Some(lease) if lease.ended && !lease.stuck => Err(LeaseRefusal::ComingToRest),
+            Some(_) => Err(LeaseRefusal::InUse),
         }
     }
 
@@ -133,9 +143,10 @@ impl Broker {
             LoanEnd::Recalled => LeaseEnd::Recalled,
             LoanEnd::NotLent => LeaseEnd::Failed,
         };
-        let card = self.cards.get(seid);
-        let lease = card.and_then(|card| card.lease.as_ref());
-        if lease.is_some_and(|lease| lease.use_id == use_id) {
+        let card = self.cards.get_mut(seid);
+        let lease = card.and_then(|card| card.lease.as_mut());
+        if let Some(lease) = lease.filter(|lease| lease.use_id == use_id) {
+            lease.ended = true;
             self.note_lease_end(seid, end, Some(apdus));
         }
     }

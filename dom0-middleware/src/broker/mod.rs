@@ -79,6 +79,7 @@ mod starting;
 mod tests;
 
 pub use self::action::Action;
+pub(crate) use self::coalesced::{Coalesced, Countable};
 pub use self::core::{Broker, Setup};
 pub use self::engine::{EngineCommand, EngineReport, SignWish, Unresumable};
 pub use self::event::{BadInput, ConnId, Event, Peer, ReadId, TokenRule};

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::{card_list, table};
 use crate::admin::{
-    AdminAnswer, AdminError, AdminRequest, ServiceView, StatusView, XenstoreState, XenstoreView,
-    ask,
+    AdminAnswer, AdminError, AdminRequest, RacsView, ServiceView, StatusView, XenstoreState,
+    XenstoreView, ask,
 };
 use crate::broker::{ConnectionView, RefusalView};
 use crate::cli::ReportArgs;
@@ -48,6 +48,9 @@ fn print(status: &StatusView, out: &mut impl Write) -> io::Result<()> {
     if let Some(library) = &service.vchan {
         writeln!(out, "vchan       {library}")?;
     }
+    if let Some(racs) = &service.racs {
+        print_racs(racs, out)?;
+    }
     for note in &service.notes {
         writeln!(out, "NOTE        {note}")?;
     }
@@ -72,6 +75,32 @@ fn print(status: &StatusView, out: &mut impl Write) -> io::Result<()> {
     print_channels(service, &state.connections, &state.refusals, out)?;
     writeln!(out)?;
     print_bindings(service, out)
+}
+
+fn print_racs(racs: &RacsView, out: &mut impl Write) -> io::Result<()> {
+    let (listen, limit, count) = (&racs.listen, racs.max_connections, racs.connections.len());
+    let users = racs.users.len();
+    writeln!(
+        out,
+        "racs        {listen}, {count} of {limit} connected, {users} users known"
+    )?;
+    for connection in &racs.connections {
+        let holds = connection.holds.iter();
+        let holds: Vec<String> = holds
+            .map(|hold| format!("{} for {} s", hold.seid, hold.since_s))
+            .collect();
+        let holds = match holds.is_empty() {
+            true => "nothing".to_owned(),
+            false => holds.join(", "),
+        };
+        let (user, address) = (connection.user.escape_debug(), &connection.address);
+        let since = connection.since_s;
+        writeln!(
+            out,
+            "            {user} from {address} for {since} s, holds {holds}"
+        )?;
+    }
+    Ok(())
 }
 
 fn describe(xenstore: &XenstoreView) -> String {

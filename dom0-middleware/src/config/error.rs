@@ -3,11 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use proto::racs::AllowListError;
 use thiserror::Error;
 
 use crate::card::TrustSetupError;
 use crate::channel_key::{ChannelKeyError, HvKeyError};
 use crate::mapping::IntermediatesError;
+use crate::racs::server::TlsSetupError;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, Error)]
@@ -94,6 +96,15 @@ pub enum FileProblem {
     /// Certificate, key or CA for the grid of another host.
     #[error("{0}")]
     Grid(String),
+    /// Not a private key in PEM.
+    #[error("holds no private key in PEM: {0}")]
+    NoKey(String),
+    /// Certificate, key and CA make no TLS server.
+    #[error(transparent)]
+    Tls(Box<TlsSetupError>),
+    /// Not a list of APDUs.
+    #[error(transparent)]
+    AllowList(#[from] AllowListError),
     /// A secret that others can read.
     #[error("can be read by others than its owner (mode {mode:03o}); run chmod 600 on it")]
     Exposed {
@@ -105,6 +116,12 @@ pub enum FileProblem {
 impl From<HvKeyError> for FileProblem {
     fn from(error: HvKeyError) -> Self {
         Self::HvKey(Box::new(error))
+    }
+}
+
+impl From<TlsSetupError> for FileProblem {
+    fn from(error: TlsSetupError) -> Self {
+        Self::Tls(Box::new(error))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::audit::Rotation;
 use crate::limits::Limits;
 use crate::mapping::NamePattern;
 use crate::racs::client::GridAddress;
+use crate::racs::server::ListenAddress;
 use crate::time::UnixTime;
 
 /// All of `dom0-middleware.toml`.
@@ -36,6 +37,8 @@ pub(super) struct ConfigFile {
     pub(super) vchan: VchanTable,
     #[serde(default)]
     pub(super) tokens: TokensTable,
+    #[serde(default)]
+    pub(super) racs: RacsTable,
     #[serde(default)]
     pub(super) hv: Vec<HvTable>,
     #[serde(default)]
@@ -196,6 +199,50 @@ impl Default for TokensTable {
     }
 }
 
+/// The table `[racs]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RacsTable {
+    pub(super) enabled: Option<Spanned<bool>>,
+    pub(super) listen: Option<Text<ListenAddress>>,
+    pub(super) certificate: Option<Spanned<PathBuf>>,
+    pub(super) key: Option<Spanned<PathBuf>>,
+    pub(super) client_ca: Option<Spanned<PathBuf>>,
+    pub(super) max_connections: Option<Count>,
+    pub(super) idle_lock_ms: Option<Millis>,
+    pub(super) user: Vec<RacsUserTable>,
+}
+
+/// One `[[racs.user]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RacsUserTable {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) card: Vec<RacsCardTable>,
+}
+
+/// One `[[racs.user.card]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RacsCardTable {
+    pub(super) seid: Spanned<Seid>,
+    pub(super) operations: Spanned<Vec<RacsOperation>>,
+    pub(super) apdu_allow: Option<Spanned<PathBuf>>,
+}
+
+/// What a RACS user may do with a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RacsOperation {
+    /// See it.
+    Inventory,
+    /// Power it and reset it.
+    Power,
+    /// Send APDUs to it.
+    Apdu,
+}
+
 /// One `[[hv]]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -334,6 +381,7 @@ pub(super) struct CardTable {
     pub(super) profile: Option<Spanned<String>>,
     pub(super) pin_file: Option<Spanned<PathBuf>>,
     pub(super) chain_file: Option<Spanned<PathBuf>>,
+    pub(super) raw_key_use: Option<Spanned<bool>>,
 }
 
 /// One `[[domain]]`.

@@ -120,6 +120,7 @@ impl Config {
             note(self.chain(reader), &mut missing)?;
         }
         self.check_hosts(now, &mut missing)?;
+        self.check_racs(&mut missing)?;
         Ok(missing)
     }
 

@@ -98,6 +98,7 @@ fn is_key(line: &str) -> bool {
     let key = line.split(" = ").next().unwrap_or_default();
     let alternatives = [
         "address",
+        "apdu_allow",
         "cert",
         "chain_file",
         "name",

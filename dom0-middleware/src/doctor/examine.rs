@@ -10,7 +10,7 @@ use super::finding::Finding;
 use super::grids::GridFacts;
 use super::readers::readers;
 use super::vchan::VchanFacts;
-use crate::admin::{HvKeyView, PinStatusView, StatusView, TokensView};
+use crate::admin::{HvKeyView, PinStatusView, RacsView, StatusView, TokensView};
 use crate::broker::{CardState, CardView};
 use crate::time::UnixTime;
 use crate::xen::XenstoreFault;
@@ -56,6 +56,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
     if let Ok(status) = &facts.service {
         findings.extend(status.state.cards.iter().map(card));
         findings.extend(facts.pins.iter().filter_map(few_tries));
+        findings.extend(status.service.racs.iter().flat_map(racs));
         findings.extend(channels(status));
         findings.extend(bindings(status));
     }
@@ -233,6 +234,36 @@ fn few_tries((seid, pin): &(Seid, PinStatusView)) -> Option<Finding> {
         }
         _ => None,
     }
+}
+
+/// How long before its end the certificate of the RACS server is worth a word.
+const RACS_NOTICE: u64 = 30 * 86_400;
+
+fn racs(racs: &RacsView) -> Vec<Finding> {
+    let (listen, limit, count) = (&racs.listen, racs.max_connections, racs.connections.len());
+    let mut findings = Vec::new();
+    if count >= limit {
+        let full = format!("{listen}: {count} users are connected, and no more are let in");
+        let next = "see who they are: dom0-middleware status; or raise racs.max_connections";
+        findings.push(Finding::warn("racs", full).next(next));
+    } else {
+        let what = format!("listens at {listen}, {count} of {limit} users connected");
+        findings.push(Finding::ok("racs", what));
+    }
+    if racs.users.is_empty() {
+        let nobody = Finding::warn("racs", "no [[racs.user]]: nobody can do anything there");
+        findings.push(nobody.next("add one, or set racs.enabled = false"));
+    }
+    if racs.certificate_left_s < RACS_NOTICE {
+        let until = &racs.certificate_until;
+        let ends = match racs.certificate_left_s {
+            0 => Finding::fail("racs", format!("its certificate has ended at {until}")),
+            _ => Finding::warn("racs", format!("its certificate ends at {until}")),
+        };
+        let next = "put a new one into the file of racs.certificate and start the service again";
+        findings.push(ends.next(next));
+    }
+    findings
 }
 
 fn channels(status: &StatusView) -> Vec<Finding> {

@@ -42,6 +42,7 @@ fn status() -> StatusView {
             notes: Vec::new(),
             hv_key: None,
             vchan: None,
+            racs: None,
             version: "1.0.0".to_owned(),
             config: "/etc/x.toml".to_owned(),
             audit_file: "/x".to_owned(),

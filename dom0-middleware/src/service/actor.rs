@@ -18,6 +18,7 @@ use super::inbox::{AdminQuery, Inbox, Outlet, Told};
 use super::issuing::Issuing;
 use super::leases::Leases;
 use super::operator::Watchers;
+use super::racs::RacsWatch;
 use super::revocations::TellRevoked;
 use super::sightings::Sightings;
 use super::vchans::Served;
@@ -59,6 +60,8 @@ pub(super) struct Actor {
     pub(super) inbox: Inbox,
     /// What `status` says besides the broker's state.
     pub(super) service: ServiceView,
+    /// The RACS server, if there is one.
+    pub(super) racs: Option<RacsWatch>,
     /// Who has a vchan, where there are any.
     pub(super) vchans: Option<Served>,
     pub(super) started: Instant,
@@ -170,6 +173,10 @@ impl Actor {
                 let _ = answer.send(self.broker.lendable());
                 Ok(())
             }
+            Told::Racs(record) => {
+                self.note(&record);
+                Ok(())
+            }
             Told::Admin(AdminQuery { request, answer }) => self.on_request(request, answer),
         }
     }
@@ -223,8 +230,9 @@ impl Actor {
                 lease,
                 seid,
                 use_id,
+                bound,
                 record,
-            } => self.lend(lease, &seid, use_id, &record)?,
+            } => self.lend(lease, &seid, (use_id, bound), &record)?,
             Action::RefuseLease { lease, why } => {
                 self.refuse_lease(lease, why);
                 None

@@ -161,8 +161,16 @@ pub(super) fn bind(
             let config = path();
             return Err(ServiceError::BoundTwice { domain, config });
         }
-        if !config.readers.iter().any(|reader| reader.card.seid == seid) {
-            warn!(%domain, %seid, "bound to a card that no card_source of the configuration has");
+        let mut readers = config.readers.iter();
+        match readers.find(|reader| reader.card.seid == seid) {
+            None => {
+                warn!(%domain, %seid, "bound to a card that no card_source of the configuration has");
+            }
+            Some(reader) if reader.raw_key_use && stored.shared => {
+                let config = path();
+                return Err(ServiceError::RawKeyUse { seid, config });
+            }
+            Some(_) => {}
         }
         let trust = trust(&stored).map_err(|source| ServiceError::Trust {
             domain,

@@ -11,6 +11,7 @@ use crate::card::PinLedgerError;
 use crate::card::vicc::ListenError;
 use crate::config::{ConfigError, FileProblem};
 use crate::mapping::TableError;
+use crate::racs::server::BindError;
 use crate::socket::SocketError;
 use crate::state::{AuditReadError, ChangeError, StateError};
 
@@ -37,6 +38,9 @@ pub enum ServiceError {
         /// Why.
         source: ListenError,
     },
+    /// The port for users of RACS.
+    #[error(transparent)]
+    Racs(#[from] BindError),
     /// The record of PIN attempts.
     #[error(transparent)]
     Ledger(#[from] PinLedgerError),
@@ -88,6 +92,18 @@ pub enum ServiceError {
         config: PathBuf,
         /// Why.
         source: TableError,
+    },
+    /// A card that several domains share, and whose keys raw APDUs may use.
+    #[error(
+        "card {seid} has raw_key_use = true in {}, and a binding that was made by a command (vm bind \
+         --shared) shares it: take one of both away",
+        config.display()
+    )]
+    RawKeyUse {
+        /// The card.
+        seid: Seid,
+        /// The configuration.
+        config: PathBuf,
     },
     /// What a binding of the state believes cannot be used any more.
     #[error("the trust of the binding of {domain} to card {seid}, made by a command (vm bind)")]

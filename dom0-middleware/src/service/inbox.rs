@@ -12,6 +12,7 @@ use super::card_desk::LeaseRequest;
 use super::issuing::TokenMade;
 use super::live::Live;
 use crate::admin::{AdminReply, AdminRequest};
+use crate::audit::AuditEvent;
 use crate::broker::{CardEntry, ConnId, Event};
 use crate::card::{AdoptedCard, AdoptionError, KeepCard, Reporter, WorkerReport};
 use crate::channel::LinkHandle;
@@ -68,6 +69,8 @@ pub(super) enum Told {
     LeaseWanted(LeaseRequest),
     /// Somebody wants to know which cards there are for that.
     LendableWanted { answer: SyncSender<Vec<CardEntry>> },
+    /// Something of the RACS server is to be recorded.
+    Racs(AuditEvent),
     /// An operator asks.
     Admin(AdminQuery),
 }
@@ -143,6 +146,12 @@ impl Inbox {
     /// broker lets a handshake have.
     pub(super) fn tell_of_engine(&self, event: Event) {
         let _ = self.workers.send(Told::Engine(event));
+    }
+
+    /// Tells the actor what is to be recorded of users of the RACS server; never waits. They are few
+    /// records however many users there are.
+    pub(super) fn tell_of_racs(&self, record: AuditEvent) {
+        let _ = self.workers.send(Told::Racs(record));
     }
 
     /// Tells the actor that the task of an engine has ended; never waits.

@@ -51,7 +51,7 @@ impl Actor {
         &mut self,
         lease: LeaseId,
         seid: &Seid,
-        use_id: UseId,
+        (use_id, bound): (UseId, bool),
         record: &AuditEvent,
     ) -> Result<Option<Event>, ServiceError> {
         if let Err(error) = self.record(record) {
@@ -67,6 +67,7 @@ impl Actor {
             use_id,
             Box::new(move |lent| {
                 // If nobody waits any more, the card is given back by being dropped here.
+                let lent = lent.map(|card| card.with_bound(bound));
                 let _ = answer.send(lent.map_err(refusal));
             }),
         )?;

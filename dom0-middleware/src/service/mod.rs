@@ -26,6 +26,7 @@
 //! | `card_show` | everything about one card, its PIN among it |
 //! | `cards` | the cards' workers and what is remembered of them |
 //! | `card_desk`, `leases` | cards for raw APDUs; cards in maintenance |
+//! | `racs` | users of RACS |
 //! | `durable` | the durable state at start |
 //! | `changes` | a change of a right: recorded, made, told |
 //! | `guests` | accepts guests |
@@ -60,6 +61,7 @@ mod live;
 mod offer;
 mod operator;
 mod pending;
+mod racs;
 mod renewal;
 mod revocations;
 mod rights;

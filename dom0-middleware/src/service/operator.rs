@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::actor::Actor;
 use super::error::ServiceError;
 use super::host_side::HvKeyWatch;
+use super::racs::RacsWatch;
 use super::rights::No;
 use super::vchans;
 use crate::admin::{AdminAnswer, AdminReply, AdminRequest, ProblemCode, StatusView, XenstoreView};
@@ -97,6 +98,7 @@ impl Actor {
         service.bindings = self.bindings.views(self.broker.table(), name, |_| true);
         let issuing = self.issuing.as_ref();
         service.tokens = issuing.map(|issuing| issuing.given.borrow().clone());
+        service.racs = self.racs.as_ref().map(RacsWatch::view);
         service.hv_key = self.hv_key.as_ref().and_then(HvKeyWatch::view);
         let health = self.domains.xenstore().map(XenstoreDomains::health);
         StatusView {

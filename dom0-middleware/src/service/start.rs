@@ -1,6 +1,6 @@
 //! Start and stop of the service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ use super::inbox::{self, Inbox};
 use super::issuing::Issuing;
 use super::leases::Leases;
 use super::operator::Watchers;
+use super::racs::Racs;
 use super::renewal;
 use super::revocations::TellRevoked;
 use super::sightings::Sightings;
@@ -105,6 +106,7 @@ async fn serve(config: Config, on_ready: impl FnOnce(CardDesk)) -> Result<(), Se
         .as_ref()
         .map(|library| library.name().to_string_lossy().into_owned());
     let (inbox, outlet) = inbox::channel();
+    let racs = Racs::bind(&config, &inbox)?;
     let cards = start_cards(&config, &state, pins, &inbox)?;
     warn_of_insecurity(&config, &bound.table);
     record_start(&mut audit, &config)?;
@@ -153,6 +155,17 @@ async fn serve(config: Config, on_ready: impl FnOnce(CardDesk)) -> Result<(), Se
     for channel in channels {
         tasks.spawn(guests::accept(channel, door.clone()));
     }
+    let racs = racs.map(|racs| {
+        tasks.spawn(racs.listener.serve(racs.server));
+        racs.watch
+    });
+    let (closing, told) = (racs.clone(), inbox.clone());
+    let stop = async move {
+        stop.await;
+        if let Some(racs) = closing {
+            racs.close(&told).await;
+        }
+    };
     let now = Now::read();
     let actor = Actor {
         broker: Broker::new(
@@ -185,6 +198,7 @@ async fn serve(config: Config, on_ready: impl FnOnce(CardDesk)) -> Result<(), Se
         inbox: inbox.clone(),
         service,
         vchans: served,
+        racs,
         started: now.monotonic,
         links: BTreeMap::new(),
         watchers: Watchers::default(),
@@ -270,6 +284,18 @@ fn warn_of_insecurity(config: &Config, table: &Table) {
         if let ReaderPlace::Loopback(address) = reader.place {
             warn!(%address, seid = %reader.card.seid,
                   "insecure_development: every user of this host can connect as this card");
+        }
+    }
+    if let Some(racs) = &config.racs {
+        let raw = racs
+            .users
+            .values()
+            .flatten()
+            .filter(|card| card.raw_key_use && card.apdu);
+        let raw: BTreeSet<_> = raw.map(|card| &card.seid).collect();
+        for seid in raw {
+            warn!(%seid, "raw_key_use: users of RACS may use, read and change the keys and PINs of \
+                          this card");
         }
     }
     if table.iter().next().is_none() {

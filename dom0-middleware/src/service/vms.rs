@@ -50,8 +50,16 @@ impl Actor {
         let domain = live.find(&request.vm)?;
         let wanted = bind_request::read(request, domain, Now::read().unix)?;
         for binding in &wanted.bindings {
-            if self.cards.config(&binding.seid).is_none() {
+            let Some(config) = self.cards.config(&binding.seid) else {
                 return Err(unknown_card(&binding.seid, &self.cards.seids()).into());
+            };
+            if binding.shared && config.raw_key_use {
+                return Err(no(format!(
+                    "card {} has raw_key_use = true in the configuration; one whose keys raw APDUs \
+                     may use is no card for several domains",
+                    binding.seid
+                ))
+                .into());
             }
             self.bindings.check(binding, self.broker.table(), live)?;
         }

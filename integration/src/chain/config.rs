@@ -63,6 +63,9 @@ pub(super) fn text(
                 "[[card]]\nseid = \"{seid}\"\nprofile = \"{}\"\npin_file = {pin}\n",
                 card.profile.name()
             );
+            if card.raw_key_use {
+                text.push_str("raw_key_use = true\n");
+            }
             if card.below_intermediate {
                 let chain = at(&soft_card::chain_file(seid));
                 let _ = writeln!(text, "chain_file = {chain}");

@@ -60,6 +60,7 @@ pub struct CardPlan {
     /// Whether the configuration has a `[[card]]` for it.
     pub(super) described: bool,
     pub(super) below_intermediate: bool,
+    pub(super) raw_key_use: bool,
 }
 
 /// What a card is.
@@ -224,6 +225,7 @@ impl CardPlan {
             profile: CardProfile::EapTls,
             described: true,
             below_intermediate: false,
+            raw_key_use: false,
         }
     }
 
@@ -241,6 +243,13 @@ impl CardPlan {
     #[must_use]
     pub fn below_intermediate(mut self) -> Self {
         self.below_intermediate = true;
+        self
+    }
+
+    /// Users of RACS may use its keys.
+    #[must_use]
+    pub fn raw_key_use(mut self) -> Self {
+        self.raw_key_use = true;
         self
     }
 

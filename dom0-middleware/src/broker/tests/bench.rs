@@ -277,6 +277,7 @@ impl Bench {
                     seid,
                     use_id,
                     record,
+                    ..
                 } => {
                     self.seen.push(Seen::Audited(record));
                     Seen::Lent(lease, seid, use_id)

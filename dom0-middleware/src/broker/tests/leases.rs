@@ -112,7 +112,7 @@ fn a_free_card_goes_to_one_holder_and_comes_back() {
         Some((LeaseEnd::Returned, 12_000, Some(7)))
     );
     // It is still being brought to rest.
-    assert_eq!(bench.want(&seid, 3), Err(LeaseRefusal::InUse));
+    assert_eq!(bench.want(&seid, 3), Err(LeaseRefusal::ComingToRest));
     bench.free_of(&seid, use_id);
     assert_eq!(held_by(&bench), None);
     bench.want(&seid, 4).expect("free again");

@@ -30,6 +30,7 @@ pub struct LentCard {
     way_back: Sender<WorkerCommand>,
     atr: Atr,
     state: State,
+    bound: bool,
 }
 
 /// What can be done with a card that is lent.
@@ -68,6 +69,20 @@ impl LentCard {
     #[must_use]
     pub fn atr(&self) -> &Atr {
         &self.atr
+    }
+
+    /// Whether a domain was bound to it when it was lent: then guests use its keys. It is recalled when
+    /// a domain is bound to it later.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.bound
+    }
+
+    /// The same card, of which this is known. As long as it is not, it counts as bound.
+    #[must_use]
+    pub(crate) fn with_bound(mut self, bound: bool) -> Self {
+        self.bound = bound;
+        self
     }
 
     /// Whether it is not lent any more. Looks without waiting.
@@ -194,6 +209,7 @@ impl Loan {
             way_back: job.way_back.clone(),
             atr,
             state: State::InHand,
+            bound: true,
         }
     }
 

@@ -8,6 +8,7 @@
 //! | `guests` | `[xenstore]`, `[vchan]`, `[[domain]]` and `[[channel]]` |
 //! | `hosts`, `hv_key` | `[[hv]]`; where its key is |
 //! | `bindings` | `[[binding]]` |
+//! | `racs` | `[racs]` and its users |
 
 mod bindings;
 mod grids;
@@ -15,6 +16,7 @@ mod guests;
 mod hosts;
 mod hv_key;
 mod profiles;
+mod racs;
 mod readers;
 
 use std::ops::Range;
@@ -26,6 +28,8 @@ pub use self::bindings::BindingConfig;
 pub use self::guests::{DomainSource, UnixChannelConfig};
 pub use self::hosts::HvConfig;
 pub use self::hv_key::{HvKeyConfig, HvKeySource};
+pub(super) use self::racs::NamedFile;
+pub use self::racs::{RacsCardConfig, RacsConfig};
 pub use self::readers::{GridPlace, ReaderConfig, ReaderPlace};
 use super::error::ConfigError;
 use super::file::ConfigFile;
@@ -61,6 +65,8 @@ pub struct Config {
     pub hv: Vec<HvConfig>,
     /// Bindings made here.
     pub bindings: Vec<BindingConfig>,
+    /// Cards for users over the network, if they are enabled.
+    pub racs: Option<RacsConfig>,
 }
 
 /// Tokens that the service puts into xenstore.
@@ -124,12 +130,19 @@ impl Check<'_> {
         let limits = Limits::from(file.limits);
         let insecure = file.service.insecure_development;
         let profiles = self.profiles(file.profile)?;
+        let raw = file.card.iter().filter_map(|card| {
+            let raw = card.raw_key_use.as_ref().filter(|raw| *raw.get_ref())?;
+            Some((card.seid.get_ref().clone(), raw.span().start))
+        });
+        let raw = raw.collect();
         let readers = self.readers(file.card_source, file.card, &profiles, &limits, insecure)?;
         let domains = self.domain_source(file.domain, file.xenstore.enabled)?;
         let hv = self.hv(file.hv, &readers)?;
         let channels = self.channels(file.channel, &domains, &hv)?;
         let vchan = self.vchan(&file.vchan, &domains, &hv)?;
         let bindings = self.bindings(file.binding, &readers, &domains)?;
+        self.raw_key_use(&raw, &bindings)?;
+        let racs = self.racs(file.racs, &readers)?;
         let service = file.service;
         Ok(Config {
             path: self.path.to_owned(),
@@ -148,6 +161,7 @@ impl Check<'_> {
             },
             hv,
             bindings,
+            racs,
         })
     }
 

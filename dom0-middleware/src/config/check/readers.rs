@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use proto::agent::Door;
 use proto::racs::SeidToken;
+use toml::Spanned;
 
 use super::Check;
 use super::grids::GridLines;
@@ -25,6 +26,8 @@ pub struct ReaderConfig {
     pub place: ReaderPlace,
     /// Its settings.
     pub card: CardSettings,
+    /// Whether raw APDUs may use its keys and PINs.
+    pub raw_key_use: bool,
     /// The line of `pin_file`.
     pub(in crate::config) pin_line: usize,
     /// Where the certificates between the card's and their CA are, and the line that says so.
@@ -118,6 +121,7 @@ impl Check<'_> {
                 ReaderConfig {
                     place,
                     card,
+                    raw_key_use: false,
                     pin_line: 0,
                     chain: None,
                 },
@@ -189,6 +193,7 @@ impl Check<'_> {
         let reader = ReaderConfig {
             place,
             card: CardSettings::new(card.seid.into_inner(), profile, pin),
+            raw_key_use: card.raw_key_use.is_some_and(Spanned::into_inner),
             pin_line,
             chain,
         };

@@ -109,10 +109,7 @@ impl Terms<'_> {
 
     fn power_on(&self, token: &SeidToken, append: bool) -> Result<Asked, Refused> {
         let seid = self.rights.power(token, CommandNumber::PowerOn)?;
-        if self.held.contains_key(&seid) {
-            let text = format!("SEID {seid} was already powered on, nothing was done");
-            return Ok(Asked::Answered(text));
-        }
+        // Also one that is held: it may have been lost since, and this is a sign of life for it.
         Ok(Asked::Ordered(powered(seid, Then::Answer { append })))
     }
 

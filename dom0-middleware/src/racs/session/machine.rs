@@ -28,6 +28,8 @@ pub struct RacsSession {
     order: Option<Order>,
     /// QUIT was there: END is the end of the session too.
     quits: bool,
+    /// APDUs that the user may not send.
+    apdus_refused: u64,
 }
 
 /// What is to be done now.
@@ -86,6 +88,7 @@ impl RacsSession {
             response: None,
             order: None,
             quits: false,
+            apdus_refused: 0,
         }
     }
 
@@ -93,6 +96,12 @@ impl RacsSession {
     /// drives the session takes away elements that are not the user's any more.
     pub fn set_rights(&mut self, rights: Rights) {
         self.rights = rights;
+    }
+
+    /// How many APDU commands were refused because the user may not send them.
+    #[must_use]
+    pub fn apdus_refused(&self) -> u64 {
+        self.apdus_refused
     }
 
     /// Whether no request is under way: nothing is owed to the client.
@@ -264,6 +273,9 @@ impl RacsSession {
     /// Answers at once with this status alone. The rest of the request is skipped; after a fatal
     /// error nothing is read any more.
     fn break_off(&mut self, label: Option<Label>, status: &StatusLine) {
+        if status.code == StatusCode::failure(FailureClass::Unauthorised, CommandNumber::Apdu) {
+            self.apdus_refused = self.apdus_refused.saturating_add(1);
+        }
         self.response = Some(broken_off(label.as_ref(), status));
         self.state = match status.code.is(FailureClass::Illegal) {
             true => State::Closed,

@@ -10,8 +10,8 @@ use thiserror::Error;
 pub enum Order {
     /// Say which elements have a card: [`Outcome::List`].
     List,
-    /// Power this element and hold it for the session: [`Outcome::Powered`]. Never ordered for one
-    /// that the session holds, unless it was lost since.
+    /// Power this element and hold it for the session: [`Outcome::Powered`]; or [`Outcome::Done`] for
+    /// POWERON of one that the session holds and has not lost since.
     PowerOn(Seid),
     /// Take its power and let it go. Done as well if nobody holds it; [`RacsRefusal::InUse`] if
     /// another session does.

@@ -54,6 +54,16 @@ pub(super) fn on_outcome(
                 }
             }
         }
+        (
+            Awaited::PowerOn {
+                seid,
+                then: Then::Answer { append },
+            },
+            Outcome::Done,
+        ) if held.contains_key(&seid) => text(
+            format!("SEID {seid} was already powered on, nothing was done"),
+            append,
+        ),
         (Awaited::Shutdown { seid, append }, Outcome::Done) => {
             held.remove(&seid);
             text(format!("SEID {seid} has been powered off"), append)

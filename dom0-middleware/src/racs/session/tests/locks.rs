@@ -33,15 +33,13 @@ fn poweron_of_what_is_held_does_nothing() {
     for _ in 0..3 {
         assert_eq!(world.status(&mut user, &["POWERON 0"]), "+008 001");
     }
-    assert_eq!(world.orders, [power_on()]);
-    assert_eq!(
-        world.status(&mut user, &["SHUTDOWN 0", "POWERON 0"]),
-        "+008 002"
-    );
-    assert_eq!(
-        world.orders,
-        [power_on(), Order::Shutdown(seid("0")), power_on()]
-    );
+    // Whoever has the cards hears each: the user is still there.
+    assert_eq!(world.orders, [power_on(), power_on(), power_on()]);
+    let again = world.ask(&mut user, &["BEGIN", "POWERON 0", "END"]);
+    assert!(again[1].contains("already"), "{again:?}");
+    let again = ["BEGIN", "SHUTDOWN 0", "POWERON 0", "END"];
+    let again = world.ask(&mut user, &again);
+    assert!(again[1].ends_with("has been powered on"), "{again:?}");
 }
 
 /// Its state is lost: that is told once, and the element is powered anew only by the next command.

@@ -109,6 +109,9 @@ impl World {
 
     fn outcome(&mut self, user: &'static str, order: &Order) -> Outcome {
         if let Some(why) = self.refuse_next.take() {
+            if why.ends_hold() {
+                self.release(user);
+            }
             return Outcome::Refused(why);
         }
         let seid = match order {
@@ -123,6 +126,7 @@ impl World {
             return Outcome::Refused(RacsRefusal::InUse);
         }
         match order {
+            Order::PowerOn(_) if card.holder.is_some() => {}
             Order::PowerOn(_) => {
                 card.holder = Some(user);
                 return Outcome::Powered { bound: self.bound };

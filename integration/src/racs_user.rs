@@ -1,0 +1,259 @@
+//! A user of the RACS server, by hand: TLS with a client certificate, lines out, responses in.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::chain::Chain;
+use crate::pki::{self, Authority, Credential, CredentialFiles, KeyKind, Pki};
+use crate::wait;
+
+/// What a server of RACS needs beside a chain: its certificate and the CA of its users.
+#[derive(Debug)]
+pub struct RacsDesk {
+    /// Issues users.
+    pub users: Authority,
+    /// Issued the server.
+    server_ca: rustls::pki_types::CertificateDer<'static>,
+    folder: TempDir,
+}
+
+/// The name in the server's certificate.
+pub const SERVER_NAME: &str = "grid.example";
+
+impl RacsDesk {
+    /// Makes certificates.
+    ///
+    /// # Panics
+    /// When files cannot be written.
+    #[must_use]
+    pub fn new(pki: &Pki) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let users = Authority::new("Users of the grid");
+        let server = pki.server(SERVER_NAME, KeyKind::P256);
+        let files = server.write(folder.path(), "racs");
+        let key = std::fs::read_to_string(&files.key).expect("just written");
+        pki::write_secret(folder.path(), "racs.key.pem", &key);
+        pki::write(folder.path(), "users.pem", &users.pem());
+        pki::write(folder.path(), "ca.pem", &pki.ca.pem());
+        Self {
+            users,
+            server_ca: pki.ca.certificate(),
+            folder,
+        }
+    }
+
+    /// The tables of the configuration: a server on a port that the system gives, with more keys of
+    /// `[racs]`, and users.
+    #[must_use]
+    pub fn config(&self, keys: &str, users: &[&str]) -> String {
+        let at = |name: &str| self.folder.path().join(name);
+        format!(
+            "[racs]\nenabled = true\nlisten = \"127.0.0.1:0\"\ncertificate = {:?}\nkey = {:?}\n\
+             client_ca = {:?}\n{keys}\n{}",
+            at("racs.cert.pem"),
+            at("racs.key.pem"),
+            at("users.pem"),
+            users.concat()
+        )
+    }
+
+    /// Writes a file that the configuration names.
+    #[must_use]
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        pki::write(self.folder.path(), name, text)
+    }
+
+    /// The server's CA and a user's certificate and key as files.
+    #[must_use]
+    pub fn files_of(&self, user: &str) -> (PathBuf, CredentialFiles) {
+        let folder = self.folder.path();
+        let files = self.users.identity(user, KeyKind::P256).write(folder, user);
+        (folder.join("ca.pem"), files)
+    }
+
+    /// A connection of this user.
+    ///
+    /// # Panics
+    /// When the server does not let the user in.
+    #[must_use]
+    pub fn user(&self, chain: &Chain, name: &str) -> RacsUser {
+        let credential = self.users.identity(name, KeyKind::P256);
+        let user = self.connect(address(chain), Some(&credential));
+        user.expect("the server lets the user in")
+    }
+
+    /// A connection with this certificate or none. In TLS 1.3 a server that refuses it is noticed with
+    /// the first answer only.
+    ///
+    /// # Errors
+    /// When it does not come about.
+    ///
+    /// # Panics
+    /// Never with sound libraries.
+    pub fn connect(&self, to: SocketAddr, shown: Option<&Credential>) -> io::Result<RacsUser> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.server_ca.clone()).expect("a CA");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots);
+        let config = match shown {
+            Some(shown) => config
+                .with_client_auth_cert(vec![shown.certificate.clone()], shown.key())
+                .expect("a credential"),
+            None => config.with_no_client_auth(),
+        };
+        let name = ServerName::try_from(SERVER_NAME).expect("a name");
+        let mut tls = ClientConnection::new(Arc::new(config), name).expect("a client");
+        let mut socket = TcpStream::connect(to)?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(wait::PATIENCE))?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut socket)?;
+        }
+        Ok(RacsUser(StreamOwned::new(tls, socket)))
+    }
+}
+
+/// Where the server of a chain listens.
+///
+/// # Panics
+/// When it does not.
+#[must_use]
+pub fn address(chain: &Chain) -> SocketAddr {
+    wait::until("the RACS server listens", || {
+        let output = chain.admin(&["status", "--json"]);
+        let status: Value = serde_json::from_slice(&output.stdout).ok()?;
+        status["racs"]["listen"].as_str()?.parse().ok()
+    })
+}
+
+/// A table of the configuration: what a user may do with one card.
+#[must_use]
+pub fn user_of(name: &str, cards: &[(&str, &str)]) -> String {
+    let cards: String = cards
+        .iter()
+        .map(|(seid, more)| format!("[[racs.user.card]]\nseid = \"{seid}\"\n{more}\n"))
+        .collect();
+    format!("[[racs.user]]\nname = \"{name}\"\n{cards}")
+}
+
+/// All operations, for [`user_of`].
+pub const ALL: &str = "operations = [\"inventory\", \"power\", \"apdu\"]";
+
+/// A user who is connected.
+pub struct RacsUser(StreamOwned<ClientConnection, TcpStream>);
+
+impl RacsUser {
+    /// Sends bytes as they are, in one write.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)?;
+        self.0.flush()
+    }
+
+    /// The next response.
+    ///
+    /// # Errors
+    /// When the connection ends before.
+    ///
+    /// # Panics
+    /// When it is not ASCII.
+    pub fn response(&mut self) -> io::Result<String> {
+        let mut response = Vec::new();
+        while !response.ends_with(b"END\r\n") {
+            let mut buffer = [0; 16 << 10];
+            match self.0.read(&mut buffer)? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                length => response.extend_from_slice(&buffer[..length]),
+            }
+        }
+        Ok(String::from_utf8(response).expect("ASCII"))
+    }
+
+    /// The status lines of the response to a request of these lines.
+    ///
+    /// # Panics
+    /// When there is no response.
+    pub fn ask(&mut self, lines: &[&str]) -> Vec<String> {
+        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let request = format!("BEGIN\r\n{lines}END\r\n");
+        self.send(request.as_bytes()).expect("the server listens");
+        let response = self.response().expect("a response");
+        let lines: Vec<&str> = response.split_terminator("\r\n").collect();
+        let ["BEGIN", status @ .., "END"] = lines.as_slice() else {
+            panic!("no response: {response}");
+        };
+        status.iter().map(|line| (*line).to_owned()).collect()
+    }
+
+    /// The only status line for a request of one line.
+    ///
+    /// # Panics
+    /// As [`Self::ask`].
+    pub fn say(&mut self, line: &str) -> String {
+        let mut status = self.ask(&[line]);
+        assert_eq!(status.len(), 1, "{status:?}");
+        status.remove(0)
+    }
+
+    /// Its code and line number.
+    ///
+    /// # Panics
+    /// As [`Self::ask`].
+    pub fn code(&mut self, line: &str) -> String {
+        self.say(line).chars().take("+001 001".len()).collect()
+    }
+
+    /// The card's answer to an APDU, in hexadecimal.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn apdu(&mut self, seid: &str, apdu: &str) -> String {
+        let said = self.say(&format!("APDU {seid} {apdu}"));
+        let answer = said.strip_prefix("+006 001 ");
+        answer
+            .unwrap_or_else(|| panic!("{apdu}: {said}"))
+            .to_owned()
+    }
+
+    /// Leaves as TLS has it.
+    pub fn leave(mut self) {
+        self.0.conn.send_close_notify();
+        // It may be gone already.
+        let _ = self.0.flush();
+    }
+
+    /// Sends without reading anything, as far as the server takes it.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let StreamOwned { conn, sock } = &mut self.0;
+        if !conn.wants_write() {
+            // What has no room is left out.
+            let _ = conn.writer().write(bytes)?;
+        }
+        sock.set_nonblocking(true)?;
+        let pushed = loop {
+            match conn.wants_write().then(|| conn.write_tls(sock)) {
+                None => break Ok(()),
+                Some(Ok(_)) => {}
+                Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
+                Some(Err(error)) => break Err(error),
+            }
+        };
+        sock.set_nonblocking(false)?;
+        pushed
+    }
+}
