@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
@@ -37,9 +37,7 @@ impl RacsDesk {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let users = Authority::new("Users of the grid");
         let server = pki.server(SERVER_NAME, KeyKind::P256);
-        let files = server.write(folder.path(), "racs");
-        let key = std::fs::read_to_string(&files.key).expect("just written");
-        pki::write_secret(folder.path(), "racs.key.pem", &key);
+        for_owner(&server, folder.path(), "racs");
         pki::write(folder.path(), "users.pem", &users.pem());
         pki::write(folder.path(), "ca.pem", &pki.ca.pem());
         Self {
@@ -53,9 +51,15 @@ impl RacsDesk {
     /// `[racs]`, and users.
     #[must_use]
     pub fn config(&self, keys: &str, users: &[&str]) -> String {
+        self.config_at(0, keys, users)
+    }
+
+    /// The same on this port, which a host keeps when it is started again.
+    #[must_use]
+    pub fn config_at(&self, port: u16, keys: &str, users: &[&str]) -> String {
         let at = |name: &str| self.folder.path().join(name);
         format!(
-            "[racs]\nenabled = true\nlisten = \"127.0.0.1:0\"\ncertificate = {:?}\nkey = {:?}\n\
+            "[racs]\nenabled = true\nlisten = \"127.0.0.1:{port}\"\ncertificate = {:?}\nkey = {:?}\n\
              client_ca = {:?}\n{keys}\n{}",
             at("racs.cert.pem"),
             at("racs.key.pem"),
@@ -74,8 +78,8 @@ impl RacsDesk {
     #[must_use]
     pub fn files_of(&self, user: &str) -> (PathBuf, CredentialFiles) {
         let folder = self.folder.path();
-        let files = self.users.identity(user, KeyKind::P256).write(folder, user);
-        (folder.join("ca.pem"), files)
+        let credential = self.users.identity(user, KeyKind::P256);
+        (folder.join("ca.pem"), for_owner(&credential, folder, user))
     }
 
     /// A connection of this user.
@@ -121,6 +125,14 @@ impl RacsDesk {
         }
         Ok(RacsUser(StreamOwned::new(tls, socket)))
     }
+}
+
+/// Writes a credential whose key only its owner may read.
+pub fn for_owner(credential: &Credential, folder: &Path, stem: &str) -> CredentialFiles {
+    let files = credential.write(folder, stem);
+    let key = std::fs::read_to_string(&files.key).expect("just written");
+    pki::write_secret(folder, &format!("{stem}.key.pem"), &key);
+    files
 }
 
 /// Where the server of a chain listens.

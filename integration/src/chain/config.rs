@@ -52,9 +52,10 @@ pub(super) fn text(
     for card in &plan.cards {
         let seid = &card.seid;
         let pin = at(&soft_card::pin_file(seid));
-        let source = match plan.pcscd {
-            Some(_) => format!("kind = \"pcsc\"\nreader = \"{READER}\""),
-            None => format!("kind = \"vicc\"\nsocket = {}", at(&soft_card::reader(seid))),
+        let source = match (&card.elsewhere, plan.pcscd) {
+            (Some(elsewhere), _) => elsewhere.source.clone(),
+            (None, Some(_)) => format!("kind = \"pcsc\"\nreader = \"{READER}\""),
+            (None, None) => format!("kind = \"vicc\"\nsocket = {}", at(&soft_card::reader(seid))),
         };
         let _ = writeln!(text, "[[card_source]]\n{source}\nseid = \"{seid}\"");
         if card.described {

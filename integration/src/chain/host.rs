@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::config::{self, ADMIN_SOCKET, AUDIT_FILE, CONFIG_FILE, TOKENS, channel};
 use super::guest::{self, Guest, Way};
-use super::plan::{ChainPlan, GuestPlan};
+use super::plan::{CardPlan, ChainPlan, GuestPlan};
 use super::soft_card::{self, CA_FILE};
 use crate::channel_client::GuestDoor;
 use crate::hv_card::HvCard;
@@ -55,7 +55,13 @@ impl Chain {
         let cards = plan
             .cards
             .iter()
-            .map(|card| soft_card::start(pki, card, plan.pcscd, path))
+            .filter_map(|card| match &card.elsewhere {
+                None => Some(soft_card::start(pki, card, plan.pcscd, path)),
+                Some(other) => {
+                    soft_card::copy_files(card, &other.folder, path);
+                    None
+                }
+            })
             .collect();
         let middleware = start_middleware(plan, path);
         let mut chain = Self {
@@ -296,12 +302,20 @@ impl Chain {
     /// When the plan has no such card.
     pub fn put_back(&mut self, seid: &str, options: &[&str]) {
         let position = self.position(seid);
-        let card = self.plan.cards[position].clone().options(options);
+        let card = self.local_cards().nth(position).expect("its position");
+        let card = card.clone().options(options);
         self.cards[position] = soft_card::plug_in(&card, self.plan.pcscd, self.folder.path());
     }
 
+    /// The cards of this host's readers, each of which has a process.
+    fn local_cards(&self) -> impl Iterator<Item = &CardPlan> {
+        let cards = self.plan.cards.iter();
+        cards.filter(|card| card.elsewhere.is_none())
+    }
+
     fn position(&self, seid: &str) -> usize {
-        let position = self.plan.cards.iter().position(|card| card.seid == seid);
+        let mut cards = self.local_cards();
+        let position = cards.position(|card| card.seid == seid);
         position.unwrap_or_else(|| panic!("no card {seid}"))
     }
 
@@ -411,7 +425,7 @@ impl Chain {
         Guest::start(plan, self.hypervisor.as_ref(), way, self.folder.path())
     }
 
-    /// The cards, in the order of the plan.
+    /// The cards in readers of this host, in the order of the plan.
     pub fn cards(&mut self) -> &mut [Process] {
         &mut self.cards
     }

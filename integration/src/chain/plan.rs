@@ -1,6 +1,6 @@
 //! What a chain is to be made of.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::pcscd::Pcscd;
 use crate::pki::KeyKind;
@@ -61,6 +61,17 @@ pub struct CardPlan {
     pub(super) described: bool,
     pub(super) below_intermediate: bool,
     pub(super) raw_key_use: bool,
+    /// Where it is, if not in a reader of this host.
+    pub(super) elsewhere: Option<Elsewhere>,
+}
+
+/// A card of another host.
+#[derive(Debug, Clone)]
+pub(super) struct Elsewhere {
+    /// The folder of that host's chain, which has its PIN and its certificates.
+    pub(super) folder: PathBuf,
+    /// What the configuration says of its source, but for its name on this host.
+    pub(super) source: String,
 }
 
 /// What a card is.
@@ -226,6 +237,7 @@ impl CardPlan {
             described: true,
             below_intermediate: false,
             raw_key_use: false,
+            elsewhere: None,
         }
     }
 
@@ -258,6 +270,17 @@ impl CardPlan {
     #[must_use]
     pub fn undescribed(mut self) -> Self {
         self.described = false;
+        self
+    }
+
+    /// It is the card of the same name in the chain of this folder, which has made it; `source` is what
+    /// the configuration says of where it comes from.
+    #[must_use]
+    pub fn elsewhere(mut self, folder: &Path, source: &str) -> Self {
+        self.elsewhere = Some(Elsewhere {
+            folder: folder.to_owned(),
+            source: source.to_owned(),
+        });
         self
     }
 

@@ -99,6 +99,17 @@ fn personalise(pki: &Pki, plan: &CardPlan, folder: &Path) {
     }
 }
 
+/// Takes the PIN and the certificates of a card over from the host that has made it.
+pub(super) fn copy_files(plan: &CardPlan, from: &Path, to: &Path) {
+    let seid = &plan.seid;
+    let certificates = plan.identities.iter();
+    let certificates = certificates.map(|(name, _)| certificate_file(seid, name));
+    for file in certificates.chain([pin_file(seid)]) {
+        // With its permissions: a PIN is for its owner alone.
+        std::fs::copy(from.join(&file), to.join(&file)).expect("the other host has made it");
+    }
+}
+
 /// Destroys a card that is in no reader.
 pub(super) fn destroy(plan: &CardPlan, folder: &Path) {
     std::fs::remove_dir_all(folder.join(format!("{}.card", plan.seid))).expect("it was made");
