@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use proto::agent::RefusalCode;
 use proto::id::Seid;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::account::millis;
 use super::action::Action;
@@ -54,7 +54,8 @@ impl Broker {
 
     pub(super) fn on_lease_wanted(&mut self, lease: LeaseId, seid: Seid, holder: Holder) {
         if let Err(why) = self.may_lend(&seid) {
-            info!(%seid, %holder, %why, "card not lent");
+            // Who waits for a card asks again every second.
+            debug!(%seid, %holder, %why, "card not lent");
             self.act(Action::RefuseLease { lease, why });
             return;
         }

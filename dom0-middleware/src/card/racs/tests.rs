@@ -334,6 +334,28 @@ fn a_session_is_replaced_before_its_server_ends_it() {
 }
 
 #[test]
+fn a_card_that_was_given_to_another_is_lost_long_before_the_deadline() {
+    let pki = Pki::new();
+    let mut taken = false;
+    let (mut source, _) = grid(&pki, echo, move |request| {
+        let label = request.split_ascii_whitespace().nth(1)?;
+        taken |= request.contains("APDU");
+        let code = match request.contains("POWERON") {
+            true => "-708",
+            false => "-706",
+        };
+        let said = format!("BEGIN {label}\r\n{code} 001 SEID remote In Use\r\nEND\r\n");
+        taken.then_some(Reply::Say(said.into_bytes()))
+    });
+    let mut card = card(&mut source);
+    let lost = card.transmit(&command(0x10), soon());
+    assert_eq!(lost, Err(TransportError::Removed));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    assert_eq!(card.cold_reset(deadline), Err(TransportError::Removed));
+    assert!(Instant::now() + Duration::from_secs(30) < deadline);
+}
+
+#[test]
 fn the_worker_opens_a_card_of_a_grid_like_any_other() {
     let pki = Pki::new();
     let mut fake = FakeCard::default();
