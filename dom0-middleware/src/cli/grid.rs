@@ -25,7 +25,7 @@ pub(crate) enum GridCommand {
 /// Which grid, and who we are there.
 #[derive(Debug, Args)]
 pub(crate) struct GridArgs {
-    /// The grid: HOST, HOST:PORT or [IPV6]:PORT; port 7777 unless said
+    /// The grid: HOST, HOST:PORT or `[IPV6]:PORT`; port 7777 unless said
     #[arg(value_name = "HOST")]
     pub(crate) host: GridAddress,
     /// Our certificate, PEM: the grid's users are the common names of these
