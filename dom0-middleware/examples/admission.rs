@@ -207,6 +207,7 @@ fn binding(domid: DomId) -> Result<Binding, Box<dyn Error>> {
         identity: Some(name(domid)?),
         certificate: None,
         tokens_from: UnixTime::default(),
+        raw_apdu: None,
         terms: Terms {
             server_names: vec!["*.example.org".parse()?],
             min_version: ProtocolVersion::TLS1_2,

@@ -48,8 +48,8 @@ pub use self::message::{AdminAnswer, AdminRequest, Problem, ProblemCode};
 pub use self::racs::{RacsUserView, RacsView};
 pub(crate) use self::reply::AdminReply;
 pub use self::rights::{
-    BindRequest, BindingView, MAX_CERTIFICATE, MAX_TRUST, Origin, TokenRevoked, TokenState,
-    TokenView, VmChanged, VmDetails, VmName, VmView,
+    BindRequest, BindingView, MAX_CERTIFICATE, MAX_RAW_APDU, MAX_TRUST, Origin, TokenRevoked,
+    TokenState, TokenView, VmChanged, VmDetails, VmName, VmView,
 };
 pub use self::view::{
     CardDetails, ChannelView, HvKeyView, PinStatusView, PinView, ServiceView, StatusView,

@@ -32,12 +32,19 @@ pub struct BindRequest {
     pub resume: bool,
     /// Whether other domains may use other identities of the card.
     pub shared: bool,
+    /// The raw APDUs that the domain may send to the card, rows of mask and value, at most
+    /// [`MAX_RAW_APDU`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_apdu: Option<String>,
 }
 
 /// The most bytes of CA certificates that a binding takes.
 pub const MAX_TRUST: usize = 256 << 10;
 /// The most bytes of an identity's certificate.
 pub const MAX_CERTIFICATE: usize = 64 << 10;
+
+/// The most bytes of a list of raw APDUs.
+pub const MAX_RAW_APDU: usize = 64 << 10;
 
 /// One binding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +72,9 @@ pub struct BindingView {
     /// A digest of the CAs and pins it believes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trust_sha256: Option<String>,
+    /// The raw APDUs that the domain may send to the card, rows of mask and value; absent for none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub raw_apdu: Option<Vec<String>>,
     /// When it was made, if by a command.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bound_at: Option<String>,

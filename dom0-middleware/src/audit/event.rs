@@ -159,6 +159,10 @@ pub enum AuditEvent {
         server_names: Vec<String>,
         /// SHA-256 of the CA certificates, as the operator's file held them.
         trust_sha256: String,
+        /// SHA-256 of the list of raw APDUs that the domain may send to the card, one row of mask and
+        /// value on a line; absent for none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        raw_apdu_sha256: Option<String>,
     },
     /// All bindings of a domain that were made by a command were taken away.
     BindingRemoved {

@@ -105,4 +105,8 @@ pub(crate) struct BindArgs {
     /// Other domains may use other identities of the same card; each of its bindings must say so
     #[arg(long)]
     pub(crate) shared: bool,
+    /// File with the raw APDUs (rows MASK VALUE) that the domain may send to the card over RACS;
+    /// default: none. Not for a shared card
+    #[arg(long, value_name = "FILE", conflicts_with = "shared")]
+    pub(crate) raw_apdu: Option<PathBuf>,
 }

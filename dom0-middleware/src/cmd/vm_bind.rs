@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::{table, vm_list, vm_show};
 use crate::admin::{
-    AdminAnswer, AdminError, AdminRequest, BindRequest, MAX_CERTIFICATE, MAX_TRUST, VmName, ask,
+    AdminAnswer, AdminError, AdminRequest, BindRequest, MAX_CERTIFICATE, MAX_RAW_APDU, MAX_TRUST,
+    VmName, ask,
 };
 use crate::cli::BindArgs;
 use crate::error::MiddlewareError;
@@ -28,6 +29,11 @@ pub(super) fn run(args: BindArgs, out: &mut impl Write) -> Result<(), Middleware
         min_version: args.min_version,
         resume: !args.no_resume,
         shared: args.shared,
+        raw_apdu: args
+            .raw_apdu
+            .as_deref()
+            .map(|file| read(file, MAX_RAW_APDU))
+            .transpose()?,
     }));
     let AdminAnswer::VmBound(changed) = ask(&args.vm.report.admin, &request)? else {
         return Err(AdminError::OtherAnswer.into());

@@ -67,6 +67,9 @@ fn terms(binding: &BindingView) -> String {
     if binding.shared {
         terms.push_str(", shared");
     }
+    if binding.raw_apdu.is_some() {
+        terms.push_str(", raw APDUs");
+    }
     terms
 }
 
@@ -88,6 +91,7 @@ mod tests {
             min_version: "TLS 1.2".to_owned(),
             resume: false,
             trust_sha256: None,
+            raw_apdu: None,
             bound_at: None,
         };
         let mut out = Vec::new();

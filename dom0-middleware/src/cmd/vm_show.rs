@@ -64,6 +64,9 @@ fn print(details: &VmDetails, out: &mut impl Write) -> io::Result<()> {
             Some(at) => writeln!(out, ", bound {at}")?,
             None => writeln!(out)?,
         }
+        for row in binding.raw_apdu.iter().flatten() {
+            writeln!(out, "{seid} {identity}: raw APDUs {row}")?;
+        }
     }
     Ok(())
 }

@@ -105,6 +105,9 @@ pub enum FileProblem {
     /// Not a list of APDUs.
     #[error(transparent)]
     AllowList(#[from] AllowListError),
+    /// A list of APDUs that lets nothing pass, where that cannot be meant.
+    #[error("has no row, so no APDU would pass")]
+    NoRow,
     /// A secret that others can read.
     #[error("can be read by others than its owner (mode {mode:03o}); run chmod 600 on it")]
     Exposed {

@@ -431,4 +431,5 @@ pub(super) struct BindingTable {
     pub(super) resume: Option<bool>,
     #[serde(default)]
     pub(super) shared: bool,
+    pub(super) raw_apdu: Option<Spanned<PathBuf>>,
 }

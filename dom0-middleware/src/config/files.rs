@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proto::id::Seid;
+use proto::racs::AllowList;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -14,7 +15,7 @@ use super::check::{BindingConfig, Config, ReaderConfig, ReaderPlace};
 use super::error::{ConfigError, FileProblem};
 use crate::card::{PinSource, Trust, exposed_mode};
 use crate::channel_key::{HvKeyError, HvKeyFileError};
-use crate::mapping::{Binding, BindingId, Certificate, Intermediates, Table};
+use crate::mapping::{Binding, BindingId, Certificate, Intermediates, Table, TableError};
 use crate::racs::client::GridFilesError;
 use crate::time::UnixTime;
 
@@ -48,7 +49,8 @@ impl Config {
         let mut bound = Bound::default();
         for config in &self.bindings {
             let trust = Arc::new(self.trust(config)?);
-            let id = self.insert(&mut bound.table, config, self.certificate(config)?)?;
+            let files = (self.certificate(config)?, self.raw_apdu(config)?);
+            let id = self.insert(&mut bound.table, config, files)?;
             bound.trust.insert(id, trust);
         }
         for reader in &self.readers {
@@ -112,7 +114,9 @@ impl Config {
         for config in &self.bindings {
             note(self.trust(config), &mut missing)?;
             let certificate = note(self.certificate(config), &mut missing)?;
-            self.insert(&mut table, config, certificate.flatten())?;
+            let raw_apdu = note(self.raw_apdu(config), &mut missing)?;
+            let files = (certificate.flatten(), raw_apdu.flatten());
+            self.insert(&mut table, config, files)?;
         }
         for reader in &self.readers {
             note(self.check_pin_file(reader), &mut missing)?;
@@ -138,7 +142,7 @@ impl Config {
         &self,
         table: &mut Table,
         config: &BindingConfig,
-        certificate: Option<Certificate>,
+        (certificate, raw_apdu): (Option<Certificate>, Option<Arc<AllowList>>),
     ) -> Result<BindingId, ConfigError> {
         let binding = Binding {
             domain: config.domain,
@@ -147,13 +151,38 @@ impl Config {
             certificate,
             tokens_from: UnixTime::default(),
             terms: config.terms.clone(),
+            raw_apdu,
         };
         table.insert(binding).map_err(|error| ConfigError::Value {
             path: self.path.clone(),
             line: config.line,
-            key: "binding.identity",
+            key: match error {
+                TableError::IdentityTaken { .. } | TableError::IdentityNotNamed { .. } => {
+                    "binding.identity"
+                }
+                TableError::RawApduShared { .. } | TableError::RawApduDiffers => "binding.raw_apdu",
+            },
             problem: error.to_string(),
         })
+    }
+
+    /// The raw APDUs that a domain may send. A list without rows would let nothing pass.
+    pub(super) fn raw_apdu(
+        &self,
+        config: &BindingConfig,
+    ) -> Result<Option<Arc<AllowList>>, ConfigError> {
+        let Some((file, line)) = &config.raw_apdu else {
+            return Ok(None);
+        };
+        let read = fs::read_to_string(file).map_err(FileProblem::from);
+        read.and_then(|text| {
+            let list: AllowList = text.parse()?;
+            match list.rows() {
+                [] => Err(FileProblem::NoRow),
+                _ => Ok(Some(Arc::new(list))),
+            }
+        })
+        .map_err(|source| self.file_error(*line, "binding.raw_apdu", file, source))
     }
 
     fn trust(&self, config: &BindingConfig) -> Result<Trust, ConfigError> {

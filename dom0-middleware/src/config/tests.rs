@@ -9,6 +9,7 @@ use proto::tls::ProtocolVersion;
 
 use super::{Config, ConfigError, DomainSource, FileProblem, ReaderPlace};
 use crate::card::{CardProfile, EapTlsProfile, PivProfile};
+use crate::error::Causes;
 use crate::limits::Limits;
 use crate::time::UnixTime;
 
@@ -103,6 +104,7 @@ fn is_key(line: &str) -> bool {
         "chain_file",
         "name",
         "pins",
+        "raw_apdu",
         "reader",
         "resume_for_ms",
         "server_names",
@@ -397,6 +399,27 @@ fn a_card_is_shared_only_when_every_binding_says_so() {
 }
 
 #[test]
+fn raw_apdus_are_for_a_card_that_is_not_shared() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let list = dir.path().join("list.apdus");
+    let raw = format!("raw_apdu = \"{}\"\n", list.display());
+    let one = format!("{BINDING}{raw}");
+    refused_at(
+        18,
+        "shared = true",
+        &format!("{CARD}{DOMAIN}{one}shared = true\n"),
+    );
+    let config = parse(&format!("{CARD}{DOMAIN}{one}")).expect("good");
+    let problem = || config.raw_apdu(&config.bindings[0]).expect_err("not good");
+    assert!(matches!(problem(), ConfigError::File { line: 18, .. }));
+    fs::write(&list, "# no row\n").expect("written");
+    assert!(Causes(&problem()).to_string().contains("no row"));
+    fs::write(&list, "FFFFFF00 00A40400 # SELECT\n").expect("written");
+    let read = config.raw_apdu(&config.bindings[0]).expect("good");
+    assert!(read.is_some_and(|list| list.permits([0x00, 0xA4, 0x04, 0x0C])));
+}
+
+#[test]
 fn a_domain_may_have_several_identities_of_its_own_card() {
     let named = |name: &str| format!("{BINDING}identity = \"{name}\"\n");
     let text = format!("{CARD}{DOMAIN}{}{}", named("a"), named("b"));
@@ -578,7 +601,7 @@ fn a_card_of_another_host_is_there_only_if_that_host_may_see_keys() {
     refused_at(2, "either ca", &format!("{trusted}{pin}"));
     parse(&format!("{}{pin}", without("ca"))).expect("a pin instead of a CA");
     let no_port = parse(&trusted.replace("grid.example", "grid.example:x")).expect_err("no port");
-    let said = crate::error::Causes(&no_port).to_string();
+    let said = Causes(&no_port).to_string();
     assert!(
         said.contains("line 4") && said.contains("HOST:PORT"),
         "{said}"

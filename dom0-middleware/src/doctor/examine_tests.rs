@@ -64,6 +64,7 @@ fn status() -> StatusView {
                 server_names: Vec::new(),
                 min_version: "TLS 1.2".to_owned(),
                 resume: true,
+                raw_apdu: None,
                 trust_sha256: None,
                 bound_at: None,
             }],

@@ -1,6 +1,9 @@
 //! What binds a domain to an identity of a card.
 
+use std::sync::Arc;
+
 use proto::id::{DomainUuid, IdentityName, Seid};
+use proto::racs::AllowList;
 use proto::tls::ProtocolVersion;
 
 use super::holdings::{Certificate, Holding};
@@ -27,6 +30,8 @@ pub struct Binding {
     pub tokens_from: UnixTime,
     /// What handshakes may be made with it.
     pub terms: Terms,
+    /// The raw APDUs that the domain may send to the card, which is then its alone; `None` for none.
+    pub raw_apdu: Option<Arc<AllowList>>,
 }
 
 /// What handshakes may be made under a binding.

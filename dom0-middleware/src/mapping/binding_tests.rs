@@ -1,5 +1,7 @@
 //! Bindings beside what cards hold, and the table of them.
 
+use std::sync::Arc;
+
 use proto::id::{DomId, DomainUuid, IdentityName, Seid};
 use proto::tls::ProtocolVersion;
 
@@ -26,6 +28,7 @@ fn binding(domain: char, card: &str, identity: Option<&str>) -> Binding {
         identity: identity.map(name),
         certificate: None,
         tokens_from: UnixTime::default(),
+        raw_apdu: None,
         terms: Terms {
             server_names: Vec::new(),
             min_version: ProtocolVersion::TLS1_2,
@@ -109,6 +112,36 @@ fn an_identity_of_a_card_belongs_to_one_binding() {
     );
     assert_eq!(table.of_domain(uuid('2')).count(), 2);
     assert_eq!(table.on_card(&seid("se-00")).count(), 2);
+}
+
+#[test]
+fn a_card_for_raw_apdus_is_one_domains_and_has_one_list() {
+    let raw = |domain, identity: &str, list: &str| Binding {
+        raw_apdu: Some(Arc::new(list.parse().expect("a list"))),
+        ..binding(domain, "se-00", Some(identity))
+    };
+    let (select, any) = ("FFFF0000 00A40000", "00000000 00000000");
+    let mut table = Table::default();
+    table.insert(raw('1', "a", select)).expect("free");
+    let other = binding('2', "se-00", Some("b"));
+    let shared = TableError::RawApduShared { domain: uuid('1') };
+    assert_eq!(table.check(&other), Err(shared));
+    assert_eq!(table.check(&raw('2', "b", select)), Err(shared));
+    let differs = Err(TableError::RawApduDiffers);
+    assert_eq!(table.check(&raw('1', "b", any)), differs);
+    table.insert(raw('1', "b", select)).expect("the same list");
+    table
+        .insert(binding('1', "se-00", Some("c")))
+        .expect("its own card");
+    let list = table.raw_apdu(uuid('1'), &seid("se-00"));
+    assert!(list.is_some_and(|list| list.permits([0, 0xA4, 0, 0])));
+    assert_eq!(table.raw_apdu(uuid('2'), &seid("se-00")), None);
+    assert_eq!(table.raw_apdu(uuid('1'), &seid("se-01")), None);
+
+    let mut table = Table::default();
+    table.insert(other).expect("free");
+    let shared = TableError::RawApduShared { domain: uuid('2') };
+    assert_eq!(table.check(&raw('1', "a", select)), Err(shared));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! All bindings: (card, identity) belongs to one domain, always.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proto::id::{DomainUuid, Seid};
+use proto::racs::AllowList;
 use thiserror::Error;
 
 use super::binding::{Binding, BindingId};
@@ -49,7 +51,21 @@ impl Table {
                 },
             });
         }
-        Ok(())
+        let mut others = self.on_card(&binding.seid).map(|(_, other)| other);
+        match others.find_map(|other| raw_conflict(binding, other)) {
+            Some(why) => Err(why),
+            None => Ok(()),
+        }
+    }
+
+    /// The raw APDUs that a domain may send to a card. Nothing if another domain has a binding to it.
+    #[must_use]
+    pub fn raw_apdu(&self, domain: DomainUuid, seid: &Seid) -> Option<&Arc<AllowList>> {
+        let mut on_card = self.on_card(seid).map(|(_, binding)| binding);
+        let is_alone = on_card.all(|binding| binding.domain == domain);
+        let mut on_card = self.on_card(seid).map(|(_, binding)| binding);
+        let list = on_card.find_map(|binding| binding.raw_apdu.as_ref());
+        list.filter(|_| is_alone)
     }
 
     /// Takes a binding away.
@@ -79,6 +95,17 @@ impl Table {
     }
 }
 
+/// What raw APDUs have against two bindings on one card.
+fn raw_conflict(wanted: &Binding, other: &Binding) -> Option<TableError> {
+    let domain = other.domain;
+    match (&wanted.raw_apdu, &other.raw_apdu) {
+        (None, None) => None,
+        _ if wanted.domain != domain => Some(TableError::RawApduShared { domain }),
+        (Some(one), Some(two)) if one != two => Some(TableError::RawApduDiffers),
+        _ => None,
+    }
+}
+
 /// Why a binding cannot be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TableError {
@@ -94,4 +121,16 @@ pub enum TableError {
         /// To whom.
         domain: DomainUuid,
     },
+    /// A card to which a domain sends raw APDUs is nobody else's.
+    #[error(
+        "the card is also bound to {domain}, and one to which a domain sends raw APDUs is for that \
+         domain alone"
+    )]
+    RawApduShared {
+        /// To whom.
+        domain: DomainUuid,
+    },
+    /// What may be sent to a card is one list.
+    #[error("another binding of the card has another list of raw APDUs; a card has one")]
+    RawApduDiffers,
 }

@@ -5,10 +5,11 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use proto::id::{DomainUuid, IdentityName, Seid};
+use proto::racs::AllowList;
 use proto::tls::ProtocolVersion;
 use x509_parser::parse_x509_certificate;
 
-use crate::admin::{BindRequest, MAX_CERTIFICATE, MAX_TRUST, Problem, ProblemCode};
+use crate::admin::{BindRequest, MAX_CERTIFICATE, MAX_RAW_APDU, MAX_TRUST, Problem, ProblemCode};
 use crate::card::Trust;
 use crate::config::certificates;
 use crate::mapping::{NamePattern, Terms};
@@ -51,6 +52,14 @@ pub(super) fn read(
         resume: request.resume,
     };
     let certificate = request.certificate.map(certificate).transpose()?;
+    let raw_apdu = request.raw_apdu.as_deref().map(raw_apdu).transpose()?;
+    let raw_apdu = raw_apdu.map(Arc::new);
+    if raw_apdu.is_some() && request.shared {
+        return Err(no(
+            "--raw-apdu and --shared exclude each other: a card to which a domain sends raw APDUs \
+             is for that domain alone",
+        ));
+    }
     let binding = |seid| StoredBinding {
         domain,
         seid,
@@ -58,6 +67,7 @@ pub(super) fn read(
         trust: request.trust.clone(),
         certificate: certificate.clone(),
         terms: terms.clone(),
+        raw_apdu: raw_apdu.clone(),
         shared: request.shared,
         bound_at: UnixTime::from_secs(now.as_secs()),
     };
@@ -164,6 +174,20 @@ fn min_version(text: Option<&str>) -> Result<ProtocolVersion, Problem> {
     Ok(version)
 }
 
+fn raw_apdu(text: &str) -> Result<AllowList, Problem> {
+    let failed = |why: &dyn Display| no(format!("the list of raw APDUs cannot be used: {why}"));
+    if text.len() > MAX_RAW_APDU {
+        return Err(failed(&format!("longer than {MAX_RAW_APDU} bytes")));
+    }
+    let list: AllowList = text.parse().map_err(|why| failed(&why))?;
+    match list.rows() {
+        [] => Err(failed(
+            &"it has no row, so no APDU would pass; leave --raw-apdu out",
+        )),
+        _ => Ok(list),
+    }
+}
+
 /// A no.
 pub(super) fn no(message: impl ToString) -> Problem {
     Problem {
@@ -195,6 +219,7 @@ mod tests {
             min_version: Some("1.3".to_owned()),
             resume: false,
             shared: true,
+            raw_apdu: None,
         }
     }
 
@@ -228,6 +253,28 @@ mod tests {
         assert_eq!(binding.terms.min_version, ProtocolVersion::TLS1_3);
         assert!(binding.certificate.is_some());
         assert!(!binding.terms.resume && binding.shared);
+    }
+
+    #[test]
+    fn raw_apdus_are_a_list_for_a_card_that_is_not_shared() {
+        let mut raw = request();
+        raw.shared = false;
+        raw.raw_apdu = Some("FFFFFF00 00A40400 # SELECT\n".to_owned());
+        raw.cards.push("se-01".parse().expect("a SEID"));
+        let wanted = read_request(raw).expect("good");
+        for binding in &wanted.bindings {
+            let list = binding.raw_apdu.as_ref().expect("a list");
+            assert_eq!(list.to_string(), "FFFFFF00 00A40400\n");
+        }
+        let with = |text: &str| {
+            let text = text.to_owned();
+            refused(|r| (r.shared, r.raw_apdu) = (false, Some(text)))
+        };
+        assert!(with("# nothing\n").contains("no row"));
+        assert!(with("00A40400").contains("line 1"));
+        assert!(with(&"#".repeat(MAX_RAW_APDU + 1)).contains("longer than"));
+        let shared = refused(|r| r.raw_apdu = Some("FFFFFF00 00A40400".to_owned()));
+        assert!(shared.contains("--shared"), "{shared}");
     }
 
     #[test]

@@ -113,6 +113,7 @@ impl Bindings {
                 who(live, other.domain)
             )));
         }
+        self.check_raw_apdu(wanted, table)?;
         table
             .check(&super::durable::binding(wanted))
             .map_err(|why| {
@@ -128,6 +129,27 @@ impl Bindings {
                     )),
                 }
             })
+    }
+
+    /// A card to which a domain sends raw APDUs is not shared, and does not become so: not even by
+    /// another binding of the same domain.
+    fn check_raw_apdu(&self, wanted: &StoredBinding, table: &Table) -> Result<(), Problem> {
+        let seid = &wanted.seid;
+        let is_shared = |id: &BindingId| self.0.get(id).is_some_and(|known| known.shared);
+        let mut on_card = table.on_card(seid);
+        if wanted.raw_apdu.is_some() && on_card.any(|(id, _)| is_shared(&id)) {
+            return Err(no(format!(
+                "card {seid} is shared (--shared); raw APDUs are for a card that one domain has alone"
+            )));
+        }
+        let mut on_card = table.on_card(seid);
+        if wanted.shared && on_card.any(|(_, other)| other.raw_apdu.is_some()) {
+            return Err(no(format!(
+                "card {seid} has a binding with --raw-apdu, and such a card cannot be shared: unbind \
+                 its domain first"
+            )));
+        }
+        Ok(())
     }
 
     /// What an operator sees of the bindings of `table` that are `meant`.
@@ -157,6 +179,10 @@ impl Bindings {
             min_version: terms.min_version.to_string(),
             resume: terms.resume,
             trust_sha256: known.and_then(|known| known.trust_sha256.clone()),
+            raw_apdu: binding
+                .raw_apdu
+                .as_ref()
+                .map(|list| list.rows().iter().map(ToString::to_string).collect()),
             bound_at: known
                 .and_then(|known| known.bound_at)
                 .map(|at| at.to_string()),

@@ -60,6 +60,7 @@ mod tests {
             identity: Some(identity),
             certificate: None,
             tokens_from: UnixTime::default(),
+            raw_apdu: None,
             terms: Terms {
                 server_names: Vec::new(),
                 min_version: ProtocolVersion::TLS1_2,

@@ -201,6 +201,7 @@ pub(super) fn binding(stored: &StoredBinding) -> Binding {
         certificate: stored.certificate.clone().map(Certificate::new),
         tokens_from: UnixTime::default(),
         terms: stored.terms.clone(),
+        raw_apdu: stored.raw_apdu.clone(),
     }
 }
 

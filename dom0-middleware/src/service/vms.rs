@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use proto::id::{DomainUuid, IdentityName, Seid};
+use sha2::{Digest, Sha256};
 
 use super::actor::Actor;
 use super::bind_request::{self, Wanted, no};
@@ -185,6 +186,10 @@ fn added(change: u64, wanted: &Wanted) -> AuditEvent {
             .map(ToString::to_string)
             .collect(),
         trust_sha256: hex(&wanted.trust.fingerprint()),
+        raw_apdu_sha256: first
+            .raw_apdu
+            .as_ref()
+            .map(|list| hex(&Sha256::digest(list.to_string().as_bytes()))),
     }
 }
 

@@ -23,6 +23,7 @@ fn events() -> Vec<AuditEvent> {
             identities: vec!["web01".parse().expect("a name")],
             shared: false,
             server_names: Vec::new(),
+            raw_apdu_sha256: None,
             trust_sha256: "00".to_owned(),
         },
         AuditEvent::BindingRemoved {

@@ -1,6 +1,9 @@
 //! Bindings made with `vm bind`.
 
+use std::sync::Arc;
+
 use proto::id::{DomainUuid, IdentityName, Seid};
+use proto::racs::AllowList;
 use proto::tls::ProtocolVersion;
 use rusqlite::{Row, params};
 
@@ -26,6 +29,8 @@ pub struct StoredBinding {
     pub certificate: Option<Vec<u8>>,
     /// What handshakes may be made with it.
     pub terms: Terms,
+    /// The raw APDUs that the domain may send to the card; `None` for none.
+    pub raw_apdu: Option<Arc<AllowList>>,
     /// Whether other domains may use other identities of the card.
     pub shared: bool,
     /// When it was made, in whole seconds.
@@ -41,7 +46,7 @@ impl State {
         self.lock().run(|connection| {
             let mut select = connection.prepare(
                 "SELECT domain, seid, identity, trust, certificate, server_names, min_version,
-                        resume, shared, bound_at
+                        resume, shared, bound_at, raw_apdu
                  FROM binding ORDER BY id",
             )?;
             let rows = select.query_map((), read)?;
@@ -62,8 +67,8 @@ impl Edit<'_> {
         self.transaction
             .execute(
                 "INSERT INTO binding (domain, seid, identity, trust, certificate, server_names,
-                                      min_version, resume, shared, bound_at, change)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                                      min_version, resume, shared, bound_at, change, raw_apdu)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                 params![
                     binding.domain.to_string(),
                     binding.seid.as_str(),
@@ -76,6 +81,7 @@ impl Edit<'_> {
                     binding.shared,
                     seconds(binding.bound_at),
                     int(self.change),
+                    binding.raw_apdu.as_ref().map(ToString::to_string),
                 ],
             )
             .map(drop)
@@ -97,6 +103,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredBinding> {
     let names: Vec<String> = json(row, 5)?;
     let names = names.iter().map(|name| name.parse());
     let names: Result<Vec<NamePattern>, _> = names.collect();
+    let raw_apdu: Option<String> = row.get(10)?;
+    let raw_apdu = raw_apdu.map(|text| text.parse::<AllowList>());
     Ok(StoredBinding {
         domain: parsed(row, 0)?,
         seid: parsed(row, 1)?,
@@ -110,6 +118,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredBinding> {
         },
         shared: row.get(8)?,
         bound_at: time(row, 9)?,
+        raw_apdu: raw_apdu
+            .transpose()
+            .map_err(|error| unreadable(10, error))?
+            .map(Arc::new),
     })
 }
 
@@ -133,6 +145,7 @@ mod tests {
                 min_version: ProtocolVersion::TLS1_3,
                 resume: false,
             },
+            raw_apdu: Some(Arc::new("FFFF0000 00A40000".parse().expect("a list"))),
             shared: true,
             ..binding(1, "se-00", Some("web01"))
         };

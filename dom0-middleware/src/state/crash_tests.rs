@@ -96,6 +96,7 @@ impl Host {
             identities: Vec::new(),
             shared: false,
             server_names: Vec::new(),
+            raw_apdu_sha256: None,
             trust_sha256: String::new(),
         };
         self.change(crash, |edit| edit.bind(&binding), event);

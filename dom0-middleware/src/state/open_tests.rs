@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::super::testing::{binding, record};
 use super::*;
 
 fn file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -32,7 +33,7 @@ fn a_new_state_is_its_owners_alone_and_is_found_again() {
             .pragma_query_value(None, pragma, |row| row.get(0));
         value.expect("a number")
     };
-    assert_eq!((ask("synchronous"), ask("user_version")), (2_i64, 2_i64));
+    assert_eq!((ask("synchronous"), ask("user_version")), (2_i64, 3_i64));
 }
 
 #[test]
@@ -71,6 +72,23 @@ fn a_state_of_a_later_version_is_left_alone() {
     drop(other);
     let error = refused(&path);
     assert!(matches!(error, StateError::Newer { .. }), "{error}");
+}
+
+#[test]
+fn bindings_of_a_version_without_raw_apdus_are_there() {
+    let (_dir, path) = file(b"");
+    let state = State::open(&path).expect("made");
+    let before = binding(1, "se-00", Some("web01"));
+    state
+        .change(|edit| edit.bind(&before), record)
+        .expect("bound");
+    drop(state);
+    let older = Connection::open(&path).expect("opened");
+    let undo = "ALTER TABLE binding DROP COLUMN raw_apdu; PRAGMA user_version = 2;";
+    older.execute_batch(undo).expect("undone");
+    drop(older);
+    let state = State::open(&path).expect("a step further");
+    assert_eq!(state.bindings().expect("read"), [before]);
 }
 
 #[test]

@@ -83,10 +83,15 @@ const MIGRATIONS: [&str; VERSION as usize] = [
         change INTEGER NOT NULL
     ) STRICT;
     ",
+    // 3
+    "
+    -- The raw APDUs that the domain may send to the card: rows of mask and value; NULL for none.
+    ALTER TABLE binding ADD COLUMN raw_apdu TEXT;
+    ",
 ];
 
 /// The version of the tables that this program writes.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// The version of a file; 0 for an empty one.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {

@@ -46,6 +46,7 @@ pub(super) fn binding(domain: u8, seid: &str, identity: Option<&str>) -> StoredB
             min_version: ProtocolVersion::TLS1_2,
             resume: true,
         },
+        raw_apdu: None,
         shared: false,
         bound_at: UnixTime::from_secs(7),
     }

@@ -68,6 +68,13 @@ impl AllowList {
     }
 }
 
+/// One row on a line, as it is read; no comments.
+impl fmt::Display for AllowList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|row| writeln!(f, "{row}"))
+    }
+}
+
 impl FromIterator<ApduMask> for AllowList {
     fn from_iter<I: IntoIterator<Item = ApduMask>>(rows: I) -> Self {
         Self(rows.into_iter().collect())

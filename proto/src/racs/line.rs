@@ -69,6 +69,12 @@ impl LineReader {
         let line = self.buffer.get(begin..end).unwrap_or_default();
         Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
     }
+
+    /// What is behind the lines that were read.
+    pub(super) fn rest(&mut self) -> Zeroizing<Vec<u8>> {
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        Zeroizing::new(rest.to_vec())
+    }
 }
 
 /// Appends to a buffer of secrets: one that must grow is copied and the old one wiped, which a

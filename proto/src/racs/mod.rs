@@ -38,9 +38,11 @@
 //! | `answer` | what status lines carry: [`apdu_answer`], [`list_answer`] |
 //! | `allow_list`, `forbidden` | which APDUs pass |
 //! | `version` | [`VERSION`] |
+//! | `admission` | the first words on a guest's channel: [`TokenLineReader`], [`admitted`], [`refusal`] |
 //!
 //! Source: specs/racs.md §3 to §6; draft-urien-core-racs-02 to -15.
 
+mod admission;
 mod allow_list;
 mod answer;
 mod command;
@@ -53,6 +55,10 @@ mod status;
 mod token;
 mod version;
 
+pub use self::admission::{
+    ALPN, FirstLine, MAX_TOKEN_LINE, TokenLineError, TokenLineReader, admitted, refusal,
+    token_line, verdict,
+};
 pub use self::allow_list::{AllowList, AllowListError, ApduMask};
 pub use self::answer::{AnswerError, apdu_answer, list_answer};
 pub use self::command::{ApduCommand, Command, CommandLine, RequestLine};

@@ -119,6 +119,7 @@ pub(super) fn binding(domid: DomId) -> Binding {
         identity: Some(format!("id-{domid}").parse().expect("a name")),
         certificate: None,
         tokens_from: UnixTime::default(),
+        raw_apdu: None,
         terms: Terms {
             server_names: Vec::new(),
             min_version: ProtocolVersion::TLS1_2,

@@ -34,6 +34,8 @@ pub struct BindingConfig {
     pub(in crate::config) trust: Option<(PathBuf, usize)>,
     /// The file with the identity's certificate, and the line that names it.
     pub(in crate::config) cert: Option<(PathBuf, usize)>,
+    /// The file with the raw APDUs that the domain may send to the card, and the line that names it.
+    pub(in crate::config) raw_apdu: Option<(PathBuf, usize)>,
     /// The line of the binding.
     pub(in crate::config) line: usize,
 }
@@ -50,8 +52,20 @@ impl Check<'_> {
             .filter(|table| !table.shared)
             .map(|table| table.card.get_ref().clone())
             .collect();
+        let shared = tables.iter().filter(|table| table.shared);
+        let shared: BTreeSet<Seid> = shared.map(|table| table.card.get_ref().clone()).collect();
         let mut bindings: Vec<BindingConfig> = Vec::new();
         for table in tables {
+            if let Some(file) = &table.raw_apdu
+                && shared.contains(table.card.get_ref())
+            {
+                let problem = format!(
+                    "a binding of \"{}\" says shared = true; raw APDUs are for a card that one domain \
+                     has alone",
+                    table.card.get_ref()
+                );
+                return Err(self.error(file.span(), "binding.raw_apdu", problem));
+            }
             let (span, seid) = (table.card.span(), table.card.get_ref());
             if !readers.iter().any(|reader| reader.card.seid == *seid) {
                 let problem = format!(
@@ -150,6 +164,7 @@ impl Check<'_> {
                 .collect(),
             trust: file(table.trust),
             cert: file(table.cert),
+            raw_apdu: file(table.raw_apdu),
             line,
         })
     }
