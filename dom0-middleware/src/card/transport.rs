@@ -64,21 +64,30 @@ pub trait CardTransport: Send {
     /// Sends commands one after the other, up to the first one that had to succeed and did not. Each may
     /// take `apdu_timeout`.
     fn transmit_all(&mut self, chain: &[ChainLink], apdu_timeout: Duration) -> Chained {
-        let mut done = Chained::default();
-        for link in chain {
-            match self.transmit(&link.command, Instant::now() + apdu_timeout) {
-                Ok(response) => {
-                    let goes_on = response.sw.is_success() || !link.must_succeed;
-                    done.responses.push(response);
-                    if !goes_on {
-                        break;
-                    }
-                }
-                Err(error) => return done.failed(error),
-            }
-        }
-        done
+        one_by_one(self, chain, apdu_timeout)
     }
+}
+
+/// A chain where commands do not go together.
+pub(super) fn one_by_one<T: CardTransport + ?Sized>(
+    transport: &mut T,
+    chain: &[ChainLink],
+    apdu_timeout: Duration,
+) -> Chained {
+    let mut done = Chained::default();
+    for link in chain {
+        match transport.transmit(&link.command, Instant::now() + apdu_timeout) {
+            Ok(response) => {
+                let goes_on = response.sw.is_success() || !link.must_succeed;
+                done.responses.push(response);
+                if !goes_on {
+                    break;
+                }
+            }
+            Err(error) => return done.failed(error),
+        }
+    }
+    done
 }
 
 /// A command that others follow whatever data its answer has.
@@ -88,6 +97,27 @@ pub struct ChainLink {
     pub command: CommandApdu,
     /// Whether nothing behind it may reach the card unless it is answered by 9000, without data.
     pub must_succeed: bool,
+    /// CLA INS P1 P2 of what fetches the rest of its answer after 9Fxx. The transport may do so, and give
+    /// the answer as a whole; if it does not, whoever sent the command does.
+    pub fetch: Option<[u8; 4]>,
+}
+
+impl ChainLink {
+    /// Commands in a row, each of which may go if the one before it was answered by 9000 without data.
+    /// What the last one's answer must be is said elsewhere.
+    #[must_use]
+    pub fn in_row(commands: impl IntoIterator<Item = CommandApdu>) -> Vec<Self> {
+        let link = |command| Self {
+            command,
+            must_succeed: true,
+            fetch: None,
+        };
+        let mut chain: Vec<Self> = commands.into_iter().map(link).collect();
+        if let Some(last) = chain.last_mut() {
+            last.must_succeed = false;
+        }
+        chain
+    }
 }
 
 /// What became of a chain.

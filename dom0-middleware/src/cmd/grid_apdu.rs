@@ -71,6 +71,7 @@ impl Apdu {
             command: self.command.clone(),
             expected: self.expected.filter(|_| !go_on),
             answered: true,
+            fetch: None,
         }
     }
 

@@ -347,6 +347,7 @@ pub(super) struct CardSourceTable {
     pub(super) pin: Option<Spanned<Text<Sha256Hex>>>,
     pub(super) server_name: Option<Spanned<String>>,
     pub(super) rules: Option<Spanned<GridRules>>,
+    pub(super) batches: Option<Spanned<bool>>,
     #[serde(default)]
     pub(super) trusted_with_keys: bool,
 }

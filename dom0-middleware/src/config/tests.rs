@@ -618,6 +618,13 @@ fn a_card_of_another_host_is_there_only_if_that_host_may_see_keys() {
     let config = parse(&format!("{trusted}{more}")).expect("all keys");
     let shown = config.readers[0].place.to_string();
     assert_eq!(shown, "racs grid.example:7777 alpha");
+    let config = parse(&format!("{trusted}rules = \"tessera\"\nbatches = false\n"));
+    let config = config.expect("one at a time");
+    let ReaderPlace::Grid(place) = &config.readers[0].place else {
+        panic!("a grid");
+    };
+    let rules = place.grid.rules;
+    assert!(!rules.batches && rules.session_life.is_none());
 
     let local = "[[card_source]]\nkind = \"pcsc\"\nseid = \"se-00\"\nreader = \"R 00\"\n";
     refused_at(

@@ -83,6 +83,12 @@ impl CommandApdu {
         self
     }
 
+    /// CLA, INS, P1 and P2.
+    #[must_use]
+    pub fn header(&self) -> [u8; 4] {
+        [self.cla, self.ins, self.p1, self.p2]
+    }
+
     /// Its data, empty in cases 1 and 2.
     #[must_use]
     pub fn data(&self) -> &[u8] {

@@ -1,6 +1,6 @@
 //! One command on its way to a complete answer.
 
-use std::collections::VecDeque;
+use std::vec;
 
 use super::command::PivCommand;
 use crate::apdu::{ApduError, CommandApdu, ResponseApdu};
@@ -12,7 +12,7 @@ pub struct Transfer {
     /// `None` for a command that must not be repeated.
     exchange: Option<Exchange>,
     /// What is still to go of a chain.
-    links: VecDeque<CommandApdu>,
+    links: vec::IntoIter<CommandApdu>,
 }
 
 /// What a response brings.
@@ -38,11 +38,12 @@ impl Transfer {
     /// [`ApduError`] as [`PivCommand::to_apdu`].
     pub fn start(command: &PivCommand, extended: bool) -> Result<(Self, CommandApdu), ApduError> {
         let apdu = command.to_apdu()?;
-        let mut links = match apdu.is_extended() && !extended {
-            true => VecDeque::from(apdu.chained()),
-            false => VecDeque::from([apdu.clone()]),
+        let links = match apdu.is_extended() && !extended {
+            true => apdu.chained(),
+            false => vec![apdu.clone()],
         };
-        let first = links.pop_front().unwrap_or(apdu);
+        let mut links = links.into_iter();
+        let first = links.next().unwrap_or(apdu);
         Ok(Self::send(first, links))
     }
 
@@ -54,15 +55,22 @@ impl Transfer {
     pub fn start_once(command: &PivCommand) -> Result<(Self, CommandApdu), ApduError> {
         let transfer = Self {
             exchange: None,
-            links: VecDeque::new(),
+            links: Vec::new().into_iter(),
         };
         Ok((transfer, command.to_apdu()?))
     }
 
-    fn send(command: CommandApdu, links: VecDeque<CommandApdu>) -> (Self, CommandApdu) {
+    fn send(command: CommandApdu, links: vec::IntoIter<CommandApdu>) -> (Self, CommandApdu) {
         let (exchange, command) = Exchange::start(command, &FETCH_RULES);
         let exchange = Some(exchange);
         (Self { exchange, links }, command)
+    }
+
+    /// The APDUs of a chain that go out behind the one sent last, each if the one before was answered
+    /// by 9000.
+    #[must_use]
+    pub fn following(&self) -> &[CommandApdu] {
+        self.links.as_slice()
     }
 
     /// Takes the response to the APDU sent last.
@@ -88,7 +96,7 @@ impl Transfer {
         if !response.sw.is_success() {
             return Ok(TransferStep::Complete(response));
         }
-        match links.pop_front() {
+        match links.next() {
             None => Ok(TransferStep::Complete(response)),
             Some(_) if !response.data().is_empty() => Err(TransferError::EarlyAnswer),
             Some(next) => {
@@ -147,8 +155,11 @@ mod tests {
     fn a_long_command_goes_link_by_link_and_its_answer_comes_in_pieces() {
         let (transfer, first) = Transfer::start(&sign(), false).expect("fits");
         assert_eq!(format!("{first:?}"), "10 87 07 9C (255 bytes)");
+        let following = transfer.following().to_vec();
         let (transfer, last) = next(transfer.on_response(response(0x9000, &[])));
         assert_eq!(format!("{last:?}"), "00 87 07 9C (11 bytes) Le 256");
+        assert_eq!(following, [last]);
+        assert!(transfer.following().is_empty());
         let (transfer, fetch) = next(transfer.on_response(response(0x6102, &[1])));
         assert_eq!(fetch.ins, 0xC0);
         match transfer.on_response(response(0x9000, &[2, 3])) {

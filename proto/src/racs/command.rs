@@ -120,10 +120,7 @@ impl ApduCommand {
     /// CLA INS P1 P2 of all APDUs that the card may be sent for it: what FETCH names is one, which
     /// means nothing without MORE.
     pub fn headers(&self) -> impl Iterator<Item = [u8; 4]> {
-        let CommandApdu {
-            cla, ins, p1, p2, ..
-        } = self.command;
         let fetch = self.more.map(|_| self.fetch);
-        [[cla, ins, p1, p2]].into_iter().chain(fetch)
+        [self.command.header()].into_iter().chain(fetch)
     }
 }

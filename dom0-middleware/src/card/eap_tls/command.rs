@@ -91,6 +91,11 @@ fn fetch_rules(profile: &EapTlsProfile) -> FetchRules {
     }
 }
 
+/// CLA INS P1 P2 of the command that fetches what 9Fxx announces.
+pub(super) fn fetch_header(profile: &EapTlsProfile) -> [u8; 4] {
+    [profile.cla, profile.fetch_ins, 0x00, 0x00]
+}
+
 /// The longest answer to one command, in bytes: an EAP packet's length field holds no more.
 const MAX_ANSWER: usize = 65_535;
 

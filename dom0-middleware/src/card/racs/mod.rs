@@ -7,11 +7,13 @@
 //! |---|---|
 //! | `source` | [`RacsSource`]: connects, and says why that does not work |
 //! | `transport` | one card, powered and held for us |
+//! | `fetching` | whether the grid fetches the rest of a long answer |
 //! | `atr` | what stands for the answer to reset, which RACS does not have |
 //!
 //! Source: specs/racs.md §5, §8, §15.
 
 mod atr;
+mod fetching;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,12 @@
 //! The element of a grid as a place where a card comes from.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use proto::racs::SeidToken;
 
+use super::fetching::Fetching;
 use super::transport::{Patience, RacsTransport};
 use crate::card::transport::{CardSource, CardTransport, SourceTrouble, TransportError};
 use crate::racs::client::{Grid, GridError, Session};
@@ -21,6 +24,8 @@ pub struct RacsSource {
     try_at: Instant,
     wait: Duration,
     pub(super) patience: Patience,
+    /// Set when the grid was seen to have no room for answers that it fetches.
+    fetches_no_more: Arc<AtomicBool>,
 }
 
 impl RacsSource {
@@ -35,6 +40,7 @@ impl RacsSource {
             try_at: Instant::now(),
             wait: FIRST_WAIT,
             patience: Patience::USUAL,
+            fetches_no_more: Arc::default(),
         }
     }
 
@@ -64,6 +70,7 @@ impl RacsSource {
                     session,
                     &status,
                     self.patience,
+                    Fetching::new(&self.fetches_no_more),
                 ))
             }
             Err(error) => {

@@ -1,5 +1,7 @@
 //! A card of a grid that is as it should be, and of one that is not.
 
+mod fetching;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,6 +145,7 @@ fn a_chain_is_one_request_and_stops_where_it_must() {
     let link = |ins, must_succeed| ChainLink {
         command: command(ins),
         must_succeed,
+        fetch: None,
     };
     let good = [link(0x10, true), link(0x18, false), link(0x12, false)];
     let done = card.transmit_all(&good, Duration::from_secs(5));
@@ -168,6 +171,11 @@ fn a_chain_is_one_request_and_stops_where_it_must() {
     let done = card.transmit_all(&long, Duration::from_secs(5));
     assert_eq!((done.responses.len(), done.error), (100, None));
     assert_eq!(seen.requests().len(), 8, "thirteen answers at a time");
+
+    drop(card);
+    source.grid.rules.batches = false;
+    source.forget_wait();
+    assert!(!self::card(&mut source).takes_chains(), "as it was told");
 }
 
 #[test]

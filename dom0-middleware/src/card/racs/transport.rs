@@ -4,10 +4,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proto::apdu::{Atr, CommandApdu, ResponseApdu, StatusWord};
-use proto::racs::{FailureClass, SeidToken, StatusLine};
+use proto::racs::{FailureClass, SeidToken, StatusCode, StatusLine};
 use tracing::{debug, warn};
 
 use super::atr;
+use super::fetching::{Fetching, is_other_length};
 use crate::card::transport::{CardTransport, ChainLink, Chained, TransportError};
 use crate::racs::client::{Grid, GridError, GridProblem, Played, Scripted, Session};
 
@@ -38,6 +39,7 @@ pub(super) struct RacsTransport {
     patience: Patience,
     /// Whether commands are sent together: not where the server has kept a status to itself.
     chains: bool,
+    fetching: Fetching,
 }
 
 impl RacsTransport {
@@ -48,6 +50,7 @@ impl RacsTransport {
         session: Session,
         status: &StatusLine,
         patience: Patience,
+        fetching: Fetching,
     ) -> Self {
         Self {
             grid: grid.clone(),
@@ -56,6 +59,7 @@ impl RacsTransport {
             atr: atr::of_status(status),
             patience,
             chains: true,
+            fetching,
         }
     }
 
@@ -87,6 +91,7 @@ impl RacsTransport {
         self.atr = atr::of_status(&status);
         self.session = Some(session);
         self.chains = true;
+        self.fetching.forget();
         Ok(())
     }
 
@@ -171,11 +176,12 @@ impl CardTransport for RacsTransport {
     }
 
     fn takes_chains(&self) -> bool {
-        self.chains
+        self.chains && self.grid.rules.batches
     }
 
     fn transmit_all(&mut self, chain: &[ChainLink], apdu_timeout: Duration) -> Chained {
-        let script: Vec<Scripted> = chain.iter().map(scripted).collect();
+        let script = chain.iter().map(|link| scripted(link, &self.fetching));
+        let script: Vec<Scripted> = script.collect();
         let mut done = Chained::default();
         let seid = self.seid.clone();
         while let Some(rest) = script.get(done.responses.len()..)
@@ -187,19 +193,66 @@ impl CardTransport for RacsTransport {
             };
             let count = session.room_for(&seid, rest, usize::MAX);
             let batch = rest.get(..count).unwrap_or(rest);
-            let apdus = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-            let deadline = Instant::now() + apdu_timeout.saturating_mul(apdus).min(LONGEST);
+            let fetches = batch.iter().any(|apdu| apdu.fetch.is_some());
+            let deadline = Instant::now() + time_for(batch, apdu_timeout);
             let played = match session.play(&seid, batch, deadline) {
                 Ok(played) => played,
-                Err(error) => return done.failed(fault(&error)),
+                Err(error) => {
+                    if fetches && has_no_room(&error) {
+                        self.fetching.give_up();
+                    }
+                    return done.failed(fault(&error));
+                }
             };
             if let Some(end) = take(&mut done, played) {
                 self.chains = end.error.is_none();
                 return end;
             }
         }
+        self.note_fetching(&script, chain, done)
+    }
+}
+
+impl RacsTransport {
+    /// Learns from the last answer of a chain who is to fetch the next one.
+    fn note_fetching(
+        &mut self,
+        script: &[Scripted],
+        chain: &[ChainLink],
+        mut done: Chained,
+    ) -> Chained {
+        let (Some(sent), Some(link), Some(answer)) =
+            (script.last(), chain.last(), done.responses.last())
+        else {
+            return done;
+        };
+        if sent.fetch.is_none() {
+            self.fetching.note(link, answer);
+        } else if is_other_length(answer.sw) {
+            self.fetching.give_up();
+            let why =
+                "the card wants a command with another length, and the grid does not say which";
+            done.responses.pop();
+            return done.failed(TransportError::Refused(why.to_owned()));
+        }
         done
     }
+}
+
+/// How long a batch may take.
+fn time_for(batch: &[Scripted], apdu_timeout: Duration) -> Duration {
+    let fetched = batch.iter().filter(|apdu| apdu.fetch.is_some()).count();
+    let apdus = batch.len().saturating_add(fetched.saturating_mul(FETCHES));
+    let apdus = u32::try_from(apdus).unwrap_or(u32::MAX);
+    apdu_timeout.saturating_mul(apdus).min(LONGEST)
+}
+
+/// Whether the grid may have had no room for an answer. Published servers say so with the code that also
+/// means that the element was lost; what is fetched by the driver then is slower, and right.
+fn has_no_room(error: &GridError) -> bool {
+    let execution_or_in_use =
+        |code: StatusCode| code.is(FailureClass::Execution) || code.is(FailureClass::InUse);
+    matches!(&error.problem, GridProblem::Refused { code, .. } if execution_or_in_use(*code))
 }
 
 /// Adds what was played; `Some` when nothing follows.
@@ -218,12 +271,13 @@ fn take(done: &mut Chained, played: Played) -> Option<Chained> {
     Some(end)
 }
 
-fn scripted(link: &ChainLink) -> Scripted {
+fn scripted(link: &ChainLink, fetching: &Fetching) -> Scripted {
     Scripted {
         command: link.command.clone(),
         expected: link.must_succeed.then_some(StatusWord(0x9000)),
         // What must be 9000 has nothing else to say.
         answered: !link.must_succeed,
+        fetch: fetching.by_grid(link),
     }
 }
 
@@ -263,5 +317,7 @@ const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
 const SHORT_WHILE: Duration = Duration::from_millis(50);
 /// By then a server has noticed that the old connection has ended.
 const OLD_ENDS: Duration = Duration::from_secs(1);
+/// What an answer of the known cards, 1,494 bytes, is fetched with.
+const FETCHES: usize = 6;
 /// A handshake has no more than this.
 const LONGEST: Duration = Duration::from_secs(30);

@@ -60,7 +60,8 @@ impl Link {
             true => chain(),
             false => Vec::new(),
         };
-        if chain.len() < 2 {
+        let is_plain = chain.len() < 2 && chain.iter().all(|link| link.fetch.is_none());
+        if is_plain || chain.is_empty() {
             return self.transmit(command);
         }
         let start = Instant::now();

@@ -20,7 +20,7 @@ use crate::card::piv::{SignError, form_of};
 use crate::card::profile::{CardProfile, PivProfile};
 use crate::card::report::WorkerReport;
 use crate::card::session_fault::PolicyFault;
-use crate::card::transport::TransportError;
+use crate::card::transport::{ChainLink, TransportError};
 
 impl Worker {
     /// Runs one signature from start to [`WorkerReport::Free`].
@@ -103,8 +103,8 @@ impl Worker {
         );
         let keeper = RecordedPin::new(&expected, self.records.pins.as_ref());
         let begun = driver::signing::begin(request, profile.extended_length);
-        let result = driver::run(begun, &keeper, |step, command| {
-            running.transmit(step, command)
+        let result = driver::run_in_rows(begun, &keeper, |step, command, following| {
+            running.transmit(step, command, following)
         });
         let result = result.inspect_err(|error| {
             if let SignError::Pin(error) = error {
@@ -116,17 +116,20 @@ impl Worker {
 }
 
 impl Use<'_> {
-    /// Sends a command of the signature, unless that was given up meanwhile.
+    /// Sends a command of the signature, unless that was given up meanwhile. Over a network those that
+    /// follow it go along.
     fn transmit(
         &mut self,
         step: PivStep,
         command: &CommandApdu,
+        following: &[CommandApdu],
     ) -> Result<ResponseApdu, SignError> {
         self.take_orders();
         if let Some(error) = self.interruption() {
             return Err(error.into());
         }
-        let response = self.link.transmit(command);
+        let chain = || ChainLink::in_row(std::iter::once(command).chain(following).cloned());
+        let response = self.link.transmit_ahead(command, chain);
         let failed = |source| SessionError::of_transport(CardStep::Piv(step), source);
         Ok(response.map_err(failed)?)
     }

@@ -56,6 +56,11 @@ impl Check<'_> {
                 return Err(self.error(kind, "card_source.ca", problem));
             }
         };
+        let rules = match source.rules.as_ref().map(Spanned::get_ref) {
+            Some(GridRules::Tessera) => ServerRules::TESSERA,
+            Some(GridRules::Published) | None => ServerRules::PUBLISHED,
+        };
+        let batches = source.batches.as_ref().map(Spanned::get_ref).copied();
         let server_name = source.server_name.as_ref();
         let grid = Grid {
             server_name: server_name
@@ -66,9 +71,9 @@ impl Check<'_> {
                 key: key.get_ref().clone(),
                 trust,
             },
-            rules: match source.rules.as_ref().map(Spanned::get_ref) {
-                Some(GridRules::Tessera) => ServerRules::TESSERA,
-                Some(GridRules::Published) | None => ServerRules::PUBLISHED,
+            rules: ServerRules {
+                batches: batches.unwrap_or(rules.batches),
+                ..rules
             },
         };
         let (seid, span) = match &source.remote_seid {
@@ -96,6 +101,7 @@ impl Check<'_> {
             source.pin.as_ref().map(Spanned::span),
             source.server_name.as_ref().map(Spanned::span),
             source.rules.as_ref().map(Spanned::span),
+            source.batches.as_ref().map(Spanned::span),
         ];
         match spans.into_iter().flatten().next() {
             None => Ok(()),

@@ -29,7 +29,7 @@ pub(super) fn next_batch<'a>(
 /// `APDU SEID HEX` with every option that we send.
 fn line_len(seid: &SeidToken, command: &CommandApdu) -> usize {
     let digits = command.encode().len().saturating_mul(2);
-    let options = "APDU   CONTINUE=9000 MORE=61 APPEND\r\n".len();
+    let options = "APDU   CONTINUE=9000 MORE=9F FETCH=A0120000 APPEND\r\n".len();
     let named = seid.as_str().len().saturating_add(options);
     named.saturating_add(digits)
 }
@@ -94,7 +94,8 @@ mod tests {
                 let batch = commands.drain(..count).map(|command| CommandLine {
                     command: Command::Apdu(ApduCommand {
                         continue_on: Some(proto::apdu::StatusWord(0x9000)),
-                        more: Some(0x61),
+                        more: Some(0x9F),
+                        fetch: [0xA0, 0x12, 0, 0],
                         ..ApduCommand::new(seid(), command)
                     }),
                     append: true,

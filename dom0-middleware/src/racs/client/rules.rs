@@ -11,6 +11,8 @@ pub struct ServerRules {
     pub full_answers: usize,
     /// How long a session lives, whatever is done in it; `None` for as long as it is used.
     pub session_life: Option<Duration>,
+    /// Whether it is sent several commands in one request.
+    pub batches: bool,
 }
 
 impl ServerRules {
@@ -18,12 +20,14 @@ impl ServerRules {
     pub const PUBLISHED: Self = Self {
         full_answers: 13,
         session_life: Some(Duration::from_secs(600)),
+        batches: true,
     };
 
     /// The server of `dom0-middleware`.
     pub const TESSERA: Self = Self {
         full_answers: 100,
         session_life: None,
+        batches: true,
     };
 
     /// When a session of this age should be replaced: well before its server ends it, maybe in the

@@ -84,6 +84,9 @@ pub struct Scripted {
     pub expected: Option<StatusWord>,
     /// Whether the card's answer is wanted. That of the last one always comes.
     pub answered: bool,
+    /// CLA INS P1 P2 of what the server is to fetch the rest of the answer with, while the card says
+    /// 9Fxx. One that does not do so gives 9Fxx back.
+    pub fetch: Option<[u8; 4]>,
 }
 
 /// What became of a batch.
@@ -152,7 +155,7 @@ impl Session {
         command: CommandApdu,
         deadline: Instant,
     ) -> Result<ResponseApdu, GridError> {
-        let line = self.single(Command::Apdu(sent(seid, command)), deadline)?;
+        let line = self.single(Command::Apdu(sent(seid, command, None)), deadline)?;
         apdu_answer(&line).map_err(|error| self.end(error.into()))
     }
 
@@ -185,7 +188,7 @@ impl Session {
             command: Command::Apdu(ApduCommand {
                 // The last one's status comes back, so it is compared here.
                 continue_on: apdu.expected.filter(|_| number != last),
-                ..sent(seid, apdu.command.clone())
+                ..sent(seid, apdu.command.clone(), apdu.fetch)
             }),
             append: apdu.answered && number != last,
         });
@@ -302,13 +305,17 @@ impl Session {
 }
 
 /// An APDU as it is sent. The rest of a PIV card's signature is fetched by the server, which spares a
-/// round trip; of longer answers published servers end the session.
-fn sent(seid: &SeidToken, command: CommandApdu) -> ApduCommand {
+/// round trip, and so is what `fetch` fetches; of longer answers published servers end the session.
+fn sent(seid: &SeidToken, command: CommandApdu, fetch: Option<[u8; 4]>) -> ApduCommand {
     let is_signature = (command.cla, command.ins) == (0x00, GENERAL_AUTHENTICATE);
-    ApduCommand {
-        more: is_signature.then_some(MORE_DATA),
-        ..ApduCommand::new(seid.clone(), command)
+    let mut sent = ApduCommand::new(seid.clone(), command);
+    if let Some(fetch) = fetch {
+        sent.more = Some(MORE_IN_EAP_TLS);
+        sent.fetch = fetch;
+    } else if is_signature {
+        sent.more = Some(MORE_DATA);
     }
+    sent
 }
 
 /// Whether it is what CONTINUE makes of another status word: `-006` of a line that has it.
@@ -337,6 +344,8 @@ fn status_word(status: &StatusLine) -> Option<StatusWord> {
 const GENERAL_AUTHENTICATE: u8 = 0x87;
 /// SW1 of a response of which more can be fetched (ISO/IEC 7816-4 §5.6).
 const MORE_DATA: u8 = 0x61;
+/// The same of EAP-TLS cards (specs/eap-tls-card.md §2).
+const MORE_IN_EAP_TLS: u8 = 0x9F;
 const ENDED: &str = "the session has ended";
 
 #[cfg(test)]

@@ -87,6 +87,7 @@ fn a_batch_stops_at_a_status_that_is_not_the_expected_one() {
         command: command(ins),
         expected: Some(StatusWord(0x9000)),
         answered,
+        fetch: None,
     };
     let good = [link(0x10, true), link(0x11, false), link(0x12, false)];
     let played = session.play(&seid(), &good, soon()).expect("played");

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use proto::apdu::{CommandApdu, ResponseApdu};
 use proto::id::Seid;
-use proto::racs::{Command, CommandNumber, FailureClass, RequestLine, SeidToken, StatusCode};
+use proto::racs::{
+    ApduCommand, Command, CommandNumber, FailureClass, RequestLine, SeidToken, StatusCode,
+};
 use proto::{hex, pem};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
@@ -257,7 +259,7 @@ impl<C: FnMut(Option<&CommandApdu>) -> ResponseApdu> TinyGrid<C> {
                 if !self.powered {
                     return Err((failure(FailureClass::InUse), "powered off"));
                 }
-                let answer = (self.card)(Some(&apdu.command));
+                let answer = self.run(apdu);
                 if apdu.continue_on.is_some_and(|sw| sw != answer.sw) {
                     return Err((failure(FailureClass::Execution), "APDU wrong status"));
                 }
@@ -271,6 +273,23 @@ impl<C: FnMut(Option<&CommandApdu>) -> ResponseApdu> TinyGrid<C> {
                 "unknown",
             )),
         }
+    }
+
+    /// One command, and what fetches the rest of its answer while there is MORE.
+    fn run(&mut self, apdu: &ApduCommand) -> ResponseApdu {
+        let mut answer = (self.card)(Some(&apdu.command));
+        let mut data = answer.data().to_vec();
+        while apdu.more == Some(answer.sw.sw1()) {
+            let [cla, ins, p1, p2] = apdu.fetch;
+            let le = match answer.sw.sw2() {
+                0 => 256,
+                le => le.into(),
+            };
+            let fetch = CommandApdu::new(cla, ins, p1, p2).with_le(le);
+            answer = (self.card)(Some(&fetch));
+            data.extend_from_slice(answer.data());
+        }
+        ResponseApdu::new(data, answer.sw)
     }
 }
 

@@ -31,11 +31,30 @@ where
     K: PinKeeper + ?Sized,
     E: From<PivFault> + From<K::Error>,
 {
+    run_in_rows(begun, keeper, |step, command, _| transmit(step, command))
+}
+
+/// [`run`], where `transmit` is also told which commands go out behind that one, each if the one before
+/// it was answered by 9000 without data: it may send them ahead, and give the answers when it is asked
+/// for them.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_in_rows<T, K, E>(
+    begun: Result<Step<T>, PivFault>,
+    keeper: &K,
+    mut transmit: impl FnMut(PivStep, &CommandApdu, &[CommandApdu]) -> Result<ResponseApdu, E>,
+) -> Result<T::Output, E>
+where
+    T: Task,
+    K: PinKeeper + ?Sized,
+    E: From<PivFault> + From<K::Error>,
+{
     let mut step = begun?;
     loop {
         step = match step {
             Step::Transmit(waiting, command) => {
-                let response = transmit(waiting.step(), &command)?;
+                let response = transmit(waiting.step(), &command, waiting.transfer.following())?;
                 waiting.on_response(response)?
             }
             Step::NeedPin(waiting) => waiting.verify::<K, E>(keeper)?,

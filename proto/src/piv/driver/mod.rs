@@ -36,7 +36,7 @@ mod key;
 mod pin;
 
 pub use self::fault::{PivFault, PivStep};
-pub use self::frame::{AwaitCard, Step, run};
+pub use self::frame::{AwaitCard, Step, run, run_in_rows};
 pub use self::key::{CertifiedKey, KeyError, PivKey};
 pub use self::opening::{Inventory, Opened, Unusable};
 pub use self::pin::{AwaitPin, PinKeeper, Verified};

@@ -8,6 +8,7 @@ use proto::apdu::CommandApdu;
 use super::context::Context;
 use super::machine::{CardState, Next};
 use super::preparation::{after_forgetting, after_identity, after_reset, start};
+use crate::card::eap_tls::command::fetch_header;
 use crate::card::transport::ChainLink;
 
 /// The commands of a card's turn, `command` being the one that `state` awaits the answer to. The answers
@@ -16,7 +17,7 @@ pub(super) fn chain(state: &CardState, context: &Context, command: &CommandApdu)
     let mut chain = Vec::new();
     if let Some(talk) = state.talk() {
         let segments = std::iter::once(command.clone()).chain(talk.following());
-        chain.extend(segments.map(must_succeed));
+        chain = ChainLink::in_row(segments);
     } else {
         // As the states of the preparation go on, on a copy of what they change.
         let mut context = context.clone();
@@ -27,6 +28,7 @@ pub(super) fn chain(state: &CardState, context: &Context, command: &CommandApdu)
                 command,
                 // A card may lack these two, and its answer tells.
                 must_succeed: !matches!(next, Some((_, Tolerance::Any))),
+                fetch: None,
             });
             let Some((Next::Command(_, following, state), _)) = next else {
                 break;
@@ -35,9 +37,10 @@ pub(super) fn chain(state: &CardState, context: &Context, command: &CommandApdu)
             next = prepared(&state, &mut context);
         }
     }
-    // What the last one's answer must be, the driver says.
+    // What the last one's answer must be, the driver says. It is the one that may be long.
     if let Some(last) = chain.last_mut() {
         last.must_succeed = false;
+        last.fetch = Some(fetch_header(&context.parameters.profile));
     }
     chain
 }
@@ -57,11 +60,4 @@ fn prepared(state: &CardState, context: &mut Context) -> Option<(Next, Tolerance
         CardState::ParametersTaken(_) => (start(context), Tolerance::Success),
         _ => return None,
     })
-}
-
-fn must_succeed(command: CommandApdu) -> ChainLink {
-    ChainLink {
-        command,
-        must_succeed: true,
-    }
 }

@@ -30,7 +30,9 @@ use crate::card::profile::CardProfile;
 use crate::card::report::{CardIdentity, PinInquiry, WorkerCommand, WorkerReport};
 use crate::card::session_fault::PolicyFault;
 use crate::card::settings::CardSettings;
-use crate::card::transport::{CardSource, CardTransport, TransportError};
+use crate::card::transport::{
+    CardSource, CardTransport, ChainLink, Chained, TransportError, one_by_one,
+};
 use crate::card::trust::Trust;
 
 const MESSAGE: &[u8] = b"what is signed";
@@ -41,6 +43,8 @@ struct Shared {
     /// What the next signature ends with instead of a response.
     fault: Option<TransportError>,
     resets: usize,
+    /// How many commands came together each time, if it takes them so.
+    together: Option<Vec<usize>>,
 }
 
 #[derive(Clone)]
@@ -90,6 +94,17 @@ impl CardTransport for Reader {
         Ok(self.atr.clone())
     }
 
+    fn takes_chains(&self) -> bool {
+        self.lock().together.is_some()
+    }
+
+    fn transmit_all(&mut self, chain: &[ChainLink], apdu_timeout: Duration) -> Chained {
+        let mut shared = self.lock();
+        shared.together.get_or_insert_default().push(chain.len());
+        drop(shared);
+        one_by_one(self, chain, apdu_timeout)
+    }
+
     fn check_present(&mut self) -> Result<(), TransportError> {
         match self.lock().present {
             true => Ok(()),
@@ -137,6 +152,7 @@ impl Bench {
                 present: true,
                 fault: None,
                 resets: 0,
+                together: None,
             })),
             arrivals: Arc::default(),
             atr: Atr::decode(&[0x3B, 0x80, 0x01, 0x81]).expect("an ATR"),
@@ -323,6 +339,30 @@ fn slot_9c_gets_its_pin_each_time_through_the_ledger() {
     bench.await_present();
     let use_id = bench.order(Slot::Signature, scheme);
     bench.await_signed(use_id);
+}
+
+#[test]
+fn a_card_sees_the_same_commands_if_they_come_together() {
+    let mut bench = Bench::new(FakePivCard::new());
+    bench.await_present();
+    let mut seen = |together: Option<Vec<usize>>, forgets| {
+        let mut shared = bench.reader.lock();
+        shared.card.log.clear();
+        shared.card.forgets = forgets;
+        shared.together = together;
+        drop(shared);
+        bench.sign();
+        let mut shared = bench.reader.lock();
+        let headers: Vec<_> = shared.card.log.iter().map(CommandApdu::header).collect();
+        (headers, shared.together.take().unwrap_or_default())
+    };
+    for forgets in [0, 1] {
+        let (alone, none) = seen(None, forgets);
+        let (all, together) = seen(Some(Vec::new()), forgets);
+        assert_eq!((alone, none), (all, Vec::new()));
+        // The two links of each command.
+        assert_eq!(together, vec![2; 1 + forgets]);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::bench::Bench;
 use crate::card::eap_tls::testing::FakeCard;
 use crate::card::error::SessionError;
 use crate::card::racs::RacsSource;
-use crate::card::report::WorkerReport;
+use crate::card::report::{WorkerCommand, WorkerReport};
 use crate::racs::client::testing::{OurGrid, Pki, Reply, serve};
 
 /// What a test sees of the other host.
@@ -65,12 +65,20 @@ fn a_card_of_another_host_makes_handshakes_in_few_requests() {
     let full = bench.full();
     assert!(!full.abbreviated);
     let sent = commands(&other) - before;
-    let asked = other.requests.load(Ordering::Acquire) - asked;
-    assert!(asked + 5 <= sent, "{sent} commands in {asked} requests");
+    let first = other.requests.load(Ordering::Acquire) - asked;
+    assert!(first + 5 <= sent, "{sent} commands in {first} requests");
     let resumed = bench.handshake(vec![bench.server.abbreviated()]);
     assert!(resumed.abbreviated);
     let verified = other.card.lock().expect("no panic").count(0x20, 0);
     assert_eq!(verified, 1, "one VERIFY for all");
+
+    // By now the card was seen to know FETCH, so that the grid does it.
+    let (before, asked) = (commands(&other), other.requests.load(Ordering::Acquire));
+    bench.send(WorkerCommand::ForgetSession);
+    assert!(!bench.full().abbreviated);
+    let again = other.requests.load(Ordering::Acquire) - asked;
+    assert_eq!(commands(&other) - before, sent, "the card sees the same");
+    assert!(again < first, "{again} requests instead of {first}");
 }
 
 #[test]
