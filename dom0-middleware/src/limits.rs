@@ -9,6 +9,10 @@ use proto::agent::MAX_FRAME;
 pub struct Limits {
     /// Connections of one domain at the same time.
     pub connections_per_domain: usize,
+    /// Connections of one domain, among them, that speak RACS at the same time.
+    pub racs_per_domain: usize,
+    /// How long a guest may have its card for raw APDUs without sending any.
+    pub racs_idle: Duration,
     /// Handshakes of one domain in progress at the same time, waiting ones included.
     pub handshakes_per_domain: usize,
     /// Sessions of one domain remembered after their handshake; the oldest is forgotten first.
@@ -44,6 +48,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_per_domain: 4,
+            racs_per_domain: 2,
+            racs_idle: Duration::from_secs(60),
             handshakes_per_domain: 256,
             sessions_per_domain: 4_096,
             queue_per_card: 64,

@@ -25,6 +25,11 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Connect to a TLS server; data goes from standard input and to standard output
     Connect(ConnectArgs),
+    /// Send APDUs to this guest's own card: RACS from standard input, answers to standard output
+    ///
+    /// Needs a binding with --raw-apdu in dom0. Opens a channel of its own beside that of the agent, which
+    /// need not run. Ends once all is answered after the end of its input.
+    Racs(RacsArgs),
     /// Make the key of this guest's channel to dom0, and print its public part
     Enroll(EnrollArgs),
     /// List the identities that this guest may use
@@ -39,6 +44,21 @@ pub(crate) struct ServeArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+}
+
+/// Arguments of `racs`.
+#[derive(Debug, Args)]
+pub(crate) struct RacsArgs {
+    /// The configuration file of the agent
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/domu-agent/domu-agent.toml"
+    )]
+    pub config: PathBuf,
+    /// Make this Unix socket, for its owner alone, and serve programs there instead, two at a time
+    #[arg(long, value_name = "PATH")]
+    pub listen: Option<PathBuf>,
 }
 
 /// Arguments of `enroll`.

@@ -6,7 +6,7 @@ use crate::app::ListenError;
 use crate::client::{ClientError, EndedAnswer, Ending};
 use crate::cmd::EnrollError;
 use crate::config::ConfigError;
-use crate::dom0::ChannelError;
+use crate::dom0::{ChannelError, LinkError};
 use crate::exit_code::ExitCode;
 
 /// Any failure of the program.
@@ -18,6 +18,9 @@ pub(crate) enum AgentError {
     /// The channel to dom0 cannot be set up.
     #[error("channel to dom0")]
     Channel(#[from] ChannelError),
+    /// There is no connection to dom0, or not any more.
+    #[error(transparent)]
+    Dom0(LinkError),
     /// The channel key cannot be made.
     #[error(transparent)]
     Enroll(#[from] EnrollError),
@@ -53,6 +56,13 @@ impl AgentError {
             Self::Config(_) | Self::Listen(_) | Self::Channel(_) | Self::Enroll(_) => {
                 ExitCode::Configuration
             }
+            Self::Dom0(error) => match error {
+                LinkError::Refused(refused) => ExitCode::of_error(refused.code.as_str()),
+                LinkError::NoTls => ExitCode::Configuration,
+                LinkError::Tls(error) if error.is_distrust() => ExitCode::Refused,
+                LinkError::Racs(_) | LinkError::BeforeWelcome => ExitCode::Internal,
+                _ => ExitCode::Unavailable,
+            },
             Self::Client(ClientError::Agent { .. }) => ExitCode::Unavailable,
             Self::Client(ClientError::Answer) | Self::Runtime(_) => ExitCode::Internal,
             Self::Client(ClientError::Refused(error)) => ExitCode::of_error(&error.code),

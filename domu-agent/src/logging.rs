@@ -10,6 +10,7 @@ use crate::cli::Command;
 pub(crate) fn init(command: &Command) {
     let level = match command {
         Command::Serve(_) => LevelFilter::INFO,
+        Command::Racs(args) if args.listen.is_some() => LevelFilter::INFO,
         _ => LevelFilter::WARN,
     };
     let filter = EnvFilter::builder()

@@ -1,4 +1,5 @@
-//! What a user of the RACS server sends, against cards that answer anything.
+//! What a user of the RACS server sends, or a guest with its first line, against cards that answer
+//! anything.
 #![no_main]
 
 use std::collections::{BTreeSet, VecDeque};
@@ -11,7 +12,8 @@ use libfuzzer_sys::fuzz_target;
 use proto::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use proto::id::Seid;
 use proto::racs::{
-    AllowList, ForbiddenInstructions, MAX_RESPONSE, Request, RequestLine, ResponseReader,
+    AllowList, ForbiddenInstructions, MAX_RESPONSE, MAX_TOKEN_LINE, Request, RequestLine,
+    ResponseReader, TokenLineReader, token_line,
 };
 use tessera_fuzz::pieces::pieces;
 
@@ -30,8 +32,18 @@ fuzz_target!(|input: &[u8]| {
         answers: VecDeque::new(),
     };
     let mut session = RacsSession::new(cards.rights());
+    let mut door = (choice & 4 != 0).then(TokenLineReader::new);
     for piece in pieces(rest) {
         match piece.kind {
+            0..8 if door.is_some() => {
+                let Some(rest) = first_line(&mut door, piece.bytes) else {
+                    return;
+                };
+                session.take(&rest);
+                if cards.drive(&mut session) {
+                    return;
+                }
+            }
             0..8 => {
                 lines(piece.bytes);
                 session.take(piece.bytes);
@@ -44,6 +56,24 @@ fuzz_target!(|input: &[u8]| {
         }
     }
 });
+
+/// Takes bytes of a guest until its first line is whole; what is behind it, or nothing if it is none.
+fn first_line(door: &mut Option<TokenLineReader>, bytes: &[u8]) -> Option<Vec<u8>> {
+    let reader = door.as_mut()?;
+    reader.push(bytes);
+    let Some(first) = reader.first_line().ok()? else {
+        return Some(Vec::new());
+    };
+    assert!((1..=2_048).contains(&first.token.len()));
+    let line = token_line(&first.token).expect("by its length");
+    assert!(line.len() <= MAX_TOKEN_LINE + 1);
+    let mut again = TokenLineReader::new();
+    again.push(&line);
+    let read = again.first_line().expect("a line").expect("whole");
+    assert_eq!(read.token, first.token);
+    *door = None;
+    Some(first.rest.to_vec())
+}
 
 const ALLOW_LIST: u8 = 15;
 

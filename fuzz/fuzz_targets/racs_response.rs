@@ -4,6 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use proto::racs::{
     AllowList, Response, ResponseError, ResponseReader, StatusLine, apdu_answer, list_answer,
+    verdict,
 };
 
 fuzz_target!(|input: &[u8]| {
@@ -13,6 +14,10 @@ fuzz_target!(|input: &[u8]| {
     let whole = read(bytes, bytes.len());
     assert_eq!(read(bytes, cut.into()), whole);
     for response in whole.0 {
+        if let Some(Err((code, message))) = verdict(&response) {
+            let text = format!("{code}: {message}");
+            assert_eq!(response.lines[0].text_for_people(), text);
+        }
         for line in response.lines {
             status_line(&line);
         }

@@ -1,13 +1,18 @@
-//! What is recorded of users of the RACS server. Never what they send.
+//! What is recorded of users of the RACS server, and of guests that speak RACS to their own card. Never
+//! what they send.
 
+use proto::id::DomainUuid;
 use serde::Serialize;
 
 /// A user who was let in, once or several times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RacsConnected {
-    /// The common name of the user's certificate.
+    /// The common name of the user's certificate; of a guest its name.
     pub user: String,
-    /// From where, the last time.
+    /// The domain, if it is a guest over its channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<DomainUuid>,
+    /// From where, the last time; of a guest `domid` and its domid.
     pub address: String,
     /// Whether the configuration knows the user; one that it does not know has no rights.
     #[serde(rename = "listed")]
@@ -21,6 +26,9 @@ pub struct RacsConnected {
 pub struct RacsClosed {
     /// The user.
     pub user: String,
+    /// The domain, if it is a guest over its channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<DomainUuid>,
     /// From where, the last one.
     pub address: String,
     /// Why the last one ended.

@@ -168,6 +168,8 @@ pub enum ChannelEnd {
     Silent,
     /// The guest was refused; the reason has its own record.
     Refused,
+    /// It spoke RACS, and its right to that ended; the reason has its own record.
+    RightEnded,
     /// The domain ended.
     DomainEnded,
     /// The service ends.

@@ -13,7 +13,8 @@ use super::event::{ConnId, Peer};
 use super::plan::Plan;
 use super::session::{Session, SessionKey, Stage};
 use crate::audit::{
-    Admitted, AuditEvent, ChannelClosed, ChannelEnd, Closed, ClosedBy, Refusals, SessionFacts,
+    Admitted, AuditEvent, ChannelClosed, ChannelEnd, Closed, ClosedBy, RacsClosed, RacsConnected,
+    Refusals, SessionFacts,
 };
 use crate::mapping::{Admission, Reason};
 
@@ -23,6 +24,8 @@ pub(super) struct Account {
     pub(super) refusals: Coalesced<Refusals>,
     admissions: Coalesced<Admitted>,
     channels: Coalesced<ChannelClosed>,
+    pub(super) racs_connected: Coalesced<RacsConnected>,
+    pub(super) racs_closed: Coalesced<RacsClosed>,
 }
 
 impl Account {
@@ -31,6 +34,8 @@ impl Account {
         let mut records = self.admissions.due(now);
         records.extend(self.refusals.due(now));
         records.extend(self.channels.due(now));
+        records.extend(self.racs_connected.due(now));
+        records.extend(self.racs_closed.due(now));
         records
     }
 
@@ -39,6 +44,8 @@ impl Account {
         let mut records = self.admissions.drain();
         records.extend(self.refusals.drain());
         records.extend(self.channels.drain());
+        records.extend(self.racs_connected.drain());
+        records.extend(self.racs_closed.drain());
         records
     }
 
@@ -48,6 +55,8 @@ impl Account {
             self.admissions.next_timeout(),
             self.refusals.next_timeout(),
             self.channels.next_timeout(),
+            self.racs_connected.next_timeout(),
+            self.racs_closed.next_timeout(),
         ];
         next.into_iter().flatten().min()
     }

@@ -8,6 +8,7 @@ use proto::id::{DomId, Seid, SessionId};
 use super::engine::{EngineCommand, Unresumable};
 use super::event::{ConnId, ReadId};
 use super::lease::{LeaseId, LeaseRefusal};
+use super::racs_guests::RacsGuest;
 use crate::audit::AuditEvent;
 use crate::card::{UseId, WorkerCommand};
 use crate::mapping::VerifiedToken;
@@ -77,6 +78,14 @@ pub enum Action {
         session: SessionId,
         /// What.
         command: EngineCommand,
+    },
+    /// Let a guest speak RACS to its own cards: it has shown who it is. Answered by
+    /// [`super::Event::RacsEnded`] when that is over.
+    AdmitRacs {
+        /// Where.
+        conn: ConnId,
+        /// Who, and to which cards.
+        guest: RacsGuest,
     },
     /// Drop what could be resumed.
     ForgetResumption(Unresumable),

@@ -43,6 +43,8 @@ impl Broker {
         };
         let ended = match pending.question {
             Question::Hello(token) => self.judge_hello(conn, peer, domain, &token),
+            Question::RacsHello(token) => self.judge_racs_hello(conn, peer, domain, &token),
+            Question::Lease(lease) => self.judge_lease(lease, conn, peer, domain),
             Question::Identities => self.judge_identities(conn, peer, domain),
             Question::Open(key) => self.judge_open(key, peer, domain),
             Question::Start { seid, use_id } => self.judge_start(&seid, use_id, peer, domain),
@@ -126,7 +128,7 @@ impl Broker {
     }
 
     /// The judgement over a whole connection.
-    fn admission(
+    pub(super) fn admission(
         &self,
         peer: Peer,
         domain: &DomainFact,
@@ -154,7 +156,7 @@ impl Broker {
     }
 
     /// What a connection was let in with.
-    fn shown(&self, conn: ConnId) -> ShownToken {
+    pub(super) fn shown(&self, conn: ConnId) -> ShownToken {
         let connection = self.connections.get(&conn);
         match connection.and_then(|c| c.right.token.as_ref()) {
             Some(token) => ShownToken::Verified(Arc::clone(token)),
@@ -163,7 +165,7 @@ impl Broker {
     }
 
     /// All that is known about a guest at this moment.
-    fn facts<'a>(
+    pub(super) fn facts<'a>(
         &'a self,
         peer: Peer,
         domain: &'a DomainFact,

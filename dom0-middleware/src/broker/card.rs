@@ -9,6 +9,7 @@ use proto::id::{DomainUuid, IdentityName};
 
 use super::card_time::Drift;
 use super::engine::SignWish;
+use super::guest_leases::OWN_LEASE_WAIT;
 use super::lease::Lease;
 use super::leases::in_maintenance;
 use super::pace::Pace;
@@ -19,6 +20,9 @@ use super::session::SessionKey;
 use crate::card::{CardError, CardFeatures, SourceTrouble, UseId};
 use crate::limits::Limits;
 use crate::mapping::{Holding, Intermediates};
+
+/// How much longer a guest is expected to have its card for raw APDUs, of which nothing is known.
+const LEASE_GUESS: Duration = Duration::from_secs(1);
 
 /// One card: whether it is there, who has it, who waits for it.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub(super) struct Card {
     pub(super) running: Option<Use>,
     /// Who has it for raw APDUs.
     pub(super) lease: Option<Lease>,
+    /// When it may be lent to its guest again.
+    pub(super) next_guest_lease: Option<Instant>,
     /// Whether the operator has taken it from its guests.
     pub(super) maintenance: bool,
     pub(super) pace: Pace,
@@ -115,6 +121,7 @@ impl Card {
             queue: Queue::new(limits.queue_per_card),
             running: None,
             lease: None,
+            next_guest_lease: None,
             maintenance: false,
             pace: Pace::new(door),
             last: None,
@@ -155,6 +162,12 @@ impl Card {
             certificates,
             schemes,
         })
+    }
+
+    /// The guest that has it for raw APDUs.
+    pub(super) fn lent_to_guest(&self) -> Option<DomainUuid> {
+        let lease = self.lease.as_ref().filter(|lease| !lease.ended)?;
+        lease.holder.guest()
     }
 
     /// Whether it does not return from a command.
@@ -234,6 +247,8 @@ impl Card {
         plan: impl Fn(SessionKey) -> Option<&'p Arc<Plan>>,
     ) -> Vec<Place<SessionKey>> {
         let mut before = self.last.as_ref();
+        let lent = self.lent_to_guest();
+        let lent = lent.map(|domain| (domain, LEASE_GUESS, Duration::ZERO));
         let running = self.running.as_ref().map(|running| {
             let whole = self.expected(&running.plan, before);
             before = Some(&running.plan);
@@ -245,14 +260,15 @@ impl Card {
             };
             (running.domain, left, whole.max(gone))
         });
-        self.queue.forecast(running, |key| match plan(key) {
-            Some(plan) => {
-                let expected = self.expected(plan, before);
-                before = Some(plan);
-                expected
-            }
-            None => Duration::ZERO,
-        })
+        self.queue
+            .forecast(running.or(lent), |key| match plan(key) {
+                Some(plan) => {
+                    let expected = self.expected(plan, before);
+                    before = Some(plan);
+                    expected
+                }
+                None => Duration::ZERO,
+            })
     }
 
     /// In how much time a handshake would be over that came now.
@@ -263,7 +279,11 @@ impl Card {
         plan_of: impl Fn(SessionKey) -> Option<&'p Arc<Plan>>,
     ) -> Duration {
         let mut before = self.last.as_ref();
-        let mut end = Duration::ZERO;
+        let mut end = match self.lent_to_guest() {
+            // Another card is better, if there is one.
+            Some(_) => OWN_LEASE_WAIT,
+            None => Duration::ZERO,
+        };
         if let Some(running) = &self.running {
             let whole = self.expected(&running.plan, before);
             before = Some(&running.plan);

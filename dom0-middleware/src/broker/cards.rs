@@ -8,6 +8,7 @@ use super::card::{Presence, UseStep, absent, stuck};
 use super::card_time::Drift;
 use super::core::Broker;
 use super::engine::Unresumable;
+use super::lease::LeaseRefusal;
 use super::refusal::Refusal;
 use crate::audit::{AuditEvent, PinOutcome};
 use crate::card::{CardError, CardIdentity, SessionError, UseId, WorkerReport};
@@ -148,7 +149,11 @@ impl Broker {
         let Some(card) = self.cards.get_mut(seid) else {
             return;
         };
+        let is_gone = matches!(presence, Presence::Absent);
         card.presence = presence;
+        if is_gone {
+            self.refuse_guest_wishes(seid, &LeaseRefusal::Absent);
+        }
         self.empty_queue(seid, refusal);
         self.give_up_unstarted(seid, refusal);
         self.end_engines_of(seid, refusal);

@@ -17,11 +17,21 @@ use crate::time::{Now, UnixTime};
 pub(super) struct Connection {
     pub(super) peer: Peer,
     pub(super) phase: Phase,
+    pub(super) speaks: Speaks,
     pub(super) right: Right,
     last_heard: Instant,
     pinged: bool,
     /// Sessions that are over.
     pub(super) past: Past,
+}
+
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// Messages between agent and dom0.
+    Messages,
+    /// RACS: the guest sends APDUs to its own card.
+    Racs,
 }
 
 /// What the guest was let in with.
@@ -83,6 +93,7 @@ impl Connection {
             phase: Phase::ExpectHello {
                 until: now + limits.hello,
             },
+            speaks: Speaks::Messages,
             right: Right::default(),
             last_heard: now,
             pinged: false,
@@ -96,18 +107,21 @@ impl Connection {
         self.pinged = false;
     }
 
-    /// When [`Self::overdue`] must be asked.
-    pub(super) fn next_timeout(&self, limits: &Limits) -> Instant {
+    /// When [`Self::overdue`] must be asked. RACS knows no signs of life: who carries it has limits.
+    pub(super) fn next_timeout(&self, limits: &Limits) -> Option<Instant> {
         match (self.phase, self.pinged) {
-            (Phase::ExpectHello { until } | Phase::ExpectJudgement { until }, _) => until,
-            (Phase::Admitted, false) => self.last_heard + limits.ping_after,
-            (Phase::Admitted, true) => self.last_heard + limits.ping_after + limits.ping_answer,
+            (Phase::ExpectHello { until } | Phase::ExpectJudgement { until }, _) => Some(until),
+            (Phase::Admitted, _) if self.speaks == Speaks::Racs => None,
+            (Phase::Admitted, false) => Some(self.last_heard + limits.ping_after),
+            (Phase::Admitted, true) => {
+                Some(self.last_heard + limits.ping_after + limits.ping_answer)
+            }
         }
     }
 
     /// What time has brought about; said once.
     pub(super) fn overdue(&mut self, limits: &Limits, now: Instant) -> Option<Overdue> {
-        if now < self.next_timeout(limits) {
+        if self.next_timeout(limits).is_none_or(|at| now < at) {
             return None;
         }
         Some(match (self.phase, self.pinged) {

@@ -12,6 +12,7 @@ use super::action::Action;
 use super::card::Card;
 use super::connection::Connection;
 use super::event::{ConnId, Event};
+use super::guest_leases::GuestWishes;
 use super::last_refusals::LastRefusals;
 use super::reads::Reads;
 use super::session::{Session, SessionKey};
@@ -65,6 +66,8 @@ pub struct Broker {
     pub(super) last_refusals: LastRefusals,
     pub(super) counters: Counters,
     pub(super) next_use: u64,
+    /// What guests want their own cards for.
+    pub(super) guest_wishes: GuestWishes,
     /// When engines have taken too long.
     pub(super) engine_deadlines: BTreeSet<(Instant, SessionKey)>,
     pub(super) stopping: bool,
@@ -99,6 +102,7 @@ impl Broker {
             last_refusals: LastRefusals::default(),
             counters: Counters::default(),
             next_use: 0,
+            guest_wishes: GuestWishes::new(),
             engine_deadlines: BTreeSet::new(),
             stopping: false,
             now,
@@ -131,6 +135,8 @@ impl Broker {
             Event::Hello { conn, hello, token } => {
                 self.on_said(conn, AgentMessage::Hello(hello), token);
             }
+            Event::RacsHello { conn, token } => self.on_racs_hello(conn, token),
+            Event::RacsEnded { conn, end } => self.on_racs_ended(conn, *end),
             Event::Received { conn, message } => self.on_message(conn, message),
             Event::Garbled { conn, error } => self.on_garbled(conn, error),
             Event::Disconnected { conn } => self.forget_connection(conn, ChannelEnd::Lost),
@@ -167,7 +173,7 @@ impl Broker {
         let connections = self.connections.values();
         let cards = self.cards.values();
         connections
-            .map(|connection| connection.next_timeout(&self.limits))
+            .filter_map(|connection| connection.next_timeout(&self.limits))
             .chain(self.right_timeout())
             .chain(
                 cards
@@ -175,6 +181,7 @@ impl Broker {
                     .filter_map(|card| card.use_timeout(&self.limits)),
             )
             .chain(cards.filter_map(|card| card.lease_timeout(&self.limits)))
+            .chain(self.guest_lease_timeout())
             .chain(self.engine_deadlines.first().map(|(until, _)| *until))
             .chain(self.reads.next_timeout())
             .chain(self.account.next_timeout())
@@ -192,6 +199,7 @@ impl Broker {
         self.check_rights();
         self.check_cards();
         self.check_leases();
+        self.check_guest_leases();
         self.check_engines();
         for record in self.account.due(now.monotonic) {
             self.audit(record);
@@ -201,6 +209,7 @@ impl Broker {
 
     /// Gives free cards to those who wait, and tells the others where they stand.
     fn finish(&mut self) -> Vec<Action> {
+        self.lend_to_guests();
         self.start_next();
         self.tell_places();
         std::mem::take(&mut self.actions)

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use proto::agent::{AgentMessage, FrameError, Hello, MessageError};
 use proto::id::{DomId, DomainUuid, Seid, SessionId};
+use proto::racs::TokenLineError;
 
 use super::engine::EngineReport;
 use super::lease::{Holder, LeaseId};
+use super::racs_guests::RacsEnd;
 use crate::card::{Trust, WorkerReport};
 use crate::mapping::{Binding, BindingId, DomainFact, Reason, ShownToken};
 use crate::time::UnixTime;
@@ -82,6 +84,20 @@ pub enum Event {
         hello: Hello,
         /// What it shows.
         token: ShownToken,
+    },
+    /// A guest whose channel speaks RACS has said its first line; its token was looked at already.
+    RacsHello {
+        /// From where.
+        conn: ConnId,
+        /// What it shows.
+        token: ShownToken,
+    },
+    /// A guest that was let in by [`super::Action::AdmitRacs`] does not speak RACS any more.
+    RacsEnded {
+        /// Which connection; it has ended, or is of no more use.
+        conn: ConnId,
+        /// How.
+        end: Box<RacsEnd>,
     },
     /// Another message came. A `hello` that comes this way shows no token.
     Received {
@@ -206,6 +222,9 @@ pub enum BadInput {
     /// Not a message that can be acted on.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// Not the first line of a channel that speaks RACS.
+    #[error(transparent)]
+    TokenLine(#[from] TokenLineError),
     /// Not the TLS handshake of a channel, and why.
     #[error("channel: {0}")]
     Channel(String),

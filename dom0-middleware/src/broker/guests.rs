@@ -5,7 +5,7 @@ use proto::id::SessionId;
 use tracing::{debug, info};
 
 use super::action::Action;
-use super::connection::{Connection, Overdue, Phase};
+use super::connection::{Connection, Overdue, Phase, Speaks};
 use super::core::Broker;
 use super::event::{BadInput, ConnId, Peer};
 use super::reads::Question;
@@ -163,6 +163,11 @@ impl Broker {
             let no = Refusal::of_wish(RefusalCode::Internal, "the service is ending");
             self.refuse(key, no);
         }
+        let connection = self.connections.get(&conn);
+        if connection.is_some_and(|connection| connection.speaks == Speaks::Racs) {
+            let no = Refusal::of_wish(RefusalCode::Internal, "the service is ending");
+            self.send(conn, Dom0Message::Refused(no.message(None)));
+        }
         self.act(Action::Close { conn });
         self.forget_connection(conn, ChannelEnd::Stopping);
     }
@@ -171,6 +176,7 @@ impl Broker {
     pub(super) fn forget_connection(&mut self, conn: ConnId, by: ChannelEnd) {
         self.note_channel_end(conn, by);
         self.reads.forget(conn);
+        self.take_leases_of(conn);
         self.connections.remove(&conn);
         for key in self.sessions_of(conn) {
             self.drop_session(key);

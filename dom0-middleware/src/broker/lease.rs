@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use thiserror::Error;
 
+use proto::id::DomainUuid;
+
 use super::event::ConnId;
 use crate::card::UseId;
 
@@ -17,8 +19,28 @@ pub struct LeaseId(pub u64);
 pub enum Holder {
     /// A user of the RACS server, by the name in the certificate.
     RacsUser(String),
-    /// A guest, by its connection.
-    Guest(ConnId),
+    /// A guest that speaks RACS on its channel.
+    Guest {
+        /// Its connection.
+        conn: ConnId,
+        /// The domain.
+        domain: DomainUuid,
+    },
+}
+
+impl Holder {
+    /// Whether it is the guest of this connection.
+    pub(super) fn is_guest(&self, of: ConnId) -> bool {
+        matches!(self, Self::Guest { conn, .. } if *conn == of)
+    }
+
+    /// The guest, if it is one.
+    pub(super) fn guest(&self) -> Option<DomainUuid> {
+        match self {
+            Self::RacsUser(_) => None,
+            Self::Guest { domain, .. } => Some(*domain),
+        }
+    }
 }
 
 impl fmt::Display for Holder {
@@ -26,7 +48,7 @@ impl fmt::Display for Holder {
         match self {
             // The name is the user's: it is shown so that it cannot look like anything else.
             Self::RacsUser(name) => write!(f, "RACS user {}", name.escape_debug()),
-            Self::Guest(conn) => write!(f, "the guest of connection {conn}"),
+            Self::Guest { domain, .. } => write!(f, "guest {domain}"),
         }
     }
 }
@@ -46,6 +68,9 @@ pub enum LeaseRefusal {
     /// Its last holder has given it back, and it is on its way to rest.
     #[error("the card is coming to rest")]
     ComingToRest,
+    /// It may not have it, or not any more.
+    #[error("not permitted")]
+    NotPermitted,
     /// It has the key of the HV, which is nobody's.
     #[error("the card has a key of the HV")]
     HvKeyCard,

@@ -29,6 +29,8 @@ pub struct CardEntry {
     pub present: bool,
     /// Whether somebody has it, or guests use it and it is not in maintenance.
     pub in_use: bool,
+    /// Whether somebody has it for raw APDUs.
+    pub lent: bool,
 }
 
 impl Broker {
@@ -42,6 +44,7 @@ impl Broker {
                 seid: seid.clone(),
                 present: !matches!(card.presence, Presence::Absent),
                 in_use: self.may_lend(seid) == Err(LeaseRefusal::InUse),
+                lent: card.lease.as_ref().is_some_and(|lease| !lease.ended),
             })
             .collect()
     }
@@ -53,12 +56,20 @@ impl Broker {
     }
 
     pub(super) fn on_lease_wanted(&mut self, lease: LeaseId, seid: Seid, holder: Holder) {
+        if let Holder::Guest { conn, .. } = holder {
+            return self.on_guest_wants(lease, seid, conn);
+        }
         if let Err(why) = self.may_lend(&seid) {
             // Who waits for a card asks again every second.
             debug!(%seid, %holder, %why, "card not lent");
             self.act(Action::RefuseLease { lease, why });
             return;
         }
+        self.lend_now(lease, seid, holder);
+    }
+
+    /// The card is free for this holder.
+    pub(super) fn lend_now(&mut self, lease: LeaseId, seid: Seid, holder: Holder) {
         let use_id = UseId(self.next_use);
         self.next_use += 1;
         let record = AuditEvent::CardLent {
@@ -109,7 +120,7 @@ impl Broker {
     }
 
     /// Whether it signs for this host: its tokens are worth more than any card of a guest.
-    fn has_hv_key(&self, card: &Card) -> bool {
+    pub(super) fn has_hv_key(&self, card: &Card) -> bool {
         let held = card.holdings.iter().flatten();
         let mut certificates = held.filter_map(|held| held.certificate.as_ref());
         certificates.any(|held| {
@@ -240,10 +251,12 @@ impl Broker {
             return;
         }
         info!(%seid, on, "maintenance");
+        // Its own guest's hand too.
+        self.recall(seid);
         if !on {
-            self.recall(seid);
             return;
         }
+        self.refuse_guest_wishes(seid, &LeaseRefusal::InUse);
         let not_begun = |session: &Session| {
             matches!(session.stage, Stage::ExpectCard { wish: None, .. })
                 && session.seid() == Some(seid)

@@ -39,6 +39,7 @@
 //! | `account`, `coalesced` | what the audit is told, and how often |
 //! | `killing` | sessions that the operator ends |
 //! | `lease`, `leases` | cards that are lent for raw APDUs, cards in maintenance |
+//! | `racs_guests`, `guest_leases` | guests that speak RACS, and turns with their own handshakes |
 //! | `snapshot`, `session_views` | what the operator sees |
 
 mod account;
@@ -55,6 +56,7 @@ mod ending;
 mod engine;
 mod engines;
 mod event;
+mod guest_leases;
 mod guests;
 mod killing;
 mod last_refusals;
@@ -65,6 +67,7 @@ mod pace;
 mod plan;
 mod pool;
 mod queue;
+mod racs_guests;
 mod reads;
 mod records;
 mod refusal;
@@ -85,6 +88,7 @@ pub use self::engine::{EngineCommand, EngineReport, SignWish, Unresumable};
 pub use self::event::{BadInput, ConnId, Event, Peer, ReadId, TokenRule};
 pub use self::lease::{Holder, LeaseId, LeaseRefusal};
 pub use self::leases::CardEntry;
+pub use self::racs_guests::{RacsEnd, RacsGuest};
 pub use self::session_views::{
     DebtView, NotASession, QueueView, SessionName, SessionState, SessionView, WaitingView,
 };

@@ -79,6 +79,13 @@ impl<K: Copy + Eq> Queue<K> {
         self.turns.is_empty()
     }
 
+    /// Those that wait, domain by domain.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = K> {
+        self.lanes
+            .values()
+            .flat_map(|lane| lane.waiting.iter().copied())
+    }
+
     /// Whether something has changed since this was last asked.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)

@@ -6,6 +6,7 @@ use std::time::Instant;
 use proto::id::Seid;
 
 use super::event::{ConnId, ReadId};
+use super::lease::LeaseId;
 use super::session::SessionKey;
 use crate::card::{CardSession, UseId};
 use crate::mapping::ShownToken;
@@ -15,6 +16,10 @@ use crate::mapping::ShownToken;
 pub(super) enum Question {
     /// May this guest speak to the service, with what it shows?
     Hello(ShownToken),
+    /// May this guest speak RACS, with what it shows?
+    RacsHello(ShownToken),
+    /// May it have the card that it wants for raw APDUs?
+    Lease(LeaseId),
     /// What may it use?
     Identities,
     /// May this session have a card?

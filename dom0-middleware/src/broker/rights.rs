@@ -11,7 +11,7 @@ use proto::id::DomainUuid;
 use tracing::{error, info};
 
 use super::action::Action;
-use super::connection::Phase;
+use super::connection::{Phase, Speaks};
 use super::core::Broker;
 use super::engine::Unresumable;
 use super::event::ConnId;
@@ -36,6 +36,7 @@ impl Broker {
                 if !self.is_in_maintenance(&seid) {
                     self.recall(&seid);
                 }
+                self.end_racs_of(domain, &Reason::BindingsChanged);
             }
             // Whoever makes bindings looks at the table first.
             Err(why) => error!(%domain, %seid, %why, "the binding cannot be made"),
@@ -49,6 +50,7 @@ impl Broker {
             return;
         };
         info!(domain = %binding.domain, seid = %binding.seid, "unbound");
+        self.end_racs_of(binding.domain, &Reason::BindingRemoved);
         let is_last = self.table.of_domain(binding.domain).next().is_none();
         for conn in self.admitted_of(binding.domain) {
             self.end_sessions_under(conn, id, is_last);
@@ -160,6 +162,9 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&conn) else {
             return;
         };
+        if connection.speaks == Speaks::Racs {
+            return self.end_racs(conn, reason);
+        }
         if std::mem::replace(&mut connection.right.ended, true) {
             return;
         }

@@ -12,7 +12,7 @@ use super::core::Broker;
 use super::event::ConnId;
 use super::plan::Plan;
 use super::session::{Session, SessionKey, Stage};
-use super::snapshot::{PaceView, RunningView};
+use super::snapshot::{HolderView, PaceView, RunningView};
 
 /// Names a session for the operator and in the audit: `3.17` is session 17 of connection 3. No other
 /// has the same name in one run of the service.
@@ -133,6 +133,9 @@ pub struct QueueView {
     /// Who has it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub running: Option<RunningView>,
+    /// Who has it for raw APDUs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub held_by: Option<HolderView>,
     /// Who waits, in the order of their turns.
     pub waiting: Vec<WaitingView>,
     /// Time on the card that domains owe: who owes more has its turn later.
@@ -291,6 +294,7 @@ impl Broker {
         QueueView {
             seid: seid.clone(),
             running: self.running(card),
+            held_by: self.held_by(card),
             waiting: waiting.collect(),
             debts: debts.collect(),
             full,

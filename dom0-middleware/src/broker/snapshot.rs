@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::millis;
 use super::card::{Card, Presence};
-use super::connection::Phase;
+use super::connection::{Phase, Speaks};
 use super::core::Broker;
 use super::session::Stage;
 use super::session_views::SessionName;
@@ -189,6 +189,9 @@ pub struct ConnectionView {
     pub domain: DomainUuid,
     /// Whether it was admitted.
     pub admitted: bool,
+    /// Whether it speaks RACS: the guest sends APDUs to its own card.
+    #[serde(default)]
+    pub racs: bool,
     /// Handshakes in progress.
     pub handshakes: usize,
 }
@@ -223,6 +226,7 @@ impl Broker {
                 domid: connection.peer.domid,
                 domain: connection.peer.made_for,
                 admitted: connection.phase == Phase::Admitted,
+                racs: connection.speaks == Speaks::Racs,
                 handshakes: of(*conn),
             })
             .collect()
@@ -298,7 +302,7 @@ impl Broker {
             .collect()
     }
 
-    fn held_by(&self, card: &Card) -> Option<HolderView> {
+    pub(super) fn held_by(&self, card: &Card) -> Option<HolderView> {
         let lease = card.lease.as_ref()?;
         let since = self.now.monotonic.saturating_duration_since(lease.since);
         Some(HolderView {

@@ -18,7 +18,9 @@ impl Broker {
         let free: Vec<Seid> = self
             .cards
             .iter()
-            .filter(|(_, card)| card.is_free() && !card.queue.is_empty())
+            .filter(|(seid, card)| {
+                card.is_free() && !card.queue.is_empty() && !self.is_next_for_guest(seid)
+            })
             .map(|(seid, _)| seid.clone())
             .collect();
         for seid in free {

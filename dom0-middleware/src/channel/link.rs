@@ -24,6 +24,9 @@ const CLOSE_TIME: Duration = Duration::from_secs(1);
 /// How often an ending connection is looked at.
 const CLOSE_TICK: Duration = Duration::from_millis(5);
 
+/// The length in front of a message, in bytes.
+const FRAME_HEADER: usize = 4;
+
 /// Bytes read at a time.
 const READ_LEN: usize = 16 << 10;
 
@@ -95,6 +98,12 @@ impl Link {
         (link, handle)
     }
 
+    /// The connection carries something else than messages.
+    #[must_use]
+    pub fn into_last_words(self) -> LastWords {
+        LastWords(self.outbox)
+    }
+
     /// Runs the connection over `stream` to its end. What was sent before goes out first.
     /// Everything that comes goes to `take`, in order; while `take` waits nothing more is read.
     pub async fn run<S, F>(self, stream: S, take: impl Fn(Inbound) -> F + Send) -> LinkEnd
@@ -106,6 +115,25 @@ impl Link {
         tokio::select! {
             end = write_all(writer, self.outbox) => end,
             () = read_all(reader, self.max_frame, take) => LinkEnd::Lost,
+        }
+    }
+}
+
+/// What dom0 has to say on a connection that carries no messages: why it ends.
+#[derive(Debug)]
+pub struct LastWords(Outbox);
+
+impl LastWords {
+    /// The next message; `None` once the connection is ended from here.
+    pub async fn next(&mut self) -> Option<Dom0Message> {
+        loop {
+            let frame = self.0.frames.recv().await?;
+            self.0.queued.remove(&frame);
+            let body = frame.bytes.get(FRAME_HEADER..).unwrap_or_default();
+            // Our own message, so there is no other case.
+            if let Ok(message) = Dom0Message::decode(body) {
+                return Some(message);
+            }
         }
     }
 }

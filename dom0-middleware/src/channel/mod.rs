@@ -19,6 +19,6 @@ mod unix;
 mod vchan;
 
 pub(crate) use self::guest_channel::GuestChannel;
-pub use self::link::{Inbound, Link, LinkEnd, LinkHandle, SendError};
+pub use self::link::{Inbound, LastWords, Link, LinkEnd, LinkHandle, SendError};
 pub use self::unix::UnixChannel;
 pub(crate) use self::vchan::{Place, VchanChannel};

@@ -40,9 +40,13 @@ fn print(queue: &QueueView, out: &mut impl Write) -> io::Result<()> {
         "{}: a full handshake takes about {full} ms of the card, a resumed one {resumed}",
         queue.seid
     )?;
-    match &queue.running {
-        None => writeln!(out, "  free")?,
-        Some(running) => {
+    match (&queue.running, &queue.held_by) {
+        (None, None) => writeln!(out, "  free")?,
+        (None, Some(held)) => {
+            let (holder, since) = (&held.holder, held.since_ms);
+            writeln!(out, "  held for {since} ms by {holder}, for raw APDUs")?;
+        }
+        (Some(running), _) => {
             let session = running.session.map(|session| session.to_string());
             writeln!(
                 out,

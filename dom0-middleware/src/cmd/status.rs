@@ -135,11 +135,17 @@ fn print_channels(
                 true => "NONE (insecure_development)",
                 false => "TLS, token",
             };
+            let racs = of_domain.clone().filter(|connection| connection.racs);
+            let connected = match racs.count() {
+                0 => of_domain.count().to_string(),
+                1 => format!("{}, 1 speaks RACS", of_domain.count()),
+                racs => format!("{}, {racs} speak RACS", of_domain.count()),
+            };
             let domain = channel.domain.map(|uuid| format!(" {uuid}"));
             [
                 format!("{} {}", channel.kind, channel.path),
                 format!("{}{}", channel.domid, domain.unwrap_or_default()),
-                of_domain.count().to_string(),
+                connected,
                 security.to_owned(),
             ]
         })

@@ -112,6 +112,8 @@ impl From<AuditTable> for Rotation {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LimitsTable {
     connections_per_domain: Option<Count>,
+    racs_per_domain: Option<Count>,
+    racs_idle_ms: Option<Millis>,
     handshakes_per_domain: Option<Count>,
     sessions_per_domain: Option<Count>,
     queue_per_card: Option<Count>,
@@ -147,6 +149,8 @@ impl From<LimitsTable> for Limits {
                 table.connections_per_domain,
                 default.connections_per_domain,
             ),
+            racs_per_domain: count(table.racs_per_domain, default.racs_per_domain),
+            racs_idle: time(table.racs_idle_ms, default.racs_idle),
             handshakes_per_domain: count(
                 table.handshakes_per_domain,
                 default.handshakes_per_domain,

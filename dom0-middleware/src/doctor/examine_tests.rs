@@ -77,6 +77,7 @@ fn status() -> StatusView {
                 domid,
                 domain: uuid(),
                 admitted: true,
+                racs: false,
                 handshakes: 0,
             }],
             waiting: 0,

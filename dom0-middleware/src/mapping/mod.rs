@@ -39,7 +39,7 @@ pub use self::facts::{ChannelFact, DomainFact, Facts, HostFact, Issuer, ReadFaul
 pub use self::holdings::{Certificate, Holding};
 pub use self::intermediates::{Intermediates, IntermediatesError};
 pub use self::name_pattern::{NamePattern, ParsePatternError};
-pub use self::policy::{Admission, Decision, Grant, Wish, admit, judge, made_for, pool};
+pub use self::policy::{Admission, Decision, Grant, Wish, admit, judge, judge_raw, made_for, pool};
 pub use self::reason::Reason;
 pub use self::table::{Table, TableError};
 pub use self::token::{ShownToken, VerifiedToken};

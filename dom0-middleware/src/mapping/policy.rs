@@ -108,6 +108,18 @@ pub fn judge(facts: &Facts<'_>, wish: Wish<'_>, now: UnixTime) -> Decision {
     }))
 }
 
+/// Judges whether a domain may send raw APDUs to the card of one of its bindings: when its RACS
+/// connection is let in, and when it takes the card.
+///
+/// The card need not hold the identity now: whoever sends raw APDUs may be about to put that right.
+pub fn judge_raw(facts: &Facts<'_>, binding: BindingId, now: UnixTime) -> Decision<Admission> {
+    decide(admission(facts, now).and_then(|admission| {
+        let meant = facts.bindings.iter().find(|fact| fact.id == binding);
+        admits(facts.token, meant.ok_or(Reason::BindingRemoved)?)?;
+        Ok(admission)
+    }))
+}
+
 fn decide<T>(judged: Result<T, Reason>) -> Decision<T> {
     match judged {
         Ok(granted) => Decision::Allow(granted),

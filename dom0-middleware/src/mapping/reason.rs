@@ -120,6 +120,9 @@ pub enum Reason {
     /// The binding that was granted is no more.
     #[error("the binding was removed")]
     BindingRemoved,
+    /// The bindings of the domain are others than when its RACS connection was let in.
+    #[error("the bindings of the domain have changed")]
+    BindingsChanged,
     /// The binding names no identity and the card is not there to ask.
     #[error("card {seid} is not there, and the binding names no identity")]
     CardNotRead {
@@ -179,7 +182,7 @@ impl Reason {
             | Self::TokenNotYetValid { .. }
             | Self::TokenOfFormerKey { .. } => RefusalCode::TokenExpired,
             Self::TokenRevoked | Self::TokenTooOld { .. } => RefusalCode::TokenRevoked,
-            Self::IdentityNotNamed => RefusalCode::Policy,
+            Self::IdentityNotNamed | Self::BindingsChanged => RefusalCode::Policy,
             Self::CardNotRead { .. } => RefusalCode::NoCard,
             Self::CertificateDiffers { .. } => RefusalCode::CardFailed,
         }

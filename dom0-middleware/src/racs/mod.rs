@@ -7,5 +7,6 @@
 //! | [`server`] | users who connect, and the cards in their hands |
 
 pub mod client;
+pub(crate) mod guest;
 pub mod server;
 pub mod session;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use proto::agent::Dom0Message;
+use proto::id::Seid;
 use tokio::time::sleep_until;
 use tracing::{error, warn};
 
@@ -19,6 +20,7 @@ use super::issuing::Issuing;
 use super::leases::Leases;
 use super::operator::Watchers;
 use super::racs::RacsWatch;
+use super::racs_guests::RacsGuests;
 use super::revocations::TellRevoked;
 use super::sightings::Sightings;
 use super::vchans::Served;
@@ -53,6 +55,8 @@ pub(super) struct Actor {
     pub(super) names: Option<StaticDomains>,
     pub(super) cards: Cards,
     pub(super) leases: Leases,
+    /// Guests that want to speak RACS.
+    pub(super) racs_guests: RacsGuests,
     /// Handshakes that the service makes itself.
     pub(super) engines: EngineTasks,
     /// Who is behind each domid; the answers come through the inbox.
@@ -129,11 +133,16 @@ impl Actor {
             }
             Told::Domain(event) => self.tell_broker(event),
             Told::Guest(event) => {
-                if let Event::Disconnected { conn } = event {
+                if let Event::Disconnected { conn } | Event::RacsEnded { conn, .. } = event {
                     self.links.remove(&conn);
                     self.engines.forget_connection(conn);
+                    self.racs_guests.forget(conn);
                 }
                 self.tell_broker(event)
+            }
+            Told::RacsHello { conn, token, admit } => {
+                self.racs_guests.await_judgement(conn, admit);
+                self.tell_broker(Event::RacsHello { conn, token })
             }
             Told::Card {
                 seid,
@@ -207,6 +216,7 @@ impl Actor {
                     link.close();
                 }
                 self.engines.forget_connection(conn);
+                self.racs_guests.forget(conn);
                 None
             }
             Action::WithdrawKeys { conn } => {
@@ -243,6 +253,12 @@ impl Actor {
                 command,
             } => {
                 self.engines.order(conn, session, command);
+                None
+            }
+            Action::AdmitRacs { conn, guest } => {
+                let cards = &self.cards;
+                let is_raw = |seid: &Seid| cards.config(seid).is_some_and(|c| c.raw_key_use);
+                self.racs_guests.admit(conn, guest, is_raw);
                 None
             }
             Action::ForgetResumption(which) => {
@@ -295,6 +311,7 @@ impl Actor {
         warn!(%conn, %why, "guest cut off");
         self.links.remove(&conn)?.cut();
         self.engines.forget_connection(conn);
+        self.racs_guests.forget(conn);
         Some(Event::Disconnected { conn })
     }
 }

@@ -40,7 +40,10 @@ impl Guest {
                 Ok(secured) => {
                     place.after_handshake();
                     let spki = secured.key.spki_der();
-                    self.talk(link, secured.stream, spki).await
+                    match secured.speaks_racs {
+                        true => self.speak_racs(link, secured.stream, spki).await,
+                        false => self.talk(link, secured.stream, spki).await,
+                    }
                 }
                 Err(ChannelTlsError::Ended) => {
                     self.inbox

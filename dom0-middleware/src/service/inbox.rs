@@ -11,12 +11,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::card_desk::LeaseRequest;
 use super::issuing::TokenMade;
 use super::live::Live;
+use super::racs_guests::RacsAdmitted;
 use crate::admin::{AdminReply, AdminRequest};
 use crate::audit::AuditEvent;
 use crate::broker::{CardEntry, ConnId, Event};
 use crate::card::{AdoptedCard, AdoptionError, KeepCard, Reporter, WorkerReport};
 use crate::channel::LinkHandle;
-use crate::mapping::ReadFault;
+use crate::mapping::{ReadFault, ShownToken};
 use crate::tokens::TokenFile;
 use crate::xen::{DomainEnded, LiveDomain};
 
@@ -34,6 +35,13 @@ pub(super) enum Told {
     },
     /// A guest said something, or left.
     Guest(Event),
+    /// A guest whose channel speaks RACS has said its first line. Admitted or not, it is told by
+    /// `admit`, or by its link.
+    RacsHello {
+        conn: ConnId,
+        token: ShownToken,
+        admit: oneshot::Sender<RacsAdmitted>,
+    },
     /// Who is behind a domid, or is no more.
     Domain(Event),
     /// A card's worker reports.
@@ -146,6 +154,12 @@ impl Inbox {
     /// broker lets a handshake have.
     pub(super) fn tell_of_engine(&self, event: Event) {
         let _ = self.workers.send(Told::Engine(event));
+    }
+
+    /// Tells the actor that a guest does not speak RACS any more; never waits. Once for each that was let
+    /// in.
+    pub(super) fn tell_of_racs_end(&self, event: Event) {
+        let _ = self.workers.send(Told::Guest(event));
     }
 
     /// Tells the actor what is to be recorded of users of the RACS server; never waits. They are few

@@ -62,6 +62,8 @@ mod offer;
 mod operator;
 mod pending;
 mod racs;
+mod racs_guest;
+mod racs_guests;
 mod renewal;
 mod revocations;
 mod rights;

@@ -58,10 +58,7 @@ impl Racs {
             records: Arc::clone(&records),
             users: users(racs),
         };
-        let grid = DeskGrid {
-            desk: CardDesk::new(inbox.clone()),
-            returned: Returned::default(),
-        };
+        let grid = DeskGrid::new(CardDesk::new(inbox.clone()));
         Ok(Some(Self {
             listener,
             server: RacsServer::new(settings, grid, census, records),
@@ -117,6 +114,8 @@ fn users(racs: &RacsConfig) -> Vec<RacsUserView> {
 #[derive(Clone)]
 pub(super) struct DeskGrid {
     desk: CardDesk,
+    /// The guest that has this in hand; `None` for users of the server.
+    guest: Option<Holder>,
     returned: Returned,
 }
 
@@ -145,6 +144,23 @@ fn lock(returned: &Returned) -> MutexGuard<'_, BTreeMap<Seid, Instant>> {
 }
 
 impl DeskGrid {
+    /// For users of the server.
+    pub(super) fn new(desk: CardDesk) -> Self {
+        Self {
+            desk,
+            guest: None,
+            returned: Returned::default(),
+        }
+    }
+
+    /// The same for a guest, who is the holder of what is lent here.
+    pub(super) fn for_guest(&self, guest: Holder) -> Self {
+        Self {
+            guest: Some(guest),
+            ..self.clone()
+        }
+    }
+
     fn was_just_returned(&self, seid: &Seid) -> bool {
         let returned = lock(&self.returned);
         let at = returned.get(seid);
@@ -162,9 +178,10 @@ impl Grid for DeskGrid {
     }
 
     fn lend(&self, seid: &Seid, user: &str) -> Result<Lent<DeskCard>, RacsRefusal> {
-        let deadline = Instant::now() + REST_TIME;
+        let begun = Instant::now();
         loop {
-            let holder = Holder::RacsUser(user.to_owned());
+            let holder = self.guest.clone();
+            let holder = holder.unwrap_or_else(|| Holder::RacsUser(user.to_owned()));
             let why = match self.desk.acquire(seid, holder) {
                 Ok(card) => {
                     lock(&self.returned).remove(seid);
@@ -180,14 +197,19 @@ impl Grid for DeskGrid {
             };
             // Whoever has just given it back may have it again.
             let is_coming = match why {
-                LeaseRefusal::ComingToRest => Instant::now() < deadline,
-                LeaseRefusal::InUse => self.was_just_returned(seid),
+                LeaseRefusal::ComingToRest => begun.elapsed() < REST_TIME,
+                LeaseRefusal::InUse if self.was_just_returned(seid) => true,
+                // A guest that comes back at once may be faster than the end of its connection before.
+                LeaseRefusal::InUse => self.guest.is_some() && begun.elapsed() < SAME_GUEST_TIME,
                 _ => false,
             };
             if !is_coming {
                 return Err(refusal(why));
             }
-            thread::sleep(REST_TICK);
+            thread::sleep(match self.guest {
+                Some(_) => SAME_GUEST_TICK,
+                None => REST_TICK,
+            });
         }
     }
 
@@ -198,7 +220,9 @@ impl Grid for DeskGrid {
         let cards = self.desk.list();
         let card = cards.iter().find(|card| card.seid == *seid);
         match card {
-            Some(card) if card.in_use => Err(RacsRefusal::InUse),
+            // That guests use it is no use of somebody else to its own guest.
+            Some(card) if card.in_use && self.guest.is_none() => Err(RacsRefusal::InUse),
+            Some(card) if card.lent => Err(RacsRefusal::InUse),
             _ => Ok(()),
         }
     }
@@ -207,9 +231,10 @@ impl Grid for DeskGrid {
 /// What a user is told; what is wrong with the host is the operator's business.
 fn refusal(why: LeaseRefusal) -> RacsRefusal {
     match why {
-        LeaseRefusal::Unknown | LeaseRefusal::Absent | LeaseRefusal::HvKeyCard => {
-            RacsRefusal::Absent
-        }
+        LeaseRefusal::Unknown
+        | LeaseRefusal::Absent
+        | LeaseRefusal::NotPermitted
+        | LeaseRefusal::HvKeyCard => RacsRefusal::Absent,
         LeaseRefusal::InUse | LeaseRefusal::ComingToRest => RacsRefusal::InUse,
         LeaseRefusal::Failed(how) => RacsRefusal::Hardware(how),
         LeaseRefusal::NotRecorded | LeaseRefusal::Stopping => RacsRefusal::System(why.to_string()),
@@ -250,6 +275,9 @@ impl From<LoanError> for Fault {
 const REST_TIME: Duration = Duration::from_secs(10);
 /// How long a worker may take to notice that its card was given back.
 const RETURN_TIME: Duration = Duration::from_secs(1);
+/// How long a guest's other connection is waited for.
+const SAME_GUEST_TIME: Duration = Duration::from_millis(200);
+const SAME_GUEST_TICK: Duration = Duration::from_millis(10);
 const REST_TICK: Duration = Duration::from_millis(2);
 /// How long running APDUs may take when the service ends.
 const CLOSE_TIME: Duration = Duration::from_secs(2);

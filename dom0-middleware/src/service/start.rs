@@ -24,6 +24,7 @@ use super::issuing::Issuing;
 use super::leases::Leases;
 use super::operator::Watchers;
 use super::racs::Racs;
+use super::racs_guests::RacsGuests;
 use super::renewal;
 use super::revocations::TellRevoked;
 use super::sightings::Sightings;
@@ -167,6 +168,7 @@ async fn serve(config: Config, on_ready: impl FnOnce(CardDesk)) -> Result<(), Se
         }
     };
     let now = Now::read();
+    let racs_idle = config.limits.racs_idle;
     let actor = Actor {
         broker: Broker::new(
             Setup {
@@ -193,6 +195,7 @@ async fn serve(config: Config, on_ready: impl FnOnce(CardDesk)) -> Result<(), Se
         state,
         cards,
         leases: Leases::default(),
+        racs_guests: RacsGuests::new(CardDesk::new(inbox.clone()), racs_idle),
         engines: EngineTasks::new(inbox.clone()),
         domains,
         inbox: inbox.clone(),
@@ -296,6 +299,15 @@ fn warn_of_insecurity(config: &Config, table: &Table) {
         for seid in raw {
             warn!(%seid, "raw_key_use: users of RACS may use, read and change the keys and PINs of \
                           this card");
+        }
+    }
+    for reader in config.readers.iter().filter(|reader| reader.raw_key_use) {
+        let seid = &reader.card.seid;
+        let mut bound = table.on_card(seid).map(|(_, binding)| binding);
+        if let Some(binding) = bound.find(|binding| binding.raw_apdu.is_some()) {
+            warn!(%seid, domain = %binding.domain,
+                  "raw_key_use: this domain may use, read and change the keys and PINs of the card by \
+                   raw APDUs, where its list lets it");
         }
     }
     if table.iter().next().is_none() {

@@ -90,7 +90,18 @@ impl Actor {
             let card = cards.iter().find(|card| card.seid == wanted.seid)?;
             not_on_card(card, wanted.identity.as_ref())
         });
-        let notes = notes.collect();
+        let mut notes: Vec<String> = notes.collect();
+        notes.extend(wanted.bindings.iter().filter_map(|wanted| {
+            let config = self.cards.config(&wanted.seid)?;
+            let is_raw = wanted.raw_apdu.is_some() && config.raw_key_use;
+            is_raw.then(|| {
+                format!(
+                    "card {} has raw_key_use = true: where the list lets it, the domain may use, read \
+                     and change the card's keys and PINs",
+                    wanted.seid
+                )
+            })
+        }));
         let mut bindings = self.bindings_of(domain, live);
         bindings.retain(|view| {
             let mut wanted = wanted.bindings.iter();

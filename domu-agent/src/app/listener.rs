@@ -13,7 +13,7 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::{Mode, fchmod};
 use proto::repeated::Repeated;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, error, info};
 
@@ -22,6 +22,8 @@ use super::state::AppState;
 
 /// Owner and group may use the socket.
 const SOCKET_MODE: u32 = 0o660;
+/// The owner may.
+const PRIVATE_MODE: u32 = 0o600;
 /// Pause after a failed accept: out of descriptors, most likely, so let others end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -48,10 +50,24 @@ pub(crate) enum ListenError {
 }
 
 impl Listener {
-    /// Binds `path`. A socket that nobody listens on any more is replaced.
+    /// Binds `path`, for owner and group. A socket that nobody listens on any more is replaced.
     pub(crate) fn bind(path: &Path) -> Result<Self, ListenError> {
+        Self::bind_with(path, SOCKET_MODE)
+    }
+
+    /// The same for the owner alone.
+    pub(crate) fn bind_private(path: &Path) -> Result<Self, ListenError> {
+        Self::bind_with(path, PRIVATE_MODE)
+    }
+
+    /// The next who comes.
+    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
+    }
+
+    fn bind_with(path: &Path, mode: u32) -> Result<Self, ListenError> {
         remove_stale(path)?;
-        let listener = bind_with_mode(path).map_err(|source| ListenError::Io {
+        let listener = bind_with_mode(path, mode).map_err(|source| ListenError::Io {
             path: path.to_owned(),
             source,
         })?;
@@ -119,12 +135,12 @@ fn remove_stale(path: &Path) -> Result<(), ListenError> {
 
 /// The mode is set on the socket before it has a name, so that at no moment it is wider than
 /// meant; the file gets it less the umask, which is then put right.
-fn bind_with_mode(path: &Path) -> io::Result<UnixListener> {
+fn bind_with_mode(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    fchmod(&socket, Mode::from_bits_truncate(SOCKET_MODE))?;
+    fchmod(&socket, Mode::from_bits_truncate(mode))?;
     bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     listen(&socket, Backlog::MAXCONN)?;
     UnixListener::from_std(socket.into())
 }

@@ -4,6 +4,7 @@ mod connect;
 mod enroll;
 mod enrolment_node;
 mod identities;
+mod racs;
 mod serve;
 mod status;
 
@@ -16,6 +17,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), AgentError> {
     let out = &mut std::io::stdout();
     match cli.command {
         Command::Serve(args) => serve::run(&args),
+        Command::Racs(args) => racs::run(&args),
         Command::Enroll(args) => enroll::run(&args, out),
         Command::Connect(args) => connect::run(args),
         Command::Identities(args) => identities::run(&args, out),

@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::agent::{Hello, PROTOCOL_VERSION};
+use proto::racs;
 use tokio::net::UnixStream;
 use xen_channel::LibraryError;
 
 use super::error::LinkError;
 use super::pipe::Pipe;
-use super::tls::{ClientTls, HvPin};
+use super::tls::{ClientTls, HvPin, Records};
 use super::token_watch::{TokenPlace, TokenWatch};
 use super::vchan::VchanWay;
-use super::wire::Wire;
+use super::wire::{self, Wire};
 use crate::channel_key::{self, KeyFileError};
 use crate::config::{ChannelKind, Dom0Config};
 
@@ -79,6 +80,17 @@ impl Channel {
             Some(tls) => Wire::secure(stream, tls).await,
             None => Ok((Wire::insecure(stream), None)),
         }
+    }
+
+    /// Opens a connection that carries RACS.
+    pub(super) async fn connect_racs(&self) -> Result<(Pipe, Box<Records>), LinkError> {
+        let Some(tls) = &self.tls else {
+            return Err(LinkError::NoTls);
+        };
+        let connected = self.way.connect().await;
+        let mut stream = connected.map_err(|error| LinkError::Channel(Arc::new(error)))?;
+        let (records, _) = wire::secure(&mut stream, tls, racs::ALPN).await?;
+        Ok((stream, Box::new(records)))
     }
 
     /// The first message on a connection, with this token.

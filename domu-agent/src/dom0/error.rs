@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use proto::agent::{FieldError, FrameError, ProtocolError, Refused};
+use proto::racs::ResponseError;
 
 use super::tls::TlsError;
 
@@ -34,6 +35,12 @@ pub(crate) enum LinkError {
     /// A malformed message.
     #[error("from dom0: {0}")]
     Message(#[from] ProtocolError),
+    /// What dom0 says is no RACS.
+    #[error("from dom0: {0}")]
+    Racs(#[source] ResponseError),
+    /// RACS goes over TLS only.
+    #[error("RACS needs a channel with TLS and token: take dom0.insecure_development away")]
+    NoTls,
     /// Another message where `welcome` should be.
     #[error("dom0 sent a message before welcome")]
     BeforeWelcome,

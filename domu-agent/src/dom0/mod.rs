@@ -10,6 +10,7 @@
 //! | `wire` | the channel, with TLS or without |
 //! | `tls` | TLS to dom0: handshake and records, without their socket |
 //! | `channel`, `backoff` | how to connect, when to try again |
+//! | `racs` | [`RacsConnection`]: a connection by which this guest speaks RACS to its own card |
 //! | `token`, `token_watch` | what to show, and whether there is a new one |
 //! | `stored_token` | the token that dom0 puts into xenstore |
 //! | `error` | [`LinkError`], [`Dom0Error`] |
@@ -27,6 +28,7 @@ pub(crate) mod fuzzing;
 mod handle;
 mod link;
 mod pipe;
+mod racs;
 mod stored_token;
 mod tls;
 mod token;
@@ -45,5 +47,6 @@ pub(crate) use channel::{Channel, ChannelError};
 pub(crate) use error::{Dom0Error, LinkError};
 pub(crate) use handle::{Dom0, Session, revocation};
 pub(crate) use link::{SessionMessage, Wish};
+pub(crate) use racs::{JoinError, RacsConnection, refusal as racs_refusal};
 pub(crate) use tls::HvPin;
 pub(crate) use token_watch::TokenPlace;

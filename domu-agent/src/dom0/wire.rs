@@ -10,7 +10,7 @@ use zeroize::Zeroize;
 use super::error::LinkError;
 use super::link::Link;
 use super::pipe::Pipe;
-use super::tls::{ClientTls, Handshake, HvPin, Progress, Records, TlsError};
+use super::tls::{ALPN, ClientTls, Handshake, HvPin, Progress, Records, TlsError};
 
 /// Time for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,9 +41,7 @@ impl Wire {
         mut stream: Pipe,
         tls: &ClientTls,
     ) -> Result<(Self, Option<HvPin>), LinkError> {
-        let handshake = tls.handshake().map_err(TlsError::of)?;
-        let made = timeout(HANDSHAKE_TIMEOUT, shake_hands(&mut stream, handshake)).await;
-        let (records, pin) = made.map_err(|_| LinkError::Silent)??;
+        let (records, pin) = secure(&mut stream, tls, ALPN).await?;
         let mut wire = Self::insecure(stream);
         wire.records = Some(Box::new(records));
         Ok((wire, pin))
@@ -118,6 +116,17 @@ impl Wire {
             }
         }
     }
+}
+
+/// Makes TLS for this application protocol; says who vouches for dom0.
+pub(super) async fn secure(
+    stream: &mut Pipe,
+    tls: &ClientTls,
+    alpn: &'static [u8],
+) -> Result<(Records, Option<HvPin>), LinkError> {
+    let handshake = tls.handshake(alpn).map_err(TlsError::of)?;
+    let made = timeout(HANDSHAKE_TIMEOUT, shake_hands(stream, handshake)).await;
+    made.map_err(|_| LinkError::Silent)?
 }
 
 /// Carries a handshake to its end.

@@ -36,6 +36,12 @@ pub(super) fn write(seeds: &mut Seeds) -> io::Result<()> {
     );
     append(&mut seed, 0, b"BEGIN\r\nAPDU 0 00140010\r\nEND\r\n");
     seeds.add("racs_request", "card", &seed)?;
+    // A guest, whose first line comes in two pieces.
+    let mut seed = vec![5];
+    append(&mut seed, 0, b"TOKEN 0oRDoQEm");
+    append(&mut seed, 0, b"AAAA\r\nBEGIN\r\nLI");
+    append(&mut seed, 0, b"ST\r\nEND\r\n");
+    seeds.add("racs_request", "guest", &seed)?;
     for (name, text) in RESPONSES {
         let seed = [&[7], text.as_bytes()].concat();
         seeds.add("racs_response", name, &seed)?;
@@ -64,7 +70,11 @@ const REQUESTS: [(&str, &str); 5] = [
     ("quit", "BEGIN\r\n  ECHO   x  APPEND \r\nQUIT\r\nEND\r\n"),
 ];
 
-const RESPONSES: [(&str, &str); 4] = [
+const RESPONSES: [(&str, &str); 5] = [
+    (
+        "guest",
+        "BEGIN\r\n+000 000 admitted\r\nEND\r\nBEGIN\r\n-600 000 token-revoked: it was\r\nEND\r\n",
+    ),
     (
         "published",
         "BEGIN \r\n+001 000 No error\r\nEND\r\nBEGIN x\r\n+006 001 AA9000\r\n+006 002 BB9000\r\nEND\r\n",

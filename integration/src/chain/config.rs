@@ -8,6 +8,7 @@ use super::soft_card::{self, CA_FILE};
 use crate::hv_card::HvCard;
 use crate::hypervisor::Hypervisor;
 use crate::pcscd::READER;
+use crate::pki;
 use crate::xenstored::uuid;
 
 /// The configuration of the middleware.
@@ -100,6 +101,10 @@ pub(super) fn text(
                  trust = {}\nshared = {shared}\n",
                 at(CA_FILE)
             );
+            if let Some(list) = &guest.raw_apdu {
+                let file = pki::write(folder, &format!("{name}.apdus"), list);
+                let _ = writeln!(text, "raw_apdu = {file:?}");
+            }
         }
     }
     text.push_str(&plan.more_config);

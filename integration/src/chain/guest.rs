@@ -22,6 +22,11 @@ pub(super) fn folder(guest: &str) -> String {
     format!("{guest}.agent")
 }
 
+/// The configuration of a guest's agent.
+pub(super) fn config_file(guest: &str) -> String {
+    format!("{guest}.agent.toml")
+}
+
 /// The guest's channel key in that folder, as `domu-agent enroll` names it.
 pub(super) const KEY_FILE: &str = "channel.key.pem";
 /// The guest's token in that folder.
@@ -95,7 +100,7 @@ impl Guest {
         };
         let config = pki::write(
             folder,
-            &format!("{name}.agent.toml"),
+            &config_file(name),
             &format!(
                 "[dom0]\n{kind}\n{identification}\
                  [agent]\nsocket = {socket:?}\n{agent_config}"

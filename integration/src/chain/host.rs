@@ -194,6 +194,12 @@ impl Chain {
         self.folder.path().join(guest::folder(guest))
     }
 
+    /// The configuration of a guest's agent.
+    #[must_use]
+    pub fn agent_config(&self, guest: &str) -> PathBuf {
+        self.folder.path().join(guest::config_file(guest))
+    }
+
     /// The file with a guest's token.
     #[must_use]
     pub fn token_file(&self, guest: &str) -> PathBuf {

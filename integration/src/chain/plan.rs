@@ -97,6 +97,8 @@ pub struct GuestPlan {
     pub(super) name: String,
     /// SEID and identity.
     pub(super) bindings: Vec<(String, String)>,
+    /// The raw APDUs that it may send to its cards.
+    pub(super) raw_apdu: Option<String>,
     /// What its agent's configuration says beyond the sockets.
     pub(super) agent_config: String,
     /// Whether an agent runs in it.
@@ -315,6 +317,7 @@ impl GuestPlan {
         Self {
             name: name.to_owned(),
             bindings: Vec::new(),
+            raw_apdu: None,
             agent_config: String::new(),
             has_agent: true,
             log: None,
@@ -364,6 +367,13 @@ impl GuestPlan {
     #[must_use]
     pub fn bound(mut self, seid: &str, identity: &str) -> Self {
         self.bindings.push((seid.to_owned(), identity.to_owned()));
+        self
+    }
+
+    /// The raw APDUs that it may send to its cards, rows of mask and value.
+    #[must_use]
+    pub fn raw_apdu(mut self, list: &str) -> Self {
+        self.raw_apdu = Some(list.to_owned());
         self
     }
 

@@ -15,8 +15,8 @@ use rustls::SignatureScheme;
 
 use crate::audit::AuditEvent;
 use crate::broker::{
-    Action, Broker, ConnId, EngineCommand, Event, LeaseId, LeaseRefusal, Peer, ReadId, Setup,
-    TokenRule, Unresumable,
+    Action, Broker, ConnId, EngineCommand, Event, LeaseId, LeaseRefusal, Peer, RacsGuest, ReadId,
+    Setup, TokenRule, Unresumable,
 };
 use crate::card::{
     CardFeatures, CardIdentity, CardSession, Door, SessionError, Sight, Trust, UseId,
@@ -45,6 +45,7 @@ pub(super) enum Seen {
     Withdrawn(ConnId),
     Engine(ConnId, SessionId, EngineCommand),
     Unresumable(Unresumable),
+    AdmittedToRacs(ConnId, RacsGuest),
 }
 
 /// A broker and everything around it.
@@ -94,7 +95,7 @@ const HOST: HvId = HvId([0xAA; 32]);
 const TOKEN_LIFE: Duration = Duration::from_secs(30 * 86_400);
 
 /// The certificate of a guest's identity.
-fn certificate(domid: DomId) -> Vec<u8> {
+pub(super) fn certificate(domid: DomId) -> Vec<u8> {
     format!("certificate of {domid}").into_bytes()
 }
 
@@ -291,6 +292,7 @@ impl Bench {
                     command,
                 } => Seen::Engine(conn, session, command),
                 Action::ForgetResumption(which) => Seen::Unresumable(which),
+                Action::AdmitRacs { conn, guest } => Seen::AdmittedToRacs(conn, guest),
                 Action::TokenSeen { .. } => continue,
                 Action::WithdrawKeys { conn } => Seen::Withdrawn(conn),
                 Action::Deliver { conn, message, .. } => Seen::Delivered(conn, message.session),

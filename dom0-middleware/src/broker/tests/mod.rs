@@ -13,6 +13,7 @@ mod leases;
 mod limits;
 mod opening;
 mod pool;
+mod racs_guests;
 mod random;
 mod resumption;
 mod rights;

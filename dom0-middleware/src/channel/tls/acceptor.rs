@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use proto::racs;
 use proto::token::ConfirmationKey;
 use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage, ServerConfig};
 use rustls::version::TLS13;
@@ -32,6 +33,8 @@ pub struct Secured<S> {
     pub stream: TlsStream<S>,
     /// The guest's key.
     pub key: ConfirmationKey,
+    /// Whether it carries RACS, and not messages between agent and dom0.
+    pub speaks_racs: bool,
 }
 
 impl ChannelTls {
@@ -46,7 +49,7 @@ impl ChannelTls {
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::clone(&key) as Arc<_>);
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![ALPN.to_vec(), racs::ALPN.to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.max_early_data_size = 0;
@@ -75,13 +78,19 @@ impl ChannelTls {
             return Err(ChannelTlsError::NoAlpn);
         }
         let stream = start.into_stream(Arc::clone(&self.config)).await?;
-        let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let connection = stream.get_ref().1;
+        let shown = connection.peer_certificates().unwrap_or_default();
         let key = confirmation_key(shown).ok_or(ChannelTlsError::NoKey)?;
-        Ok(Secured { stream, key })
+        let speaks_racs = connection.alpn_protocol() == Some(racs::ALPN);
+        Ok(Secured {
+            stream,
+            key,
+            speaks_racs,
+        })
     }
 }
 
 fn offers_channel(hello: &ClientHello<'_>) -> bool {
     let mut offered = hello.alpn().into_iter().flatten();
-    offered.any(|name| name == ALPN)
+    offered.any(|name| name == ALPN || name == racs::ALPN)
 }

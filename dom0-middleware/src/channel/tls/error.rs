@@ -11,7 +11,7 @@ pub enum ChannelTlsError {
     #[error("the channel ended in the TLS handshake")]
     Ended,
     /// The guest does not offer the protocol of a channel.
-    #[error("the guest does not offer ALPN tessera/1")]
+    #[error("the guest offers neither ALPN tessera/1 nor racs/1")]
     NoAlpn,
     /// The guest does something else than TLS 1.3 with a good raw public key.
     #[error("TLS: {0}")]

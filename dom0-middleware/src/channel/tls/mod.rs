@@ -1,6 +1,7 @@
 //! TLS on a channel, dom0's end.
 //!
-//! TLS 1.3 only, with ALPN [`ALPN`], so that nothing else that speaks TLS is taken for an agent.
+//! TLS 1.3 only, with ALPN [`ALPN`] or, for a guest that sends APDUs to its own card,
+//! [`proto::racs::ALPN`], so that nothing else that speaks TLS is taken for an agent.
 //! The guest shows a raw public key (RFC 7250) and proves by its CertificateVerify that it has the
 //! private one; no X.509 of a guest is parsed. dom0 shows its channel key, certified by the HV key.
 //! No session is ever resumed: no ticket is sent, none is taken, and there is no early data, so

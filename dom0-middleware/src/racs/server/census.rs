@@ -8,6 +8,8 @@ use std::time::Instant;
 use proto::id::Seid;
 use serde::{Deserialize, Serialize};
 
+use super::hand::Listed;
+
 /// All connections of a server.
 #[derive(Debug, Clone)]
 pub struct Census {
@@ -137,29 +139,33 @@ impl Seat {
         Ok(())
     }
 
-    /// Whether another connection of the same user has this card.
-    pub(super) fn is_with_another_of(&self, user: &str, seid: &Seid) -> bool {
-        let seats = self.census.lock();
-        let mut others = seats.taken.iter().filter(|(at, _)| **at != self.number);
-        others
-            .any(|(_, taken)| taken.user.as_deref() == Some(user) && taken.held.contains_key(seid))
-    }
-
     /// Whether the server ends all connections.
     pub(super) fn is_closing(&self) -> bool {
         self.census.lock().is_closed
     }
+}
 
-    pub(super) fn took(&self, seid: &Seid, now: Instant) {
+impl Listed for Seat {
+    fn took(&self, seid: &Seid, now: Instant) {
         if let Some(taken) = self.census.lock().taken.get_mut(&self.number) {
             taken.held.insert(seid.clone(), now);
         }
     }
 
-    pub(super) fn gave_back(&self, seid: &Seid) {
+    fn gave_back(&self, seid: &Seid) {
         if let Some(taken) = self.census.lock().taken.get_mut(&self.number) {
             taken.held.remove(seid);
         }
+    }
+
+    fn is_with_another_of(&self, user: &str, seid: &Seid) -> Option<bool> {
+        let seats = self.census.lock();
+        let mut others = seats.taken.iter().filter(|(at, _)| **at != self.number);
+        Some(
+            others.any(|(_, taken)| {
+                taken.user.as_deref() == Some(user) && taken.held.contains_key(seid)
+            }),
+        )
     }
 }
 

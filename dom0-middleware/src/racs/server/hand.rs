@@ -7,15 +7,39 @@ use std::time::{Duration, Instant};
 use proto::id::Seid;
 use tracing::info;
 
-use super::census::Seat;
 use super::grid::{Element, Fault, Grid, Lent};
 use crate::racs::session::{Order, Outcome, RacsRefusal};
 
+/// Where it stands what a session holds.
+pub(in crate::racs) trait Listed {
+    /// It took this card.
+    fn took(&self, seid: &Seid, now: Instant);
+
+    /// It gave this card back.
+    fn gave_back(&self, seid: &Seid);
+
+    /// Whether another connection of the same user has this card; `None` if nobody knows.
+    fn is_with_another_of(&self, user: &str, seid: &Seid) -> Option<bool>;
+}
+
+/// Nowhere: a guest's cards are with the other things that are known of guests.
+pub(in crate::racs) struct Unlisted;
+
+impl Listed for Unlisted {
+    fn took(&self, _seid: &Seid, _now: Instant) {}
+
+    fn gave_back(&self, _seid: &Seid) {}
+
+    fn is_with_another_of(&self, _user: &str, _seid: &Seid) -> Option<bool> {
+        None
+    }
+}
+
 /// Does what a session orders, with the cards in its hand. They go back when this is dropped.
-pub(super) struct Hand<'a, G: Grid> {
+pub(in crate::racs) struct Hand<'a, G: Grid, L: Listed> {
     grid: &'a G,
     user: &'a str,
-    seat: &'a Seat,
+    seat: &'a L,
     held: BTreeMap<Seid, Held<G::Card>>,
     /// Given back because nothing was done with them; the user was not told yet.
     lapsed: BTreeSet<Seid>,
@@ -26,9 +50,9 @@ struct Held<C> {
     last_used: Instant,
 }
 
-impl<'a, G: Grid> Hand<'a, G> {
+impl<'a, G: Grid, L: Listed> Hand<'a, G, L> {
     /// An empty one.
-    pub(super) fn new(grid: &'a G, user: &'a str, seat: &'a Seat) -> Self {
+    pub(in crate::racs) fn new(grid: &'a G, user: &'a str, seat: &'a L) -> Self {
         Self {
             grid,
             user,
@@ -38,8 +62,13 @@ impl<'a, G: Grid> Hand<'a, G> {
         }
     }
 
+    /// Whether no card is in it.
+    pub(in crate::racs) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Does what is ordered; takes as long as cards take.
-    pub(super) fn carry_out(&mut self, order: Order, now: Instant) -> Outcome {
+    pub(in crate::racs) fn carry_out(&mut self, order: Order, now: Instant) -> Outcome {
         let outcome = match order {
             Order::Transmit { seid, command } => self
                 .with_card(&seid, now, |card| card.transmit(&command))
@@ -55,7 +84,7 @@ impl<'a, G: Grid> Hand<'a, G> {
     }
 
     /// Gives back what nothing was done with for `idle_lock`, and what was taken back anyway.
-    pub(super) fn let_go_of_idle(&mut self, now: Instant, idle_lock: Duration) {
+    pub(in crate::racs) fn let_go_of_idle(&mut self, now: Instant, idle_lock: Duration) {
         let is_over = |held: &Held<G::Card>| {
             held.card.is_recalled() || now.saturating_duration_since(held.last_used) >= idle_lock
         };
@@ -95,13 +124,13 @@ impl<'a, G: Grid> Hand<'a, G> {
     /// Whether no other connection of this user has the card, now or in a moment.
     fn is_left_by_another(&self, seid: &Seid) -> bool {
         let deadline = Instant::now() + SAME_USER_WAIT;
-        while self.seat.is_with_another_of(self.user, seid) {
-            if Instant::now() >= deadline {
-                return false;
+        loop {
+            match self.seat.is_with_another_of(self.user, seid) {
+                Some(false) => return true,
+                Some(true) if Instant::now() < deadline => thread::sleep(SAME_USER_TICK),
+                Some(true) | None => return false,
             }
-            thread::sleep(SAME_USER_TICK);
         }
-        true
     }
 
     /// Also for a card that nobody holds, but for no one that somebody else uses.
@@ -147,7 +176,7 @@ impl<'a, G: Grid> Hand<'a, G> {
     }
 }
 
-impl<G: Grid> Drop for Hand<'_, G> {
+impl<G: Grid, L: Listed> Drop for Hand<'_, G, L> {
     fn drop(&mut self) {
         for (seid, held) in std::mem::take(&mut self.held) {
             drop(held);

@@ -36,7 +36,7 @@ mod listener;
 mod records;
 mod settings;
 #[cfg(test)]
-mod testing;
+pub(in crate::racs) mod testing;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -44,6 +44,7 @@ mod tls;
 pub use self::address::{DEFAULT_PORT, ListenAddress, NoAddress};
 pub use self::census::{Census, HoldView, RacsConnectionView};
 pub use self::grid::{Element, Fault, Grid, Lent};
+pub(in crate::racs) use self::hand::{Hand, Unlisted};
 pub use self::listener::{BindError, RacsListener, RacsServer};
 pub use self::records::Records;
 pub use self::settings::RacsSettings;

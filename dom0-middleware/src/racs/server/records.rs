@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use proto::id::DomainUuid;
+
 use crate::audit::{AuditEvent, RacsClosed, RacsConnected, RacsRefused, RacsRefusedFor};
 use crate::broker::{Coalesced, Countable};
 
@@ -32,6 +34,7 @@ impl Records {
     pub(super) fn connected(&self, user: &str, address: SocketAddr, is_listed: bool) {
         let connected = RacsConnected {
             user: user.to_owned(),
+            domain: None,
             address: address.ip().to_string(),
             is_listed,
             count: 1,
@@ -43,6 +46,7 @@ impl Records {
     pub(super) fn closed(&self, user: &str, address: SocketAddr, apdus_refused: u64, why: &str) {
         let closed = RacsClosed {
             user: user.to_owned(),
+            domain: None,
             address: address.ip().to_string(),
             why: why.to_owned(),
             apdus_refused,
@@ -93,10 +97,10 @@ impl Records {
 }
 
 impl Countable for RacsConnected {
-    type Kind = (String, bool);
+    type Kind = (Option<DomainUuid>, String, bool);
 
     fn kind(&self) -> Self::Kind {
-        (self.user.clone(), self.is_listed)
+        (self.domain, self.user.clone(), self.is_listed)
     }
 
     fn and(self, earlier: Option<Self>) -> Self {
@@ -113,10 +117,10 @@ impl Countable for RacsConnected {
 }
 
 impl Countable for RacsClosed {
-    type Kind = String;
+    type Kind = (Option<DomainUuid>, String);
 
-    fn kind(&self) -> String {
-        self.user.clone()
+    fn kind(&self) -> Self::Kind {
+        (self.domain, self.user.clone())
     }
 
     fn and(self, earlier: Option<Self>) -> Self {

@@ -19,15 +19,15 @@ use crate::audit::AuditEvent;
 
 /// Cards, and who has them.
 #[derive(Clone, Default)]
-pub(super) struct TestGrid(Arc<(Mutex<Cards>, Condvar)>);
+pub(in crate::racs) struct TestGrid(Arc<(Mutex<Cards>, Condvar)>);
 
 #[derive(Default)]
-pub(super) struct Cards {
+pub(in crate::racs) struct Cards {
     cards: BTreeMap<Seid, TestState>,
     /// Closed: a card that is told [`WAIT`] does.
-    pub(super) gate_is_open: bool,
+    pub(in crate::racs) gate_is_open: bool,
     /// APDUs that cards were sent.
-    pub(super) apdus: usize,
+    pub(in crate::racs) apdus: usize,
 }
 
 #[derive(Default)]
@@ -37,19 +37,19 @@ struct TestState {
 }
 
 /// One of them, lent.
-pub(super) struct TestCard {
+pub(in crate::racs) struct TestCard {
     grid: TestGrid,
     seid: Seid,
 }
 
 /// Instructions of these cards: any other is answered with its data.
-pub(super) const WAIT: u8 = 0x51;
+pub(in crate::racs) const WAIT: u8 = 0x51;
 pub(super) const PANIC: u8 = 0x52;
 pub(super) const FAIL: u8 = 0x53;
 pub(super) const LEAVE: u8 = 0x54;
 
 impl TestGrid {
-    pub(super) fn with(seids: &[&str]) -> Self {
+    pub(in crate::racs) fn with(seids: &[&str]) -> Self {
         let grid = Self::default();
         for name in seids {
             grid.cards().cards.insert(seid(name), TestState::default());
@@ -57,12 +57,12 @@ impl TestGrid {
         grid
     }
 
-    pub(super) fn cards(&self) -> MutexGuard<'_, Cards> {
+    pub(in crate::racs) fn cards(&self) -> MutexGuard<'_, Cards> {
         // A card of these panics when it is told to.
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn open_gate(&self) {
+    pub(in crate::racs) fn open_gate(&self) {
         self.cards().gate_is_open = true;
         self.0.1.notify_all();
     }
@@ -72,7 +72,7 @@ impl TestGrid {
         cards.cards.get_mut(&seid(name)).expect("a card").recalled = true;
     }
 
-    pub(super) fn is_lent(&self, name: &str) -> bool {
+    pub(in crate::racs) fn is_lent(&self, name: &str) -> bool {
         self.cards().cards.get(&seid(name)).expect("a card").lent
     }
 }

@@ -10,7 +10,6 @@ use super::error::TlsError;
 use super::pin::HvPin;
 use super::records::Records;
 use super::secrets::SecretCatcher;
-use super::setup::ALPN;
 
 /// Most bytes of dom0 that may wait to make a message: far more than its certificates take.
 const MAX_INCOMING: usize = 128 << 10;
@@ -19,6 +18,7 @@ const MAX_INCOMING: usize = 128 << 10;
 pub(in crate::dom0) struct Handshake {
     connection: UnbufferedClientConnection,
     secrets: Arc<SecretCatcher>,
+    alpn: &'static [u8],
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
 }
@@ -33,10 +33,15 @@ pub(in crate::dom0) enum Progress {
 }
 
 impl Handshake {
-    pub(super) fn new(connection: UnbufferedClientConnection, secrets: Arc<SecretCatcher>) -> Self {
+    pub(super) fn new(
+        connection: UnbufferedClientConnection,
+        secrets: Arc<SecretCatcher>,
+        alpn: &'static [u8],
+    ) -> Self {
         Self {
             connection,
             secrets,
+            alpn,
             incoming: Vec::new(),
             outgoing: Vec::new(),
         }
@@ -118,7 +123,7 @@ impl Handshake {
     /// # Errors
     /// [`TlsError`] when dom0 speaks another protocol, or did not wait for the agent.
     pub(in crate::dom0) fn finish(self) -> Result<(Records, Option<HvPin>), TlsError> {
-        if self.connection.alpn_protocol() != Some(ALPN) {
+        if self.connection.alpn_protocol() != Some(self.alpn) {
             return Err(TlsError::OtherProtocol("no ALPN".to_owned()));
         }
         if !self.incoming.is_empty() {

@@ -1,6 +1,6 @@
 //! TLS to dom0, the agent's end.
 //!
-//! TLS 1.3 only, with ALPN `tessera/1`. The agent shows its channel key as a raw public key (RFC
+//! TLS 1.3 only, with ALPN `tessera/1`, or `racs/1` for RACS. The agent shows its channel key as a raw public key (RFC
 //! 7250); dom0 shows a certificate for [`server_key::SERVER_NAME`], vouched for by an HV certificate
 //! that is pinned. Sessions are not resumed, and there is no early data.
 //!
@@ -35,4 +35,5 @@ pub(crate) use self::error::TlsError;
 pub(super) use self::handshake::{Handshake, Progress};
 pub(crate) use self::pin::HvPin;
 pub(super) use self::records::Records;
+pub(super) use self::setup::ALPN;
 pub(crate) use self::setup::ClientTls;

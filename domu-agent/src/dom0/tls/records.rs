@@ -34,7 +34,7 @@ impl Records {
 
     /// The first `n` bytes of [`Self::to_send`] are out.
     pub(in crate::dom0) fn on_sent(&mut self, n: usize) {
-        self.sent += n;
+        self.sent = self.sent.saturating_add(n);
         if self.sent >= self.outgoing.len() {
             self.outgoing.clear();
             self.sent = 0;
@@ -49,6 +49,14 @@ impl Records {
         let part = plaintext.get(..MAX_SEALED).unwrap_or(plaintext);
         self.layer.seal(part, &mut self.outgoing)?;
         Ok(part.len())
+    }
+
+    /// Says that nothing more comes from this end.
+    ///
+    /// # Errors
+    /// [`TlsError`] when nothing can be sealed any more.
+    pub(in crate::dom0) fn close(&mut self) -> Result<(), TlsError> {
+        Ok(self.layer.seal_close_notify(&mut self.outgoing)?)
     }
 
     /// dom0 has sent `bytes`: what is in them goes to `take`, and is wiped then.

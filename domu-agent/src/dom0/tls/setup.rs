@@ -16,7 +16,7 @@ use super::server_key::{PinVerifier, SERVER_NAME};
 use crate::channel_key::ChannelKey;
 
 /// The application protocol of a channel (RFC 7301).
-pub(super) const ALPN: &[u8] = b"tessera/1";
+pub(in crate::dom0) const ALPN: &[u8] = b"tessera/1";
 
 /// The guest's key, and whom it believes.
 #[derive(Clone)]
@@ -46,7 +46,6 @@ impl ClientTls {
             .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::new(
                 shown,
             ))));
-        config.alpn_protocols = vec![ALPN.to_vec()];
         config.resumption = Resumption::disabled();
         config.enable_early_data = false;
         // The name is no secret, and there is only one.
@@ -55,16 +54,20 @@ impl ClientTls {
         Ok(Self { config, name })
     }
 
-    /// Starts a handshake.
+    /// Starts a handshake for this application protocol.
     ///
     /// # Errors
     /// [`rustls::Error`] if the system gives no random numbers.
-    pub(in crate::dom0) fn handshake(&self) -> Result<Handshake, rustls::Error> {
+    pub(in crate::dom0) fn handshake(
+        &self,
+        alpn: &'static [u8],
+    ) -> Result<Handshake, rustls::Error> {
         let secrets = Arc::new(SecretCatcher::default());
         let mut config = self.config.clone();
         config.key_log = Arc::clone(&secrets) as Arc<_>;
+        config.alpn_protocols = vec![alpn.to_vec()];
         let connection = UnbufferedClientConnection::new(Arc::new(config), self.name.clone())?;
-        Ok(Handshake::new(connection, secrets))
+        Ok(Handshake::new(connection, secrets, alpn))
     }
 }
 

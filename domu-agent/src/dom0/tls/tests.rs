@@ -114,7 +114,7 @@ fn server_config(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> ServerCo
         .with_client_cert_verifier(Arc::new(RawKeys))
         .with_single_cert(chain, key)
         .expect("a key for it");
-    config.alpn_protocols = vec![setup::ALPN.to_vec()];
+    config.alpn_protocols = vec![ALPN.to_vec()];
     config.send_tls13_tickets = 0;
     config
 }
@@ -126,7 +126,7 @@ fn key(algorithm: KeyAlgorithm) -> ChannelKey {
 
 fn agent(pins: Vec<HvPin>) -> Handshake {
     let tls = ClientTls::new(&key(KeyAlgorithm::Ed25519), pins).expect("TLS 1.3 is there");
-    tls.handshake().expect("random numbers")
+    tls.handshake(ALPN).expect("random numbers")
 }
 
 /// Carries everything that waits to the server, as it comes; its answers are left in it.
@@ -185,7 +185,7 @@ fn plaintext_passes_both_ways_after_a_handshake_however_it_is_cut() {
     for (one_by_one, algorithm) in [(false, KeyAlgorithm::Ed25519), (true, KeyAlgorithm::P256)] {
         let key = key(algorithm);
         let tls = ClientTls::new(&key, vec![host.pin()]).expect("TLS 1.3 is there");
-        let handshake = tls.handshake().expect("random numbers");
+        let handshake = tls.handshake(ALPN).expect("random numbers");
         let mut server = ServerConnection::new(Arc::clone(&config)).expect("sound");
         let (mut records, pin) = shake_hands(handshake, &mut server, one_by_one).expect("believed");
         assert_eq!(pin, Some(host.pin()));
@@ -339,7 +339,7 @@ fn an_alert_of_dom0_after_the_handshake_is_its_no() {
     // The key of another is shown, so the signature does not fit.
     let (own, other) = (key(KeyAlgorithm::Ed25519), key(KeyAlgorithm::Ed25519));
     let shown = setup::for_tests(&own, &other, vec![host.pin()]);
-    let handshake = shown.handshake().expect("random numbers");
+    let handshake = shown.handshake(ALPN).expect("random numbers");
     let (mut records, _) = shake_hands(handshake, &mut server, false).expect("dom0 is believed");
     let mut answer = Vec::new();
     while server.wants_write() {

@@ -33,7 +33,11 @@ impl World {
                 Seen::Ordered(command) => self.on_ordered(&command),
                 Seen::Withdrawn(conn) => withdrawn = Some(conn),
                 Seen::Engine(conn, session, command) => self.on_engine(conn, session, &command),
-                Seen::Audited(_) | Seen::Unresumable(_) | Seen::Lent(..) | Seen::NotLent(..) => {}
+                Seen::Audited(_)
+                | Seen::Unresumable(_)
+                | Seen::Lent(..)
+                | Seen::NotLent(..)
+                | Seen::AdmittedToRacs(..) => {}
             }
         }
         self.check_state();
