@@ -56,19 +56,31 @@ pub fn run(config: Config) -> Result<(), ServiceError> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(config: Config, on_ready: impl FnOnce(CardDesk)) -> Result<(), ServiceError> {
+pub fn run_with(
+    config: Config,
+    on_ready: impl FnOnce(CardDesk) + Send + 'static,
+) -> Result<(), ServiceError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(ServiceError::System)?;
-    let result = runtime.block_on(serve(config, on_ready));
+    // A task like those it speaks to: outside of the runtime's threads, each message to it and from
+    // it would have to wake another thread.
+    let service = runtime.spawn(serve(config, on_ready));
+    let result = match runtime.block_on(service) {
+        Ok(result) => result,
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    };
     // Connections that are still being written to get no more time.
     runtime.shutdown_timeout(Duration::ZERO);
     result
 }
 
-async fn serve(config: Config, on_ready: impl FnOnce(CardDesk)) -> Result<(), ServiceError> {
+async fn serve(
+    config: Config,
+    on_ready: impl FnOnce(CardDesk) + Send + 'static,
+) -> Result<(), ServiceError> {
     let stop = stop_signal().map_err(ServiceError::System)?;
     let mut bound = config.bind()?;
     config.check_pin_files()?;
