@@ -109,8 +109,11 @@ pub struct EapTlsProfile {
     pub cla: u8,
     /// How a PIN is sent.
     pub pin_form: PinForm,
-    /// The longest piece of an EAP packet in one APDU, 1 to 255 bytes; others are taken for the
-    /// nearest of these.
+    /// Whether the card takes extended APDUs: an EAP packet goes to it as one, and comes back as one.
+    /// Known cards do not.
+    pub extended_length: bool,
+    /// The longest piece of an EAP packet in one APDU, 1 to 255 bytes, with extended APDUs to 65,535;
+    /// others are taken for the nearest of these.
     pub segment_len: usize,
     /// The longest EAP packet sent to the card, in bytes, header included: 11 to 65,535; others
     /// are taken for the nearest of these.
@@ -144,6 +147,7 @@ impl EapTlsProfile {
             aid: Aid::EAP_TLS,
             cla: 0xA0,
             pin_form: PinForm::Digits,
+            extended_length: false,
             segment_len: 240,
             fragment_len: 1494,
             fetch_ins: 0x12,

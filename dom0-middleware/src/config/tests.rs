@@ -283,7 +283,22 @@ fn a_profile_is_the_built_in_one_with_differences() {
     let profile = &config.readers[0].card.profile;
     assert_eq!(*profile, CardProfile::Piv(expected));
     refused_at(2, "nothing else", &format!("{other}cla = 0x80\n"));
-    refused_at(2, "only base", &other.replace("\"piv\"", "\"eap-tls\""));
+
+    let long = other.replace("\"piv\"", "\"eap-tls\"");
+    let read = |more: &str| {
+        let config = parse(&format!("{long}{more}{CARD}profile = \"other\"\n")).expect("good");
+        match &config.readers[0].card.profile {
+            CardProfile::EapTls(profile) => (profile.extended_length, profile.segment_len),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(read(""), (true, 65_535));
+    assert_eq!(read("segment_len = 2000\n"), (true, 2000));
+    refused_at(
+        5,
+        "1 to 255",
+        &long.replace("true", "false\nsegment_len = 256"),
+    );
 
     let token = other.replace("extended_length = true", "pin_characters = \"printable\"");
     let config = parse(&format!("{token}{CARD}profile = \"other\"\n")).expect("good");

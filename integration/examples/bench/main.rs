@@ -12,7 +12,7 @@
 //!
 //! With the name of a part (`handshakes`, `doors`, `apdu`, `throughput`, `fairness`, `scaling`,
 //! `agent`, `service`, `vchan`, `tokens`, `channel`, `admission`) it measures that alone and writes no
-//! file.
+//! file; after `doors` may stand a part of the name of a case: `doors "1 domain, full tls 1.2"`.
 
 mod admission;
 mod agent;

@@ -29,6 +29,8 @@ pub struct Card {
     pins: Pins,
     machine: Machine,
     pending: Pending,
+    /// Whether extended APDUs are taken.
+    extended_length: bool,
     selected: bool,
     /// The identity in use.
     active: Option<usize>,
@@ -55,6 +57,7 @@ impl Card {
             pins: Pins::new(pins, eeprom),
             machine: Machine::new(settings),
             pending: Pending::default(),
+            extended_length: settings.extended_length,
             selected: false,
             active: None,
             next: 0,
@@ -71,9 +74,14 @@ impl Card {
         self.next = 0;
     }
 
-    /// Carries out one command APDU. Bytes that are none are answered 6700.
+    /// Carries out one command APDU. Bytes that are none are answered 6700, and extended ones if it
+    /// takes none.
     pub fn transmit(&mut self, command: &[u8]) -> Answer {
-        let reply = match CommandApdu::decode(command) {
+        let decoded = match self.extended_length {
+            true => CommandApdu::decode_any(command),
+            false => CommandApdu::decode(command),
+        };
+        let reply = match decoded {
             Ok(apdu) => self.dispatch(&apdu),
             Err(_) => Reply::status(status::WRONG_LENGTH),
         };
@@ -219,9 +227,13 @@ impl Card {
     fn process_eap(&mut self, command: &CommandApdu, more: bool, segment: &[u8]) -> Reply {
         match self.machine.process(more, segment) {
             Ok(Reaction::Silence) => Reply::status(status::OK),
-            Ok(Reaction::Packet(packet)) => self.pending.answer_eap(Zeroizing::new(packet)),
+            Ok(Reaction::Packet(packet)) => {
+                let wanted = command.le().unwrap_or_default();
+                self.pending.answer_eap(Zeroizing::new(packet), wanted)
+            }
             Ok(Reaction::Echo) => {
-                let lc = u8::try_from(segment.len()).expect("the data of a short APDU");
+                // The fifth byte of an extended command is zero.
+                let lc = u8::try_from(segment.len()).unwrap_or_default();
                 self.answer(vec![command.cla, command.ins, command.p1, command.p2, lc])
             }
             Err(refused) => Reply::status(refused),

@@ -115,6 +115,10 @@ pub struct ServeArgs {
     /// Highest TLS version offered when the host asks for none: 1.2 or 1.3.
     #[arg(long, value_name = "VERSION", default_value = "1.2", value_parser = tls_version)]
     pub max_version: ProtocolVersion,
+    /// An EAP-TLS card that takes extended APDUs: whole EAP packets, and gives whole ones. PIV cards
+    /// always do.
+    #[arg(long)]
+    pub extended_length: bool,
     /// A PIV card that says what its keys are (GET METADATA), which is not of the standard.
     #[arg(long)]
     pub metadata: bool,

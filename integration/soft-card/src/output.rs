@@ -51,10 +51,14 @@ impl Pending {
         self.next_block(BLOCK)
     }
 
-    /// Answers Process-EAP: the whole of `data` or, over one block, 9F00 alone and FETCH for all.
-    pub(crate) fn answer_eap(&mut self, data: Zeroizing<Vec<u8>>) -> Reply {
-        if data.len() <= BLOCK {
-            return self.answer(data);
+    /// Answers Process-EAP: the whole of `data` or, over one block and what an extended command
+    /// wanted, 9F00 alone and FETCH for all.
+    pub(crate) fn answer_eap(&mut self, data: Zeroizing<Vec<u8>>, wanted: u32) -> Reply {
+        let most = usize::try_from(wanted).map_or(BLOCK, |wanted| wanted.max(BLOCK));
+        if data.len() <= most {
+            self.clear();
+            let sw = status::OK;
+            return Reply { data, sw };
         }
         *self = Self { data, taken: 0 };
         Reply::status(status::more(BLOCK))
@@ -118,7 +122,7 @@ mod tests {
     #[test]
     fn one_block_is_answered_directly() {
         let mut pending = Pending::default();
-        let reply = pending.answer_eap(bytes(256));
+        let reply = pending.answer_eap(bytes(256), 0);
         assert_eq!((reply.data.len(), reply.sw.0), (256, 0x9000));
         assert_eq!(pending.fetch(None).sw.0, 0x6F00);
     }
@@ -126,11 +130,21 @@ mod tests {
     #[test]
     fn a_long_eap_answer_begins_without_data() {
         let mut pending = Pending::default();
-        let first = pending.answer_eap(bytes(600));
+        let first = pending.answer_eap(bytes(600), 256);
         assert!(first.data.is_empty());
         let (data, words) = fetch_all(&mut pending, first);
         assert_eq!(data, *bytes(600));
         assert_eq!(words, [0x9F00, 0x9F00, 0x9F58, 0x9000]);
+    }
+
+    #[test]
+    fn an_extended_command_gets_all_at_once() {
+        let mut pending = Pending::default();
+        let reply = pending.answer_eap(bytes(600), 65_536);
+        assert_eq!((reply.data.len(), reply.sw.0), (600, 0x9000));
+        assert_eq!(pending.fetch(None).sw.0, 0x6F00);
+        let reply = pending.answer_eap(bytes(600), 599);
+        assert_eq!((reply.data.len(), reply.sw.0), (0, 0x9F00));
     }
 
     #[test]
@@ -146,7 +160,7 @@ mod tests {
     #[test]
     fn a_short_fetch_leaves_the_rest() {
         let mut pending = Pending::default();
-        pending.answer_eap(bytes(300));
+        pending.answer_eap(bytes(300), 0);
         let reply = pending.fetch(Some(100));
         assert_eq!((reply.data.len(), reply.sw.0), (100, 0x9FC8));
         let reply = pending.fetch(Some(200));

@@ -9,6 +9,8 @@ pub struct CardSettings {
     pub max_eap_packet: usize,
     /// The highest TLS version offered when the host asks for none: 1.2 or 1.3.
     pub highest_version: ProtocolVersion,
+    /// Whether it takes extended APDUs; known cards do not.
+    pub extended_length: bool,
 }
 
 impl CardSettings {
@@ -23,6 +25,7 @@ impl Default for CardSettings {
         Self {
             max_eap_packet: 1494,
             highest_version: ProtocolVersion::TLS1_2,
+            extended_length: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::plan::ChainPlan;
+use super::plan::{CardProfile, ChainPlan};
 use super::soft_card::{self, CA_FILE};
 use crate::hv_card::HvCard;
 use crate::hypervisor::Hypervisor;
@@ -50,6 +50,16 @@ pub(super) fn text(
     for (name, value) in &plan.limits {
         let _ = writeln!(text, "{name} = {value}");
     }
+    for base in [CardProfile::EapTls, CardProfile::Piv] {
+        let mut cards = plan.cards.iter();
+        if cards.any(|card| card.extended_length && card.profile == base) {
+            let base = base.name();
+            let _ = write!(
+                text,
+                "[[profile]]\nname = \"{base}-extended\"\nbase = \"{base}\"\nextended_length = true\n"
+            );
+        }
+    }
     for card in &plan.cards {
         let seid = &card.seid;
         let pin = at(&soft_card::pin_file(seid));
@@ -60,10 +70,15 @@ pub(super) fn text(
         };
         let _ = writeln!(text, "[[card_source]]\n{source}\nseid = \"{seid}\"");
         if card.described {
+            let base = card.profile.name();
+            let extended = if card.extended_length {
+                "-extended"
+            } else {
+                ""
+            };
             let _ = write!(
                 text,
-                "[[card]]\nseid = \"{seid}\"\nprofile = \"{}\"\npin_file = {pin}\n",
-                card.profile.name()
+                "[[card]]\nseid = \"{seid}\"\nprofile = \"{base}{extended}\"\npin_file = {pin}\n"
             );
             if card.raw_key_use {
                 text.push_str("raw_key_use = true\n");

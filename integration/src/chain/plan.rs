@@ -61,6 +61,7 @@ pub struct CardPlan {
     pub(super) described: bool,
     pub(super) below_intermediate: bool,
     pub(super) raw_key_use: bool,
+    pub(super) extended_length: bool,
     /// Where it is, if not in a reader of this host.
     pub(super) elsewhere: Option<Elsewhere>,
 }
@@ -239,6 +240,7 @@ impl CardPlan {
             described: true,
             below_intermediate: false,
             raw_key_use: false,
+            extended_length: false,
             elsewhere: None,
         }
     }
@@ -264,6 +266,16 @@ impl CardPlan {
     #[must_use]
     pub fn raw_key_use(mut self) -> Self {
         self.raw_key_use = true;
+        self
+    }
+
+    /// It takes extended APDUs, and its profile says so.
+    #[must_use]
+    pub fn extended_length(mut self) -> Self {
+        self.extended_length = true;
+        if self.profile == CardProfile::EapTls {
+            self.options.push("--extended-length".to_owned());
+        }
         self
     }
 

@@ -35,6 +35,9 @@ impl CommandApdu {
     /// The most data an extended command carries, in bytes.
     pub const MAX_LONG_DATA: usize = 65_535;
 
+    /// The longest answer that an extended command can ask for, in bytes.
+    pub const MAX_LONG_LE: u32 = 65_536;
+
     /// A command with neither data nor expected answer (case 1).
     #[must_use]
     pub fn new(cla: u8, ins: u8, p1: u8, p2: u8) -> Self {
@@ -79,7 +82,7 @@ impl CommandApdu {
     /// of these. More than 256 make an extended command.
     #[must_use]
     pub fn with_le(mut self, le: u32) -> Self {
-        self.le = Some(le.clamp(1, MAX_LONG_LE));
+        self.le = Some(le.clamp(1, Self::MAX_LONG_LE));
         self
     }
 
@@ -195,7 +198,13 @@ impl CommandApdu {
         let mut reader = Reader::new(bytes);
         let [cla, ins, p1, p2, _] = reader.array("extended command header")?;
         let command = Self::new(cla, ins, p1, p2);
-        let read_le = |le: u16| if le == 0 { MAX_LONG_LE } else { le.into() };
+        let read_le = |le: u16| {
+            if le == 0 {
+                Self::MAX_LONG_LE
+            } else {
+                le.into()
+            }
+        };
         let length = reader.u16("extended Lc or Le")?;
         if reader.is_empty() {
             return Ok(command.with_le(read_le(length)));
@@ -260,7 +269,6 @@ const HEADER_LEN: usize = 4;
 /// The zero of an extended command, and two bytes each for Lc and Le.
 const MAX_LENGTH_FIELDS: usize = 5;
 const MAX_LE: u32 = 256;
-const MAX_LONG_LE: u32 = 65_536;
 /// How Le of 256 is written.
 const LE_256: u8 = 0;
 

@@ -40,7 +40,7 @@ pub enum EapCardCommand {
     ProcessEap {
         /// Whether more segments of this packet follow.
         more: bool,
-        /// 1 to 255 bytes.
+        /// 1 to 65,535 bytes; more than 255 make an extended command.
         data: Vec<u8>,
     },
     /// `A0 86 00 00 01 index` (§9.2, PROPOSED).
@@ -85,7 +85,11 @@ impl EapCardCommand {
             Self::State => apdu(INS_STATE, P1_GET, 0x00).with_le(1),
             Self::ResetState => apdu(INS_STATE, P1_RESET, 0x00).with_le(LE_ALL),
             Self::ProcessEap { more, data } => {
-                with_any(apdu(INS_PROCESS_EAP, (*more).into(), 0x00), data)?
+                let command = apdu(INS_PROCESS_EAP, (*more).into(), 0x00);
+                match data.as_slice() {
+                    [] => command,
+                    some => command.with_long_data(some)?,
+                }
             }
             Self::ExportedParameter(index) => {
                 apdu(INS_EXPORTED_PARAMETER, 0x00, 0x00).with_data(&[(*index).into()])?
@@ -369,7 +373,7 @@ mod tests {
     fn values_that_fit_no_apdu_are_not_sent() {
         let id = EapCardCommand::StoreSessionId(vec![0; 65]);
         assert_eq!(id.to_apdu(CLA), Err(CardCommandError::Length { got: 65 }));
-        let data = vec![0; 256];
+        let data = vec![0; 65_536];
         assert!(
             EapCardCommand::ProcessEap { more: true, data }
                 .to_apdu(CLA)

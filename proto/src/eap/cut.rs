@@ -1,6 +1,7 @@
 //! Cutting a flight into packets and a packet into APDUs.
 
 use super::tls::{EapTls, EapTlsFlags};
+use crate::apdu::CommandApdu;
 
 /// The smallest EAP-TLS packet that [`fragments`] makes: a first fragment with one byte.
 pub const MIN_FRAGMENT: usize = FIRST_OVERHEAD + 1;
@@ -42,12 +43,14 @@ pub fn fragments(flight: &[u8], first_identifier: u8, max_packet: usize) -> Vec<
     packets
 }
 
-/// Cuts a packet into pieces for one APDU each, of at most `max_segment` bytes (1 to 255; others
-/// are taken for the nearest of these). Each piece comes with whether more follow (bit 0 of P1).
+/// Cuts a packet into pieces for one APDU each, of at most `max_segment` bytes: 1 to 255, for extended
+/// APDUs to 65,535; others are taken for the nearest of these. Each piece comes with whether more follow (bit 0 of P1).
 ///
 /// Source: specs/eap-tls-card.md §5.5.
 pub fn segments(packet: &[u8], max_segment: usize) -> impl Iterator<Item = (bool, &[u8])> {
-    let mut pieces = packet.chunks(max_segment.clamp(1, 255)).peekable();
+    let mut pieces = packet
+        .chunks(max_segment.clamp(1, CommandApdu::MAX_LONG_DATA))
+        .peekable();
     std::iter::from_fn(move || {
         let piece = pieces.next()?;
         Some((pieces.peek().is_some(), piece))
@@ -126,7 +129,7 @@ mod tests {
             let pieces: Vec<_> = segments(&packet, max).collect();
             let (last, others) = pieces.split_last().expect("at least one");
             prop_assert!(!last.0 && others.iter().all(|(more, _)| *more));
-            prop_assert!(pieces.iter().all(|(_, piece)| piece.len() <= max.clamp(1, 255)));
+            prop_assert!(pieces.iter().all(|(_, piece)| piece.len() <= max.max(1)));
             let joined: Vec<u8> = pieces.iter().flat_map(|(_, piece)| *piece).copied().collect();
             prop_assert_eq!(joined, packet);
         }

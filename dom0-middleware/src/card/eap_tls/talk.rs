@@ -38,6 +38,7 @@ impl Identifiers {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     cla: u8,
+    extended: bool,
     segment_len: usize,
     fragment_len: usize,
     /// The most TLS bytes taken from the card in one flight.
@@ -46,9 +47,15 @@ pub(super) struct Sizes {
 
 impl Sizes {
     pub(super) fn of(profile: &EapTlsProfile, max_flight: usize) -> Self {
+        let extended = profile.extended_length;
+        let longest = match extended {
+            true => CommandApdu::MAX_LONG_DATA,
+            false => CommandApdu::MAX_DATA,
+        };
         Self {
             cla: profile.cla,
-            segment_len: profile.segment_len.clamp(1, 255),
+            extended,
+            segment_len: profile.segment_len.clamp(1, longest),
             fragment_len: profile.fragment_len.clamp(MIN_PACKET, MAX_PACKET),
             max_flight,
         }
@@ -244,9 +251,13 @@ impl Talk {
     }
 
     fn process_eap(&self, more: bool, data: Vec<u8>) -> CommandApdu {
-        EapCardCommand::ProcessEap { more, data }
+        let command = EapCardCommand::ProcessEap { more, data }
             .to_apdu(self.sizes.cla)
-            .expect("a segment is at most 255 bytes")
+            .expect("a segment is at most 65,535 bytes");
+        match self.sizes.extended && !more {
+            true => command.with_le(CommandApdu::MAX_LONG_LE),
+            false => command,
+        }
     }
 
     fn eap_fault(&self, problem: EapProblem) -> SessionError {

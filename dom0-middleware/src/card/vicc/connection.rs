@@ -8,11 +8,14 @@ use zeroize::{Zeroize, Zeroizing};
 use super::stream::Stream;
 use crate::card::transport::TransportError;
 
-/// The longest body a card may send: a short response APDU, 256 bytes and the status word.
-const MAX_BODY: usize = 258;
+/// The longest body a card may send to a short command: 256 bytes and the status word.
+pub(super) const SHORT_BODY: usize = 258;
+
+/// The longest body that a length can say.
+pub(super) const LONG_BODY: usize = 65_535;
 
 /// Bytes read at once.
-const CHUNK: usize = 512;
+const CHUNK: usize = 1024;
 
 /// A connection that keeps what it has read of a message when a deadline passes in its middle.
 #[derive(Debug)]
@@ -42,13 +45,14 @@ impl Connection {
         Ok(self.stream.write_by(&message, deadline)?)
     }
 
-    /// Waits for one message and returns its body.
+    /// Waits for one message and returns its body, of at most `max` bytes.
     pub(super) fn receive(
         &mut self,
+        max: usize,
         deadline: Instant,
     ) -> Result<Zeroizing<Vec<u8>>, TransportError> {
         loop {
-            if let Some(body) = self.received.take_message()? {
+            if let Some(body) = self.received.take_message(max)? {
                 return Ok(body);
             }
             let mut chunk = Zeroizing::new([0; CHUNK]);
@@ -70,15 +74,15 @@ impl Connection {
 struct Received(Vec<u8>);
 
 impl Received {
-    fn take_message(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, DecodeError> {
+    fn take_message(&mut self, max: usize) -> Result<Option<Zeroizing<Vec<u8>>>, DecodeError> {
         let Some((length, rest)) = self.0.split_first_chunk::<2>() else {
             return Ok(None);
         };
         let length = usize::from(u16::from_be_bytes(*length));
-        if length > MAX_BODY {
+        if length > max {
             return Err(DecodeError::TooLong {
                 what: "message of a virtual card",
-                max: MAX_BODY,
+                max,
                 got: length,
             });
         }

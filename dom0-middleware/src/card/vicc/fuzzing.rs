@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use proto::apdu::CommandApdu;
 
-use super::stream::Stream;
 use super::transport::ViccTransport;
 use crate::card::transport::CardTransport;
 
@@ -19,7 +18,7 @@ pub fn virtual_card(bytes: &[u8]) {
     card.write_all(bytes).expect("there is room");
     card.shutdown(Shutdown::Write).expect("it is connected");
     let deadline = Instant::now() + Duration::from_secs(5);
-    let Ok(mut transport) = ViccTransport::power_up(Stream::Unix(reader), deadline) else {
+    let Ok(mut transport) = ViccTransport::power_up(reader.into(), deadline) else {
         return;
     };
     let command = CommandApdu::new(0xA0, 0x19, 0, 0).with_le(1);

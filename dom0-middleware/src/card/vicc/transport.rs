@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use proto::apdu::{Atr, CommandApdu, Protocol, ResponseApdu};
 
-use super::connection::Connection;
+use super::connection::{Connection, LONG_BODY, SHORT_BODY};
 use super::stream::Stream;
 use crate::card::transport::{CardTransport, TransportError};
 
@@ -28,7 +28,7 @@ impl ViccTransport {
         let mut connection = Connection::new(stream);
         connection.send(&[POWER_ON], deadline)?;
         connection.send(&[ASK_ATR], deadline)?;
-        let atr = Atr::decode(&connection.receive(deadline)?)?;
+        let atr = Atr::decode(&connection.receive(SHORT_BODY, deadline)?)?;
         Ok(Self {
             connection,
             atr,
@@ -52,7 +52,11 @@ impl CardTransport for ViccTransport {
         let protocol = Protocol::first_offered(&self.atr).unwrap_or(Protocol::T1);
         self.connection
             .send(&command.encode_for(protocol), deadline)?;
-        let body = self.connection.receive(deadline)?;
+        let max = match command.is_extended() {
+            true => LONG_BODY,
+            false => SHORT_BODY,
+        };
+        let body = self.connection.receive(max, deadline)?;
         self.unanswered = self.unanswered.saturating_sub(1);
         Ok(ResponseApdu::decode(&body)?)
     }
@@ -81,7 +85,7 @@ impl ViccTransport {
         }
         // The card answers in order: what it still owed comes before the answer to reset.
         loop {
-            let body = self.connection.receive(deadline)?;
+            let body = self.connection.receive(LONG_BODY, deadline)?;
             let known = body.as_slice() == self.atr.as_bytes();
             if self.unanswered > 0 && !known {
                 self.unanswered -= 1;

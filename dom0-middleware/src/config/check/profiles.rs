@@ -58,10 +58,6 @@ impl Check<'_> {
     fn one_profile(&self, table: ProfileTable) -> Result<CardProfile, ConfigError> {
         let span = table.name.span();
         match table.base {
-            ProfileBase::EapTls if table.extended_length.is_some() => {
-                let problem = "only base = \"piv\" has extended_length";
-                Err(self.error(span, "profile.extended_length", problem))
-            }
             ProfileBase::EapTls if table.pin_characters.is_some() => {
                 let problem =
                     "only base = \"piv\" has pin_characters; the PIN of an EAP-TLS card is digits";
@@ -85,7 +81,15 @@ impl Check<'_> {
         }
         set(&mut profile.cla, table.cla);
         set(&mut profile.pin_form, table.pin_form.map(Into::into));
-        self.set_length(&mut profile.segment_len, table.segment_len, 1..=255)?;
+        set(&mut profile.extended_length, table.extended_length);
+        let longest = match profile.extended_length {
+            true => CommandApdu::MAX_LONG_DATA,
+            false => CommandApdu::MAX_DATA,
+        };
+        if profile.extended_length {
+            profile.segment_len = longest;
+        }
+        self.set_length(&mut profile.segment_len, table.segment_len, 1..=longest)?;
         self.set_length(&mut profile.fragment_len, table.fragment_len, 11..=65_535)?;
         set(&mut profile.fetch_ins, table.fetch_ins);
         set(&mut profile.fetch_fallback, table.fetch_fallback);

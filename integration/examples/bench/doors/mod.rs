@@ -33,19 +33,37 @@ use crate::{FEW, Goal, KEYS, NAME, add, chain};
 /// Measures all kinds of handshakes by one domain, then by many, then with a card of the papers.
 pub(crate) fn measure(pki: &Pki, figures: &mut Figures) {
     for (key, text) in KEYS {
-        let setting = Setting::start(pki, 1, key);
-        for (kind, version) in Case::KINDS {
-            let case = Case::new(1, kind, version, text);
-            run(&setting, &case, (ROUNDS_OF_ONE, EACH_OF_ONE), figures);
-        }
+        measure_all(pki, (1, key, text), (ROUNDS_OF_ONE, EACH_OF_ONE), figures);
     }
-    let setting = Setting::start(pki, MANY, KeyKind::P256);
-    for (kind, version) in Case::KINDS {
-        let case = Case::new(MANY, kind, version, "p-256");
-        run(&setting, &case, (ROUNDS_OF_MANY, EACH_OF_MANY), figures);
+    let many = (MANY, KeyKind::P256, "p-256");
+    measure_all(pki, many, (ROUNDS_OF_MANY, EACH_OF_MANY), figures);
+    if only().is_none() {
+        on_slow_card(pki, figures);
     }
-    drop(setting);
-    on_slow_card(pki, figures);
+}
+
+/// Measures all kinds of handshakes by as many domains with such keys.
+fn measure_all(
+    pki: &Pki,
+    (domains, key, text): (usize, KeyKind, &'static str),
+    work: (usize, Work),
+    figures: &mut Figures,
+) {
+    let cases = Case::KINDS.map(|(kind, version)| Case::new(domains, kind, version, text));
+    let wanted = |case: &Case| only().is_none_or(|text| case.to_string().contains(&text));
+    let cases: Vec<Case> = cases.into_iter().filter(wanted).collect();
+    if cases.is_empty() {
+        return;
+    }
+    let setting = Setting::start(pki, domains, key);
+    for case in cases {
+        run(&setting, &case, work, figures);
+    }
+}
+
+/// What a case must have in its name, if not all are to be measured.
+fn only() -> Option<String> {
+    std::env::args().nth(2)
 }
 
 /// The doors' share of the card of the papers: one signature.

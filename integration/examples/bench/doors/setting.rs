@@ -30,7 +30,8 @@ impl<'p> Setting<'p> {
             let guest = Door::BOTH.into_iter().fold(guest, |guest, door| {
                 guest.bound(&seid(door, number), door.identity(0))
             });
-            let cards = Door::BOTH.map(|door| door.card(&seid(door, number), 1, key));
+            let cards =
+                Door::BOTH.map(|door| door.card(&seid(door, number), 1, key).extended_length());
             let plan = cards.into_iter().fold(plan, ChainPlan::card);
             plan.guest(guest)
         });

@@ -27,6 +27,7 @@ pub fn run(args: &ServeArgs, out: &mut impl Write) -> Result<(), Failure> {
         Profile::EapTls => Box::new(directory.card(CardSettings {
             max_eap_packet: args.eap_packet,
             highest_version: args.max_version,
+            extended_length: args.extended_length,
         })?),
         Profile::Piv => Box::new(directory.piv_card()?.with_metadata(args.metadata)),
     };

@@ -101,6 +101,24 @@ fn flights_survive_every_way_of_cutting_them() {
 }
 
 #[test]
+fn with_extended_length_a_packet_is_one_command_each_way() {
+    let ca = Ca::new();
+    let server = Server::new(&ca, &ca.issue("server.example.org", KeyKind::P256), &TLS12);
+    let settings = CardSettings {
+        extended_length: true,
+        ..CardSettings::default()
+    };
+    let mut host = Host::open(ca.card(settings), "bob");
+    (host.max_segment, host.is_extended) = (65_535, true);
+    let mut established = server.handshake(&mut host).expect("accepted");
+    check_tls12_keys(&mut host, &server, &mut established);
+
+    let mut plain = Host::open(ca.card(CardSettings::default()), "bob");
+    (plain.max_segment, plain.is_extended) = (65_535, true);
+    assert_eq!(plain.message(&[22; 300]), Err(0x6700));
+}
+
+#[test]
 fn records_of_any_size_and_messages_of_one_record_are_taken() {
     let ca = Ca::new();
     for max_fragment_size in [64, 512] {

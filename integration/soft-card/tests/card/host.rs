@@ -15,6 +15,8 @@ pub(crate) struct Host {
     pub(crate) max_packet: usize,
     /// Largest segment, bytes.
     pub(crate) max_segment: usize,
+    /// Whether segments are extended commands.
+    pub(crate) is_extended: bool,
     identifier: u8,
 }
 
@@ -28,6 +30,7 @@ impl Host {
             cost: Vec::new(),
             max_packet: 1400,
             max_segment: 240,
+            is_extended: false,
             identifier: 0x10,
         }
     }
@@ -103,9 +106,24 @@ impl Host {
         let mut answer = Ok(vec![]);
         for (more, segment) in segments {
             assert_eq!(answer, Ok(vec![]), "a segment is answered 9000 alone");
-            answer = self.command(0x80, u8::from(more), 0, segment);
+            answer = match self.is_extended {
+                true => self.extended_eap(more, segment),
+                false => self.command(0x80, u8::from(more), 0, segment),
+            };
         }
         answer
+    }
+
+    /// Process-EAP as an extended command that wants as much as there is.
+    fn extended_eap(&mut self, more: bool, segment: &[u8]) -> Result {
+        let lc = u16::try_from(segment.len())
+            .expect("a segment")
+            .to_be_bytes();
+        let header = [0xA0, 0x80, u8::from(more), 0, 0, lc[0], lc[1]];
+        match self.transmit_raw(&[&header, segment, &[0, 0]].concat()) {
+            (data, 0x9000) => Ok(data),
+            (_, sw) => Err(sw),
+        }
     }
 
     /// Get-Exported-Parameter.

@@ -182,7 +182,15 @@ impl FakeCard {
                     None => status(0x6986),
                 }
             }
-            (0x80, p1, _) => self.process_eap(p1 & 1 == 1, data.to_vec()),
+            (0x80, p1, _) => {
+                let answer = self.process_eap(p1 & 1 == 1, data.to_vec());
+                match command.le() {
+                    Some(257..) if answer.sw == StatusWord(0x9F00) => {
+                        success(&std::mem::take(&mut self.memory.pending_answer))
+                    }
+                    _ => answer,
+                }
+            }
             (0x86, ..) if data == [0x81] => success(&self.suite_answer),
             (0x86, ..) if data == [0x82] => success(&self.key_block),
             (0x86, ..) if data == [0x84] && self.has_tls13 => {

@@ -1,6 +1,6 @@
 //! Each thing a driver must tolerate (specs/eap-tls-card.md §13), within its bounds.
 
-use proto::apdu::ResponseApdu;
+use proto::apdu::{CommandApdu, ResponseApdu};
 
 use super::{Rig, ends_packet, status, success};
 use crate::card::eap_tls::parameters::MAX_EMPTY_PACKETS;
@@ -200,6 +200,22 @@ fn server_flights_are_fragmented_and_segmented_to_measure() {
     assert!(rig.run().is_ok());
     let longest = rig.card.log.iter().map(|c| c.data().len()).max();
     assert_eq!(longest, Some(100));
+}
+
+#[test]
+fn with_extended_length_a_packet_is_one_command() {
+    let commands = |extended| {
+        let mut rig = Rig::new();
+        rig.parameters.profile.extended_length = extended;
+        if extended {
+            rig.parameters.profile.segment_len = CommandApdu::MAX_LONG_DATA;
+        }
+        assert!(rig.run().is_ok());
+        [(0x80, 1), (0x80, 0)].map(|(ins, p1)| rig.card.count(ins, p1))
+    };
+    let [segments, packets] = commands(false);
+    assert!(segments > 0, "a long flight");
+    assert_eq!(commands(true), [0, packets]);
 }
 
 #[test]
