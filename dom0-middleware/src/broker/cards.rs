@@ -94,11 +94,7 @@ impl Broker {
             WorkerReport::Established { use_id, session } => {
                 self.on_established(seid, use_id, session);
             }
-            WorkerReport::Signed {
-                use_id,
-                signature,
-                card_time,
-            } => self.on_signed(seid, use_id, signature, card_time),
+            WorkerReport::Signed { use_id, card_time } => self.on_signed(seid, use_id, card_time),
             WorkerReport::Failed {
                 use_id,
                 error,

@@ -8,7 +8,7 @@ use std::fmt;
 use proto::id::{DomainUuid, Seid};
 use rustls::SignatureScheme;
 
-use crate::card::{CardSession, SessionError};
+use crate::card::{CardSession, SessionError, SignatureSlot};
 use crate::engine::EngineRequest;
 
 /// An order to the engine of a session.
@@ -17,8 +17,6 @@ pub enum EngineCommand {
     Begin(Box<EngineRequest>),
     /// Whole TLS records of the server.
     ServerRecords(Vec<u8>),
-    /// The signature that was wanted.
-    Signature(Vec<u8>),
     /// A whole NewSessionTicket message, after the handshake.
     Ticket(Vec<u8>),
     /// The session is over: whatever the engine still holds of it is dropped.
@@ -44,12 +42,14 @@ pub enum EngineReport {
 }
 
 /// What is to be signed, and how.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SignWish {
     /// Hash, and padding where the key is RSA.
     pub scheme: SignatureScheme,
     /// The message; not its hash.
     pub message: Vec<u8>,
+    /// Where the card's worker puts the signature. Whoever drops it has the engine fail.
+    pub slot: SignatureSlot,
 }
 
 /// Sessions that must not be resumed any more.
@@ -67,7 +67,6 @@ impl fmt::Debug for EngineCommand {
         match self {
             Self::Begin(request) => f.debug_tuple("Begin").field(&request.server_name).finish(),
             Self::ServerRecords(data) => f.debug_tuple("ServerRecords").field(&data.len()).finish(),
-            Self::Signature(bytes) => f.debug_tuple("Signature").field(&bytes.len()).finish(),
             Self::Ticket(_) => f.write_str("Ticket"),
             Self::Forget => f.write_str("Forget"),
         }

@@ -141,14 +141,8 @@ impl Broker {
         }
     }
 
-    /// The card has signed.
-    pub(super) fn on_signed(
-        &mut self,
-        seid: &Seid,
-        use_id: UseId,
-        signature: Vec<u8>,
-        card_time: Duration,
-    ) {
+    /// The card has signed, and the engine has the signature.
+    pub(super) fn on_signed(&mut self, seid: &Seid, use_id: UseId, card_time: Duration) {
         let now = self.now.monotonic;
         let card = self.cards.get_mut(seid);
         let Some(running) = card.and_then(|card| card.running(use_id)) else {
@@ -158,7 +152,7 @@ impl Broker {
             resumed: false,
             card_time,
         });
-        // Given up meanwhile: the signature is of no use to anybody.
+        // Given up meanwhile: nothing comes of the signature.
         let Some(key) = running.key.take() else {
             return;
         };
@@ -176,7 +170,6 @@ impl Broker {
         engine.until += waited + held;
         *stage = Stage::ExpectEngine { plan };
         self.engine_deadlines.insert((engine.until, key));
-        self.tell_engine(key, EngineCommand::Signature(signature));
     }
 
     /// A ticket of a session whose keys the guest has.
@@ -260,13 +253,14 @@ impl Broker {
 
 impl SignWish {
     /// The order for the card's worker.
-    pub(super) fn job(&self, use_id: UseId, plan: &Plan) -> SignJob {
+    pub(super) fn into_job(self, use_id: UseId, plan: &Plan) -> SignJob {
         SignJob {
             use_id,
             identity: plan.grant.identity.clone(),
             scheme: self.scheme,
-            message: self.message.clone(),
+            message: self.message,
             client_certificate_sha256: plan.grant.certificate_sha256,
+            slot: self.slot,
         }
     }
 }

@@ -102,7 +102,7 @@ impl Broker {
         }
         self.note_opened(key, &plan);
         let command = match wish {
-            Some(wish) => WorkerCommand::Sign(Box::new(wish.job(use_id, &plan))),
+            Some(wish) => WorkerCommand::Sign(Box::new(wish.into_job(use_id, &plan))),
             None => {
                 self.limit_resumption(seid);
                 let job = plan.job(use_id, self.limits.handshake_bytes);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use proto::id::{DomainUuid, IdentityName};
 use proto::tls::ProtocolVersion;
@@ -51,7 +52,7 @@ pub struct Job {
 
 /// All a worker needs for one signature of a handshake that the service makes. The broker has judged
 /// it; the worker trusts its fields.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SignJob {
     /// Names this use in every report about it.
     pub use_id: UseId,
@@ -63,4 +64,34 @@ pub struct SignJob {
     pub message: Vec<u8>,
     /// SHA-256 of the DER certificate whose key must have signed.
     pub client_certificate_sha256: [u8; 32],
+    /// Where it goes.
+    pub slot: SignatureSlot,
+}
+
+/// Where a signature is put for who waits for it. Dropped, it says that there will be none.
+#[derive(Debug)]
+pub struct SignatureSlot(Sender<SignatureNews>);
+
+/// What is put there.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SignatureNews {
+    /// The card has made it; nobody knows yet whether it is right. As TLS wants it: a block as long as
+    /// the RSA modulus, or a DER `Ecdsa-Sig-Value`.
+    Made(Vec<u8>),
+    /// It is right.
+    Right,
+}
+
+impl SignatureSlot {
+    /// One, and where to wait for what is put there.
+    #[must_use]
+    pub fn new() -> (Self, Receiver<SignatureNews>) {
+        let (sender, receiver) = channel();
+        (Self(sender), receiver)
+    }
+
+    /// Never waits. Who waits no more need not know.
+    pub fn put(&self, news: SignatureNews) {
+        let _ = self.0.send(news);
+    }
 }

@@ -52,7 +52,7 @@ pub use self::error::{CardError, SessionError, server_alert};
 pub use self::fault::{CardFault, CardStep, EapProblem};
 pub use self::fingerprint::{CardFingerprint, Difference, Sight};
 pub use self::handle::{CardHandle, CardRecords, SendError, spawn_worker};
-pub use self::job::{Job, SignJob, UseId};
+pub use self::job::{Job, SignJob, SignatureNews, SignatureSlot, UseId};
 pub(crate) use self::pin::{CREDENTIALS, credentials, exposed_mode};
 pub use self::pin::{
     MemoryPinLedger, OfferedPin, PinLedger, PinLedgerError, PinSource, PinSourceError, PinStamp,
@@ -68,5 +68,5 @@ pub use self::settings::CardSettings;
 pub use self::transport::{
     CardSource, CardTransport, ChainLink, Chained, SourceTrouble, TransportError,
 };
-pub use self::trust::{PeerVerifier, Trust, TrustError, TrustSetupError};
+pub use self::trust::{Believed, PeerVerifier, Trust, TrustError, TrustSetupError};
 pub use self::worker::{LendAnswer, LendJob, LentCard, LoanError};

@@ -166,12 +166,11 @@ pub enum WorkerReport {
         /// The keys and what is known of the session.
         session: Box<CardSession>,
     },
-    /// The card signed, and the signature is that of the identity's key.
+    /// The card signed, and the signature is that of the identity's key. It went where the job said;
+    /// that it is right is said there after this.
     Signed {
         /// Which use.
         use_id: UseId,
-        /// As TLS wants it: a block as long as the RSA modulus, or a DER `Ecdsa-Sig-Value`.
-        signature: Vec<u8>,
         /// Time spent in APDUs for it.
         card_time: Duration,
     },

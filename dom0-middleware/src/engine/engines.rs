@@ -164,7 +164,10 @@ impl Engines {
             kept.parts.remove(&key);
             kept.make_room();
             let algorithms = self.0.provider.signature_verification_algorithms;
-            let verifier = TrustVerifier::new(Arc::clone(&request.trust), algorithms);
+            let verifier = {
+                let trust = Arc::clone(&request.trust);
+                TrustVerifier::new(trust, request.domain, algorithms)
+            };
             let identity = CardIdentity::new(&request.certificates, request.schemes.clone());
             kept.parts.insert(
                 key.clone(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use proto::id::DomainUuid;
 use proto::tls::CertificateList;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -9,18 +10,30 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::callbacks;
-use crate::card::{SessionError, Trust, TrustError};
+use crate::card::{Believed, SessionError, Trust, TrustError};
 
 /// Believes whom a [`Trust`] believes; signatures of the handshake are checked as rustls does.
 #[derive(Debug)]
 pub(super) struct TrustVerifier {
     trust: Arc<Trust>,
+    /// Whose handshakes these are.
+    domain: DomainUuid,
+    believed: Believed,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl TrustVerifier {
-    pub(super) fn new(trust: Arc<Trust>, algorithms: WebPkiSupportedAlgorithms) -> Self {
-        Self { trust, algorithms }
+    pub(super) fn new(
+        trust: Arc<Trust>,
+        domain: DomainUuid,
+        algorithms: WebPkiSupportedAlgorithms,
+    ) -> Self {
+        Self {
+            trust,
+            domain,
+            believed: Believed::default(),
+            algorithms,
+        }
     }
 }
 
@@ -38,7 +51,11 @@ impl ServerCertVerifier for TrustVerifier {
         let chain = std::iter::once(end_entity).chain(intermediates);
         let chain: Vec<Vec<u8>> = chain.map(|der| der.to_vec()).collect();
         let verified = match chain.len() {
-            ..=CertificateList::MAX_CERTIFICATES => self.trust.verify(&chain, &server_name, now),
+            ..=CertificateList::MAX_CERTIFICATES => {
+                let (trust, domain) = (&self.trust, self.domain);
+                self.believed
+                    .verify(trust, domain, &chain, &server_name, now)
+            }
             got => Err(TrustError::Other(format!("a chain of {got} certificates"))),
         };
         match verified {

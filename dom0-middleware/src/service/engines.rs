@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self as blocking, Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use tracing::debug;
 
 use super::inbox::Inbox;
 use crate::broker::{ConnId, EngineCommand, EngineReport, Event, SignWish, Unresumable};
-use crate::card::SessionError;
+use crate::card::{SessionError, SignatureNews, SignatureSlot};
 use crate::engine::{Engine, EngineRequest, EngineStep, Engines, SignDoor, TicketTaker};
 
 /// How long after a handshake its tickets are taken: servers send them at once, or with new keys.
@@ -31,26 +31,20 @@ pub(super) struct EngineTasks {
     engines: Engines,
     inbox: Inbox,
     steps: Steps,
-    running: BTreeMap<(ConnId, SessionId), Running>,
+    running: BTreeMap<(ConnId, SessionId), Arc<Handshake>>,
 }
 
 /// How many steps are computing.
 #[derive(Clone, Default)]
 struct Steps(Arc<AtomicUsize>);
 
-/// One of them. When it is dropped, what waits for a signature fails.
-struct Running {
-    handshake: Arc<Handshake>,
-    signatures: Sender<Vec<u8>>,
-}
-
 /// One handshake, for the step that runs and for those who bring what the next one needs.
 struct Handshake {
     report: Reports,
     steps: Steps,
     state: Mutex<State>,
-    /// What the card has signed.
-    signed: Mutex<Receiver<Vec<u8>>>,
+    /// Where it comes from whether a signature is right that the step has gone on with.
+    unconfirmed: Mutex<Option<Receiver<SignatureNews>>>,
 }
 
 struct State {
@@ -96,16 +90,8 @@ impl EngineTasks {
         let key = (conn, session);
         match (command, self.running.get(&key)) {
             (EngineCommand::Begin(request), _) => self.begin(key, *request),
-            (EngineCommand::ServerRecords(data), Some(running)) => {
-                running.handshake.on_records(data);
-            }
-            (EngineCommand::Ticket(message), Some(running)) => {
-                running.handshake.on_ticket(&message);
-            }
-            (EngineCommand::Signature(signature), Some(running)) => {
-                // It waits no more only when it has reported its end.
-                let _ = running.signatures.send(signature);
-            }
+            (EngineCommand::ServerRecords(data), Some(handshake)) => handshake.on_records(data),
+            (EngineCommand::Ticket(message), Some(handshake)) => handshake.on_ticket(&message),
             (EngineCommand::Forget, Some(_)) => self.ended(conn, session),
             (_, None) => {}
         }
@@ -130,7 +116,6 @@ impl EngineTasks {
     }
 
     fn begin(&mut self, key: (ConnId, SessionId), request: EngineRequest) {
-        let (signatures, signed) = blocking::channel();
         let handshake = Arc::new(Handshake {
             report: Reports {
                 key,
@@ -141,13 +126,9 @@ impl EngineTasks {
                 records: Vec::new(),
                 stage: Stage::Running,
             }),
-            signed: Mutex::new(signed),
+            unconfirmed: Mutex::default(),
         });
-        let running = Running {
-            handshake: Arc::clone(&handshake),
-            signatures,
-        };
-        self.running.insert(key, running);
+        self.running.insert(key, Arc::clone(&handshake));
         let engines = self.engines.clone();
         self.steps.run(move || match engines.begin(request) {
             Ok((engine, hello)) => {
@@ -175,12 +156,16 @@ impl Steps {
         }
     }
 
-    /// Waits in the middle of a step.
-    fn wait<T>(&self, wait: impl FnOnce() -> T) -> T {
+    /// Waits in the middle of a step, until the broker or the card's worker has dropped the other end
+    /// at the latest.
+    fn wait(&self, news: &Receiver<SignatureNews>) -> Result<SignatureNews, SessionError> {
+        if let Ok(news) = news.try_recv() {
+            return Ok(news);
+        }
         self.0.fetch_sub(1, Ordering::AcqRel);
-        let came = block_in_place(wait);
+        let came = block_in_place(|| news.recv());
         self.0.fetch_add(1, Ordering::AcqRel);
-        came
+        came.map_err(|_| SessionError::Cancelled)
     }
 }
 
@@ -214,7 +199,11 @@ impl Handshake {
     fn go_on(self: &Arc<Self>, mut engine: Engine) {
         while let Some((waiting, records)) = self.next(engine) {
             let door = CardDoor(Arc::clone(self));
-            engine = match waiting.on_records(&records, Box::new(door)) {
+            let step = waiting.on_records(&records, Box::new(door));
+            if let Err(error) = self.confirm() {
+                return self.fail(error, None);
+            }
+            engine = match step {
                 EngineStep::AwaitServer { engine, out } => {
                     self.report.tell_records(out);
                     engine
@@ -232,6 +221,23 @@ impl Handshake {
                 EngineStep::Failed { error, alert } => return self.fail(error, alert),
             };
         }
+    }
+
+    /// Waits until the signature that the step has gone on with is known to be right: nothing that
+    /// follows from one that is not leaves.
+    fn confirm(&self) -> Result<(), SessionError> {
+        match self.unconfirmed().take() {
+            Some(news) => match self.steps.wait(&news)? {
+                SignatureNews::Right => Ok(()),
+                SignatureNews::Made(_) => Err(SessionError::Cancelled),
+            },
+            None => Ok(()),
+        }
+    }
+
+    fn unconfirmed(&self) -> MutexGuard<'_, Option<Receiver<SignatureNews>>> {
+        let unconfirmed = self.unconfirmed.lock();
+        unconfirmed.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the engine is to take; puts it aside when there is nothing.
@@ -299,25 +305,25 @@ impl Reports {
     }
 }
 
-/// The way of one step to the card: through the broker, which sees to it that it is its turn.
+/// The way of one step to the card: through the broker, which sees to it that it is its turn. The
+/// signature comes back from the card's worker.
 struct CardDoor(Arc<Handshake>);
 
 impl SignDoor for CardDoor {
     fn sign(&mut self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, SessionError> {
-        let Handshake {
-            report,
-            steps,
-            signed,
-            ..
-        } = &*self.0;
-        // One step at a time: nobody else has it.
-        let signed = signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Handshake { report, steps, .. } = &*self.0;
+        let (slot, news) = SignatureSlot::new();
         report.tell(EngineReport::WantsSignature(SignWish {
             scheme,
             message: message.to_vec(),
+            slot,
         }));
-        // The broker refuses the session and drops the sender when there will be none.
-        let signature = steps.wait(|| signed.recv());
-        signature.map_err(|_| SessionError::Cancelled)
+        match steps.wait(&news)? {
+            SignatureNews::Made(signature) => {
+                *self.0.unconfirmed() = Some(news);
+                Ok(signature)
+            }
+            SignatureNews::Right => Err(SessionError::Cancelled),
+        }
     }
 }

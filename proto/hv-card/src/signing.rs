@@ -36,6 +36,7 @@ pub fn sign(
         by: opened.source.clone(),
     };
     let signature = driver::run(begun, keeper, |_, command| transmit(command));
+    let signature = signature.and_then(|signature| Ok(signature.checked()?));
     let signature = signature.map_err(|fault| match fault {
         KeyFault::Card(PivFault::WrongSignature { .. }) => wrong(),
         fault => fault,

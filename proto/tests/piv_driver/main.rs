@@ -87,9 +87,10 @@ fn sign_as(
 ) -> Result<Vec<u8>, PivFault> {
     card.messages = vec![MESSAGE.to_vec()];
     let begun = signs::begin(request, extended);
-    run(begun, &Keeper::default(), |_, command| {
-        Ok(card.transmit(command))
-    })
+    let signature = run(begun, &Keeper::default(), |_, command| {
+        Ok::<_, PivFault>(card.transmit(command))
+    });
+    signature?.checked()
 }
 
 fn retired(number: u8) -> Slot {

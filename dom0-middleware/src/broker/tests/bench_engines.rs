@@ -8,7 +8,7 @@ use rustls::SignatureScheme;
 
 use super::bench::{Bench, Seen, session_with};
 use crate::broker::{ConnId, EngineCommand, EngineReport, Event, SignWish};
-use crate::card::{SignJob, UseId, WorkerCommand, WorkerReport};
+use crate::card::{SignJob, SignatureSlot, UseId, WorkerCommand, WorkerReport};
 
 impl Bench {
     /// A ticket as the guest's record layer decrypts it.
@@ -39,6 +39,7 @@ impl Bench {
         let wish = SignWish {
             scheme: SignatureScheme::ECDSA_NISTP256_SHA256,
             message: vec![message],
+            slot: SignatureSlot::new().0,
         };
         self.engine(conn, session, EngineReport::WantsSignature(wish));
     }
@@ -51,7 +52,6 @@ impl Bench {
     pub(super) fn sign(&mut self, use_id: UseId) {
         self.report(WorkerReport::Signed {
             use_id,
-            signature: vec![9; 64],
             card_time: Duration::from_millis(5),
         });
     }
@@ -69,12 +69,13 @@ impl Bench {
     #[track_caller]
     pub(super) fn signing(&mut self) -> SignJob {
         let seen = std::mem::take(&mut self.seen);
-        let job = |seen: &Seen| match seen {
-            Seen::Ordered(WorkerCommand::Sign(job)) => Some((**job).clone()),
+        let said = format!("{seen:?}");
+        let job = |seen: Seen| match seen {
+            Seen::Ordered(WorkerCommand::Sign(job)) => Some(*job),
             _ => None,
         };
-        let mut jobs: Vec<SignJob> = seen.iter().filter_map(job).collect();
-        assert_eq!(jobs.len(), 1, "not one signature: {seen:?}");
+        let mut jobs: Vec<SignJob> = seen.into_iter().filter_map(job).collect();
+        assert_eq!(jobs.len(), 1, "not one signature: {said}");
         jobs.remove(0)
     }
 }

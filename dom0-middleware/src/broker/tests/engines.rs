@@ -57,10 +57,9 @@ fn a_handshake_takes_the_card_for_its_signature_only() {
     assert_eq!(job.message, [7]);
     assert_eq!(job.identity.as_str(), "id-1");
     bench.sign(job.use_id);
-    let orders = bench.engine_orders();
     assert!(
-        matches!(orders.as_slice(), [(1, EngineCommand::Signature(bytes))] if bytes.len() == 64),
-        "{orders:?}"
+        bench.engine_orders().is_empty(),
+        "it has it from the worker"
     );
     bench.free(job.use_id);
 

@@ -20,6 +20,9 @@ pub struct DriverParameters {
     pub forgotten_session_id: [u8; 32],
     /// Which steps to take that a handshake could do without.
     pub steps: OptionalSteps,
+    /// Whether the last thing that the card was told is to come to rest under the same identity
+    /// ([`closing`](super::closing)): it need not be told again.
+    pub at_rest: bool,
 }
 
 impl DriverParameters {
@@ -37,6 +40,7 @@ impl DriverParameters {
             unix_time,
             forgotten_session_id,
             steps: OptionalSteps::default(),
+            at_rest: false,
         }
     }
 }

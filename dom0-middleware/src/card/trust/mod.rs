@@ -3,6 +3,7 @@
 //! The system's roots are never used, and a [`Trust`] without content accepts nothing.
 
 mod authorities;
+mod believed;
 mod error;
 mod leaf;
 mod verifier;
@@ -10,5 +11,6 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
+pub use self::believed::Believed;
 pub use self::error::{TrustError, TrustSetupError};
 pub use self::verifier::{PeerVerifier, Trust};

@@ -1,7 +1,9 @@
 //! Trust against certificates made for the purpose.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use proto::id::DomainUuid;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData as _,
     date_time_ymd,
@@ -9,7 +11,7 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, UnixTime};
 use sha2::{Digest, Sha256};
 
-use super::{Trust, TrustError};
+use super::{Believed, Trust, TrustError};
 
 /// A CA and a leaf for `server.example`, valid from 2020 to 2030.
 struct Pki {
@@ -61,7 +63,7 @@ fn set_dates(params: &mut CertificateParams) {
 
 /// Unix seconds of a year's beginning, leap days included well enough.
 fn year(year: u64) -> UnixTime {
-    UnixTime::since_unix_epoch(std::time::Duration::from_secs((year - 1970) * 31_556_952))
+    UnixTime::since_unix_epoch(Duration::from_secs((year - 1970) * 31_556_952))
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -209,4 +211,103 @@ fn the_fingerprint_tells_trusts_apart_and_not_their_order() {
         load(std::slice::from_ref(&a), 1)
     );
     assert_ne!(load(&[a.clone(), b.clone()], 1), load(&[a, b], 2));
+}
+
+#[test]
+fn a_chain_that_was_believed_is_so_for_a_minute_and_for_nothing_else() {
+    let pki = Pki::new();
+    let (trust, believed) = (pki.by_ca(), Believed::default());
+    let (one, other) = (domain(1), domain(2));
+    let at = |seconds: u64| {
+        let start = year(2026).as_secs() + seconds;
+        UnixTime::since_unix_epoch(Duration::from_secs(start))
+    };
+    let verify = |trust: &Trust, chain: &[Vec<u8>], name: &str, now| {
+        believed.verify(trust, one, chain, name, now)
+    };
+    assert_eq!(
+        verify(&trust, &pki.chain(), "server.example", at(0)),
+        Ok(())
+    );
+    assert!(believed.has(&trust, one, &pki.chain(), "server.example", at(60)));
+    for (what, has) in [
+        (
+            "later",
+            believed.has(&trust, one, &pki.chain(), "server.example", at(61)),
+        ),
+        (
+            "a clock set back",
+            believed.has(&trust, one, &pki.chain(), "server.example", year(2025)),
+        ),
+        (
+            "another domain",
+            believed.has(&trust, other, &pki.chain(), "server.example", at(1)),
+        ),
+        (
+            "another name",
+            believed.has(&trust, one, &pki.chain(), "192.0.2.7", at(1)),
+        ),
+        (
+            "a longer chain",
+            believed.has(
+                &trust,
+                one,
+                &[pki.chain(), pki.chain()].concat(),
+                "server.example",
+                at(1),
+            ),
+        ),
+        (
+            "another trust",
+            believed.has(
+                &Pki::new().by_ca(),
+                one,
+                &pki.chain(),
+                "server.example",
+                at(1),
+            ),
+        ),
+    ] {
+        assert!(!has, "{what}");
+    }
+    // It is looked at again, whatever it is remembered for.
+    assert!(verify(&trust, &pki.chain(), "other.example", at(1)).is_err());
+    assert!(verify(&Pki::new().by_ca(), &pki.chain(), "server.example", at(1)).is_err());
+}
+
+#[test]
+fn a_chain_is_not_believed_past_its_end() {
+    let pki = Pki::new();
+    let (trust, believed) = (pki.by_ca(), Believed::default());
+    let end = UnixTime::since_unix_epoch(Duration::from_secs(1_893_456_000));
+    let verify = |now| believed.verify(&trust, domain(1), &pki.chain(), "server.example", now);
+    let before = UnixTime::since_unix_epoch(Duration::from_secs(end.as_secs() - 10));
+    let after = UnixTime::since_unix_epoch(Duration::from_secs(end.as_secs() + 1));
+    assert_eq!(verify(before), Ok(()));
+    assert!(matches!(verify(after), Err(TrustError::Expired { .. })));
+}
+
+#[test]
+fn what_is_refused_is_not_remembered_and_few_are() {
+    let (pki, believed) = (Pki::new(), Believed::default());
+    let (trust, stranger) = (pki.by_ca(), Pki::new());
+    let now = year(2026);
+    assert!(
+        believed
+            .verify(&trust, domain(1), &stranger.chain(), "server.example", now)
+            .is_err()
+    );
+    assert!(!believed.has(&trust, domain(1), &stranger.chain(), "server.example", now));
+    for number in 0..=8 {
+        assert_eq!(
+            believed.verify(&trust, domain(number), &pki.chain(), "server.example", now),
+            Ok(())
+        );
+    }
+    let has = |number| believed.has(&trust, domain(number), &pki.chain(), "server.example", now);
+    assert!(!has(0) && has(1) && has(8));
+}
+
+fn domain(number: u8) -> DomainUuid {
+    DomainUuid::from_bytes([number; 16])
 }

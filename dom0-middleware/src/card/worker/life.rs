@@ -1,7 +1,9 @@
 //! The life of a worker: a card comes, is opened, serves, fails, is brought back, leaves.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use proto::id::IdentityName;
 use proto::repeated::Repeated;
 use ring::rand::{SecureRandom, SystemRandom};
 use tracing::{debug, info, warn};
@@ -16,6 +18,7 @@ use crate::card::handle::CardRecords;
 use crate::card::report::{Reopen, Reporter, WorkerCommand, WorkerReport};
 use crate::card::settings::CardSettings;
 use crate::card::transport::{CardSource, SourceTrouble, TransportError};
+use crate::card::trust::Believed;
 
 /// How often a worker looks up from its command channel.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -39,6 +42,8 @@ pub(in crate::card) struct Worker {
     pub(super) phase: Phase,
     /// The one session the card may offer; dies with every opening.
     pub(super) session: Option<OfferedSession>,
+    /// Whom its handshakes have believed.
+    pub(super) believed: Arc<Believed>,
     retry_after: Duration,
     /// What the broker was last told of an unusable card: said once.
     pub(super) told: Option<CardError>,
@@ -66,6 +71,8 @@ pub(super) struct Ready {
     pub(super) opened: OpenCard,
     /// What this card offers instead of a session it was made to forget.
     pub(super) stand_in: [u8; 32],
+    /// The identity that a handshake has left it under, at rest.
+    pub(super) rests_under: Option<IdentityName>,
 }
 
 impl Worker {
@@ -84,6 +91,7 @@ impl Worker {
                 look_again: Instant::now(),
             },
             session: None,
+            believed: Arc::default(),
             retry_after: FIRST_RETRY,
             told: None,
             trouble: None,
@@ -261,6 +269,7 @@ impl Worker {
                     link,
                     opened,
                     stand_in,
+                    rests_under: None,
                 });
             }
             Err(error @ CardError::Transport(TransportError::Removed)) => self.lose(error),

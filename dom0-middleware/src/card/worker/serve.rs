@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::id::DomainUuid;
 use rustls_pki_types::UnixTime;
 use tracing::{debug, warn};
 
 use super::inbox::Inbox;
 use super::life::{Phase, Ready, Worker};
-use super::link::Link;
 use super::opening::{OpenCard, parameters};
 use super::session::{Orders, Use};
 use crate::card::eap_tls::handshake::{self, Completed, Failure};
-use crate::card::eap_tls::{HandshakeRequest, OptionalSteps, closing};
+use crate::card::eap_tls::{DriverParameters, HandshakeRequest, OptionalSteps, closing};
 use crate::card::error::SessionError;
 use crate::card::job::{Job, UseId};
 use crate::card::profile::{CardProfile, EapTlsProfile};
 use crate::card::report::{CardSession, WorkerReport};
-use crate::card::trust::{PeerVerifier, Trust, TrustError};
+use crate::card::trust::{Believed, PeerVerifier, Trust, TrustError};
 
 impl Worker {
     /// Runs one handshake from start to [`WorkerReport::Free`].
@@ -95,7 +95,7 @@ impl Worker {
         if outcome.orders.forget_session {
             self.session = None;
         }
-        let at_rest = !recover && (!outcome.touched || self.close(&mut ready.link, profile, job));
+        let at_rest = !recover && (!outcome.touched || self.close(&mut ready, profile, job));
         let card_time = ready.link.card_time();
         if at_rest {
             self.phase = Phase::Ready(ready);
@@ -113,12 +113,20 @@ impl Worker {
         job: &Job,
         inbox: &Inbox,
     ) -> Outcome {
+        let rested_under = ready.rests_under.take();
         let first = match &ready.opened {
             OpenCard::EapTls(opened) => handshake::begin(
                 HandshakeRequest::from(job),
-                parameters(profile, ready.stand_in),
+                DriverParameters {
+                    at_rest: rested_under.as_ref() == Some(&job.identity),
+                    ..parameters(profile, ready.stand_in)
+                },
                 opened.capabilities,
-                Arc::new(TrustNow(Arc::clone(&job.trust))),
+                Arc::new(TrustNow {
+                    trust: Arc::clone(&job.trust),
+                    domain: job.domain,
+                    believed: Arc::clone(&self.believed),
+                }),
                 self.session.take(),
             ),
             OpenCard::Piv(_) => Err(Box::new(Failure {
@@ -154,11 +162,14 @@ impl Worker {
     }
 
     /// Reset-State and Set-Identity; whether the card is at rest.
-    fn close(&self, link: &mut Link, profile: &EapTlsProfile, job: &Job) -> bool {
+    fn close(&self, ready: &mut Ready, profile: &EapTlsProfile, job: &Job) -> bool {
         let steps = OptionalSteps::default();
         let first = closing::begin(profile, steps, job.identity.clone());
-        match link.close(first) {
-            Ok(()) => true,
+        match ready.link.close(first) {
+            Ok(()) => {
+                ready.rests_under = Some(job.identity.clone());
+                true
+            }
             Err(error) => {
                 warn!(seid = %self.settings.seid, %error, "card did not come to rest");
                 false
@@ -200,10 +211,16 @@ struct Outcome {
 }
 
 /// A binding's trust, at the time it is asked.
-struct TrustNow(Arc<Trust>);
+struct TrustNow {
+    trust: Arc<Trust>,
+    domain: DomainUuid,
+    believed: Arc<Believed>,
+}
 
 impl PeerVerifier for TrustNow {
     fn verify_peer(&self, chain: &[Vec<u8>], server_name: &str) -> Result<(), TrustError> {
-        self.0.verify(chain, server_name, UnixTime::now())
+        let now = UnixTime::now();
+        self.believed
+            .verify(&self.trust, self.domain, chain, server_name, now)
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use proto::apdu::{CommandApdu, ResponseApdu};
-use proto::piv::driver::{self, PivStep, SignRequest};
+use proto::piv::driver::{self, PivStep, SignRequest, Signature};
 use proto::piv::{Salt, Slot};
 use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use super::opening::{Expected, OpenCard, RecordedPin};
 use super::session::{Orders, Use};
 use crate::card::error::SessionError;
 use crate::card::fault::{CardFault, CardStep};
-use crate::card::job::SignJob;
+use crate::card::job::{SignJob, SignatureNews};
 use crate::card::piv::{SignError, form_of};
 use crate::card::profile::{CardProfile, PivProfile};
 use crate::card::report::WorkerReport;
@@ -43,17 +43,20 @@ impl Worker {
     ) -> Orders {
         let use_id = job.use_id;
         ready.link.restart_clock();
-        let (result, orders) = self.run_signature(&mut ready, profile, job, inbox);
+        let (result, orders) = self.run_signature(&mut ready, profile, &job, inbox);
         let card_time = ready.link.card_time();
-        match result {
-            Ok(signature) => {
+        let right = result.and_then(|signature| {
+            // Who waits for it goes on meanwhile.
+            let made = signature.unchecked().to_vec();
+            job.slot.put(SignatureNews::Made(made));
+            Ok(signature.checked()?)
+        });
+        match right {
+            Ok(_) => {
                 debug!(seid = %self.settings.seid, %use_id, ?card_time, "signed");
                 self.phase = Phase::Ready(ready);
-                self.tell(WorkerReport::Signed {
-                    use_id,
-                    signature,
-                    card_time,
-                });
+                self.tell(WorkerReport::Signed { use_id, card_time });
+                job.slot.put(SignatureNews::Right);
             }
             Err(error) => {
                 let session = error.session();
@@ -77,9 +80,9 @@ impl Worker {
         &mut self,
         ready: &mut Ready,
         profile: PivProfile,
-        job: SignJob,
+        job: &SignJob,
         inbox: &Inbox,
-    ) -> (Result<Vec<u8>, SignError>, Orders) {
+    ) -> (Result<Signature, SignError>, Orders) {
         let use_id = job.use_id;
         let request = match request(&ready.opened, job) {
             Ok(request) => request,
@@ -136,7 +139,7 @@ impl Use<'_> {
 }
 
 /// What the job asks of the card that is there.
-fn request(opened: &OpenCard, job: SignJob) -> Result<SignRequest, SessionError> {
+fn request(opened: &OpenCard, job: &SignJob) -> Result<SignRequest, SessionError> {
     let OpenCard::Piv(opened) = opened else {
         return Err(SessionError::WrongDoor);
     };
@@ -154,8 +157,10 @@ fn request(opened: &OpenCard, job: SignJob) -> Result<SignRequest, SessionError>
         SessionError::CardFailed(CardFault::Transport { step, source })
     })?;
     let (slot, scheme) = (held.key.slot(), job.scheme);
-    let request = form_of(scheme)
-        .and_then(|form| SignRequest::new(held.key.clone(), opened.pin, form, job.message, &salt));
+    let request = form_of(scheme).and_then(|form| {
+        let (key, message) = (held.key.clone(), job.message.clone());
+        SignRequest::new(key, opened.pin, form, message, &salt)
+    });
     let request = request.ok_or(PolicyFault::SchemeNotOfKey { slot, scheme })?;
     Ok(request.pin_verified())
 }

@@ -5,7 +5,7 @@
 //! | [`opening`] | a card just powered up | application selected, its keys known; no PIN is sent |
 //! | [`verification`] | an open card | its PIN verified |
 //! | [`look`] | an open card | how its PIN stands; no PIN is sent |
-//! | [`signing`] | an open card and a [`SignRequest`] | a signature that was checked, or a reason |
+//! | [`signing`] | an open card and a [`SignRequest`] | a signature that is still to be checked, or a reason |
 //!
 //! All run in one frame: a [`Step`] says what is wanted next, an [`AwaitCard`] takes the response
 //! to a command, chains and `61xx` are followed, and every loop a card could keep going is counted. No
@@ -40,4 +40,4 @@ pub use self::frame::{AwaitCard, Step, run, run_in_rows};
 pub use self::key::{CertifiedKey, KeyError, PivKey};
 pub use self::opening::{Inventory, Opened, Unusable};
 pub use self::pin::{AwaitPin, PinKeeper, Verified};
-pub use self::signing::SignRequest;
+pub use self::signing::{SignRequest, Signature};

@@ -1,4 +1,4 @@
-//! One signature: the PIN where the slot wants it, GENERAL AUTHENTICATE, and the check.
+//! One signature: the PIN where the slot wants it, and GENERAL AUTHENTICATE.
 //!
 //! ```text
 //! 9A, 9D, retired   Sign -> Done       6982 -> PinStatus -> NeedPin -> PinAccepted -> Sign, once
@@ -103,26 +103,56 @@ impl Signing {
         Next::Command(PivStep::Sign, PivCommand::GeneralAuthenticate(order))
     }
 
-    fn signature(&self, answer: &Answer) -> Result<Vec<u8>, PivFault> {
-        let (step, request) = (answer.step, &self.request);
+    fn signature(&mut self, answer: &Answer) -> Result<Signature, PivFault> {
+        let (step, request) = (answer.step, &mut self.request);
         let signature = authenticate_answer(answer.data());
         let signature = signature.map_err(|source| PivFault::Malformed { step, source })?;
-        match (request.key).verifies(request.form, &request.message, signature) {
-            true => Ok(signature.to_vec()),
+        Ok(Signature {
+            signature: signature.to_vec(),
+            key: request.key.clone(),
+            form: request.form,
+            message: std::mem::take(&mut request.message),
+        })
+    }
+}
+
+/// What a card gave for a signature. It goes nowhere before it was seen to be right: one that was
+/// made wrong can betray an RSA key.
+pub struct Signature {
+    signature: Vec<u8>,
+    key: PivKey,
+    form: SignatureForm,
+    message: Vec<u8>,
+}
+
+impl Signature {
+    /// For who can go on with it while it is looked at.
+    #[must_use]
+    pub fn unchecked(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// The signature; of an elliptic curve as DER. Looking at it takes the processor longer than all
+    /// else about it.
+    ///
+    /// # Errors
+    /// [`PivFault::WrongSignature`] if it is not one of the message by that key.
+    pub fn checked(self) -> Result<Vec<u8>, PivFault> {
+        match (self.key).verifies(self.form, &self.message, &self.signature) {
+            true => Ok(self.signature),
             false => Err(PivFault::WrongSignature {
-                slot: request.key.slot(),
+                slot: self.key.slot(),
             }),
         }
     }
 }
 
 impl Task for Signing {
-    /// The signature; of an elliptic curve as DER.
-    type Output = Vec<u8>;
+    type Output = Signature;
     /// Three links and their answer, twice, and the PIN between.
     const MAX_COMMANDS: u32 = 64;
 
-    fn on_answer(&mut self, answer: &Answer) -> Result<Next<Vec<u8>>, PivFault> {
+    fn on_answer(&mut self, answer: &Answer) -> Result<Next<Signature>, PivFault> {
         if answer.step != PivStep::Sign {
             return Ok(self.sign());
         }

@@ -167,10 +167,6 @@ impl World {
                     "{engine:?}"
                 );
             }
-            EngineCommand::Signature(_) => {
-                assert_eq!(*engine, Engine::Wants, "a signature that is not wanted");
-                *engine = Engine::Signed;
-            }
             EngineCommand::Forget => *engine = Engine::None,
             EngineCommand::Ticket(_) => panic!("nobody has sent one"),
         }

@@ -226,9 +226,16 @@ impl World {
             }
             Work::Establish => {
                 order.outcome = Some(true);
+                let engine = &mut self.engines[order.session];
                 match self.door {
                     Door::EapTls => self.bench.establish(use_id),
-                    Door::Piv => self.bench.sign(use_id),
+                    Door::Piv => {
+                        self.bench.sign(use_id);
+                        // It has the signature from the worker, if it still is.
+                        if *engine == Engine::Wants {
+                            *engine = Engine::Signed;
+                        }
+                    }
                 }
             }
             Work::Fail => {

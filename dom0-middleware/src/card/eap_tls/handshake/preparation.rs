@@ -46,6 +46,10 @@ pub(super) fn set_out(context: &mut Context, forget: bool) -> Result<Next, Sessi
         true => Some(parameters_command(context, forget)?),
         false => None,
     };
+    // Not true any more once the handshake has begun.
+    if std::mem::take(&mut context.parameters.at_rest) {
+        return Ok(after_reset(context));
+    }
     if context.parameters.steps.set_identity {
         let command = EapCardCommand::SetIdentity(context.request.identity.clone());
         return Ok(Next::Command(

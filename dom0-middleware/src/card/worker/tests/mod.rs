@@ -21,7 +21,7 @@ use crate::card::eap_tls::testing::tls::Server;
 use crate::card::error::{CardError, SessionError};
 use crate::card::fault::CardFault;
 use crate::card::fingerprint::Difference;
-use crate::card::job::{SignJob, UseId};
+use crate::card::job::{SignJob, SignatureSlot, UseId};
 use crate::card::pin::PinSource;
 use crate::card::report::{PinInquiry, Reopen, WorkerCommand, WorkerReport};
 use crate::card::transport::TransportError;
@@ -370,6 +370,7 @@ fn a_card_that_makes_handshakes_signs_nothing() {
         scheme: rustls::SignatureScheme::RSA_PSS_SHA256,
         message: vec![1],
         client_certificate_sha256: [0; 32],
+        slot: SignatureSlot::new().0,
     })));
     assert_eq!(bench.await_failure(use_id).0, SessionError::WrongDoor);
     bench.await_free(use_id);

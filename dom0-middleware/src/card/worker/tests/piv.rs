@@ -22,7 +22,7 @@ use crate::card::error::{CardError, SessionError};
 use crate::card::fault::CardFault;
 use crate::card::fingerprint::Difference;
 use crate::card::handle::{CardHandle, CardRecords, spawn_worker};
-use crate::card::job::{Job, SignJob, UseId};
+use crate::card::job::{Job, SignJob, SignatureNews, SignatureSlot, UseId};
 use crate::card::pin::{MemoryPinLedger, PinSource};
 use crate::card::piv::form_of;
 use crate::card::piv::testing::{FakePivCard, Held};
@@ -129,6 +129,8 @@ struct Bench {
     reader: Reader,
     pin_file: PathBuf,
     next_use: u64,
+    /// Where the signature ordered last is put.
+    signed: Option<Receiver<SignatureNews>>,
     _dir: tempfile::TempDir,
 }
 
@@ -170,6 +172,7 @@ impl Bench {
             reader,
             pin_file,
             next_use: 1,
+            signed: None,
             _dir: dir,
         }
     }
@@ -214,16 +217,19 @@ impl Bench {
         self.order_as(slot, scheme, Sha256::digest(certificate).into())
     }
 
-    fn order_as(&mut self, slot: Slot, scheme: SignatureScheme, sha256: [u8; 32]) -> UseId {
+    fn order_as(&mut self, identity: Slot, scheme: SignatureScheme, sha256: [u8; 32]) -> UseId {
         let use_id = UseId(self.next_use);
         self.next_use += 1;
+        let (slot, signed) = SignatureSlot::new();
         let job = SignJob {
             use_id,
-            identity: slot.to_string().parse().expect("a name"),
+            identity: identity.to_string().parse().expect("a name"),
             scheme,
             message: MESSAGE.to_vec(),
             client_certificate_sha256: sha256,
+            slot,
         };
+        self.signed = Some(signed);
         let sent = self.handle.send(WorkerCommand::Sign(Box::new(job)));
         sent.expect("a worker");
         use_id
@@ -231,12 +237,14 @@ impl Bench {
 
     fn await_signed(&self, expected: UseId) -> Vec<u8> {
         match self.next() {
-            WorkerReport::Signed {
-                use_id, signature, ..
-            } => {
+            WorkerReport::Signed { use_id, .. } => {
                 assert_eq!(use_id, expected);
                 self.await_free(use_id);
-                signature
+                let put: Vec<SignatureNews> = self.signed.iter().flatten().collect();
+                match <[SignatureNews; 2]>::try_from(put) {
+                    Ok([SignatureNews::Made(signature), SignatureNews::Right]) => signature,
+                    other => panic!("{other:?}"),
+                }
             }
             other => panic!("{other:?}"),
         }
