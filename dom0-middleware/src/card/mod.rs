@@ -68,5 +68,7 @@ pub use self::settings::CardSettings;
 pub use self::transport::{
     CardSource, CardTransport, ChainLink, Chained, SourceTrouble, TransportError,
 };
-pub use self::trust::{Believed, PeerVerifier, Trust, TrustError, TrustSetupError};
+pub use self::trust::{
+    Believed, Judge, PeerVerifier, ServerCheck, Trust, TrustError, TrustSetupError,
+};
 pub use self::worker::{LendAnswer, LendJob, LentCard, LoanError};

@@ -17,7 +17,7 @@ use super::request::EngineRequest;
 use super::secrets::ApplicationSecrets;
 use super::signer::CardIdentity;
 use super::store::SessionStore;
-use super::verifier::TrustVerifier;
+use super::verifier::{BindingJudge, TrustVerifier};
 use crate::card::SessionError;
 
 /// All that outlives single handshakes at the sign-only door. Clones are the same.
@@ -164,10 +164,8 @@ impl Engines {
             kept.parts.remove(&key);
             kept.make_room();
             let algorithms = self.0.provider.signature_verification_algorithms;
-            let verifier = {
-                let trust = Arc::clone(&request.trust);
-                TrustVerifier::new(trust, request.domain, algorithms)
-            };
+            let judge = BindingJudge::new(Arc::clone(&request.trust), request.domain);
+            let verifier = TrustVerifier::new(judge, algorithms);
             let identity = CardIdentity::new(&request.certificates, request.schemes.clone());
             kept.parts.insert(
                 key.clone(),

@@ -149,6 +149,7 @@ impl Card {
         let Ok(typed) = EapCardCommand::try_from(&plain) else {
             return Reply::status(malformed(command.ins));
         };
+        let wanted = command.le().unwrap_or_default();
         let done = match typed {
             EapCardCommand::SetIdentity(name) => self.set_identity(&name),
             EapCardCommand::NextIdentity => return self.next_identity(),
@@ -166,7 +167,7 @@ impl Card {
                 return self.process_eap(command, more, &data);
             }
             EapCardCommand::ExportedParameter(index) => match self.machine.export(index) {
-                Ok(value) => return self.pending.answer(value),
+                Ok(value) => return self.pending.answer(value, wanted),
                 Err(refused) => Err(refused),
             },
             EapCardCommand::NextHandshake(parameters) => self.machine.prepare(parameters),
@@ -255,7 +256,7 @@ impl Card {
     }
 
     fn answer(&mut self, data: Vec<u8>) -> Reply {
-        self.pending.answer(Zeroizing::new(data))
+        self.pending.answer(Zeroizing::new(data), 0)
     }
 }
 

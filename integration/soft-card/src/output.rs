@@ -45,20 +45,18 @@ impl Pending {
         *self = Self::default();
     }
 
-    /// Answers with the first block of `data` at once, 9Fxx behind it if there is more.
-    pub(crate) fn answer(&mut self, data: Zeroizing<Vec<u8>>) -> Reply {
+    /// Answers with the first block of `data` at once, 9Fxx behind it if there is more. An extended
+    /// command gets as much as it `wanted`.
+    pub(crate) fn answer(&mut self, data: Zeroizing<Vec<u8>>, wanted: u32) -> Reply {
         *self = Self { data, taken: 0 };
-        self.next_block(BLOCK)
+        self.next_block(at_once(wanted))
     }
 
-    /// Answers Process-EAP: the whole of `data` or, over one block and what an extended command
-    /// wanted, 9F00 alone and FETCH for all.
+    /// Answers Process-EAP: the whole of `data` or, if that is too much at once, 9F00 alone and FETCH
+    /// for all.
     pub(crate) fn answer_eap(&mut self, data: Zeroizing<Vec<u8>>, wanted: u32) -> Reply {
-        let most = usize::try_from(wanted).map_or(BLOCK, |wanted| wanted.max(BLOCK));
-        if data.len() <= most {
-            self.clear();
-            let sw = status::OK;
-            return Reply { data, sw };
+        if data.len() <= at_once(wanted) {
+            return self.answer(data, wanted);
         }
         *self = Self { data, taken: 0 };
         Reply::status(status::more(BLOCK))
@@ -92,7 +90,12 @@ impl Pending {
     }
 }
 
-/// The largest response, bytes of data.
+/// The largest response to a command that wanted so many bytes.
+fn at_once(wanted: u32) -> usize {
+    usize::try_from(wanted).map_or(BLOCK, |wanted| wanted.max(BLOCK))
+}
+
+/// The largest response to a short command, bytes of data.
 const BLOCK: usize = 256;
 
 #[cfg(test)]
@@ -145,12 +148,14 @@ mod tests {
         assert_eq!(pending.fetch(None).sw.0, 0x6F00);
         let reply = pending.answer_eap(bytes(600), 599);
         assert_eq!((reply.data.len(), reply.sw.0), (0, 0x9F00));
+        let reply = pending.answer(bytes(600), 599);
+        assert_eq!((reply.data.len(), reply.sw.0), (599, 0x9F01));
     }
 
     #[test]
     fn a_long_other_answer_begins_with_a_block() {
         let mut pending = Pending::default();
-        let first = pending.answer(bytes(600));
+        let first = pending.answer(bytes(600), 256);
         assert_eq!(first.data.len(), 256);
         let (data, words) = fetch_all(&mut pending, first);
         assert_eq!(data, *bytes(600));

@@ -27,12 +27,13 @@ const FAULTS: [(&str, u32, &[&str]); 10] = [
     // A card that goes step by step answers like this as well, and is asked on.
     (
         "empty-9000",
-        600,
+        601,
         &[
             "success",
             "the card refused",
             "no flight",
             "does not export",
+            "bytes needed",
         ],
     ),
     ("short-key-block", 720, &["a key block of"]),

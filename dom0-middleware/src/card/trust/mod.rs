@@ -6,6 +6,7 @@ mod authorities;
 mod believed;
 mod error;
 mod leaf;
+mod server_check;
 mod verifier;
 
 #[cfg(test)]
@@ -13,4 +14,5 @@ mod tests;
 
 pub use self::believed::Believed;
 pub use self::error::{TrustError, TrustSetupError};
+pub use self::server_check::{Judge, ServerCheck};
 pub use self::verifier::{PeerVerifier, Trust};

@@ -15,8 +15,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::verifier::GridVerifier;
-use crate::card::{Trust, TrustSetupError, exposed_mode};
+use super::verifier::GridJudge;
+use crate::card::{ServerCheck, Trust, TrustSetupError, exposed_mode};
 
 /// The files of a client. They are read for each connection, so that a renewed certificate counts at
 /// once, and the key is kept no longer than its connection.
@@ -58,7 +58,9 @@ impl GridFiles {
             }
         };
         let provider = Arc::new(ring::default_provider());
-        let verifier = GridVerifier::new(trust, server_name, &provider);
+        let server_name = server_name.to_owned();
+        let judge = GridJudge { trust, server_name };
+        let verifier = ServerCheck::new(judge, provider.signature_verification_algorithms);
         let chain = certificates(&self.certificate)?;
         let key = self.private_key()?;
         let config = ClientConfig::builder_with_provider(provider)

@@ -3,6 +3,7 @@
 //!
 //! Source: specs/eap-tls-card.md §9.3; design §2.
 
+use proto::apdu::CommandApdu;
 use proto::card::{EapCardCommand, ExportIndex};
 use proto::tls::CertificateList;
 use sha2::{Digest, Sha256};
@@ -101,6 +102,10 @@ fn ask(context: &Context, step: CardStep, index: ExportIndex, state: CardState) 
     let command = EapCardCommand::ExportedParameter(index)
         .to_apdu(context.cla())
         .expect("one byte fits an APDU");
+    let command = match context.parameters.profile.extended_length {
+        true => command.with_le(CommandApdu::MAX_LONG_LE),
+        false => command,
+    };
     Next::Command(step, command, state)
 }
 
