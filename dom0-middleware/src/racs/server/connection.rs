@@ -118,7 +118,7 @@ impl<G: Grid> Visit<'_, G> {
                 }
                 Step::Do(order) => {
                     let now = Instant::now();
-                    if now.saturating_duration_since(last_heard) >= GONE_LOOK {
+                    if now.saturating_duration_since(last_heard) >= settings.gone_look {
                         last_heard = now;
                         if line.is_gone() {
                             return End::Left;
@@ -177,6 +177,3 @@ impl From<LineError> for End {
 
 /// What one TLS record holds.
 const READ_LEN: usize = 16 << 10;
-/// In a long request: how often it is looked whether anybody still waits for the answer. Where APDUs
-/// take longer it is looked before each.
-const GONE_LOOK: Duration = Duration::from_millis(1);

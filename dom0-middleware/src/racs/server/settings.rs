@@ -26,6 +26,9 @@ pub struct RacsSettings {
     pub write: Duration,
     /// How long a connection may be without doing anything.
     pub idle: Duration,
+    /// In a long request: how often it is looked whether anybody still waits for the answer. Where
+    /// APDUs take longer it is looked before each.
+    pub gone_look: Duration,
 }
 
 impl RacsSettings {
@@ -40,6 +43,7 @@ impl RacsSettings {
             handshake: Duration::from_secs(5),
             write: Duration::from_secs(10),
             idle: Duration::from_secs(600),
+            gone_look: Duration::from_millis(1),
         }
     }
 

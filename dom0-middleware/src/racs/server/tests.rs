@@ -156,7 +156,7 @@ fn a_thread_that_dies_gives_everything_back() {
 
 #[test]
 fn nothing_more_is_sent_for_a_user_who_has_left() {
-    let server = TestServer::start(&["se-00"], |_| {});
+    let server = TestServer::start(&["se-00"], |settings| settings.gone_look = Duration::ZERO);
     let mut user = server.user("one");
     let line = format!("{}\r\n", apdu(0x10));
     let request = format!("BEGIN\r\n{}\r\n{}", apdu(WAIT), line.repeat(50));
