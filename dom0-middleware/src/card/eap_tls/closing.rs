@@ -12,6 +12,7 @@ use super::parameters::OptionalSteps;
 use crate::card::counter::Counter;
 use crate::card::fault::{CardFault, CardStep};
 use crate::card::profile::EapTlsProfile;
+use crate::card::transport::ChainLink;
 
 /// Begins the end of a handshake under `identity`.
 ///
@@ -29,7 +30,8 @@ pub fn begin(
         counter: Counter::new(MAX_CLOSING_COMMANDS),
     };
     if profile.reset_state {
-        common.command(CardStep::ResetState, &EapCardCommand::ResetState)
+        let command = common.apdu(&EapCardCommand::ResetState);
+        common.command(CardStep::ResetState, command)
     } else {
         common.set_identity()
     }
@@ -79,6 +81,22 @@ impl Closing {
     pub fn step(&self) -> CardStep {
         self.pending.step()
     }
+
+    /// `command`, which is under way, and the one that follows it whatever the card answers.
+    #[must_use]
+    pub fn chain(&self, command: &CommandApdu) -> Vec<ChainLink> {
+        let set_identity = match self.step() {
+            CardStep::ResetState => self.common.set_identity_command(),
+            _ => None,
+        };
+        let links = std::iter::once(command.clone()).chain(set_identity);
+        let link = |command| ChainLink {
+            command,
+            must_succeed: false,
+            fetch: None,
+        };
+        links.map(link).collect()
+    }
 }
 
 #[derive(Debug)]
@@ -91,17 +109,24 @@ struct Common {
 
 impl Common {
     fn set_identity(self) -> Result<Step, CardFault> {
-        if !self.steps.set_identity_at_end {
-            return Ok(Step::Closed);
+        match self.set_identity_command() {
+            Some(command) => self.command(CardStep::SetIdentity, command),
+            None => Ok(Step::Closed),
         }
-        let command = EapCardCommand::SetIdentity(self.identity.clone());
-        self.command(CardStep::SetIdentity, &command)
     }
 
-    fn command(mut self, step: CardStep, command: &EapCardCommand) -> Result<Step, CardFault> {
-        let command = command
-            .to_apdu(self.profile.cla)
-            .expect("a friendly name fits an APDU");
+    fn set_identity_command(&self) -> Option<CommandApdu> {
+        let command = EapCardCommand::SetIdentity(self.identity.clone());
+        let wanted = self.steps.set_identity_at_end;
+        wanted.then(|| self.apdu(&command))
+    }
+
+    fn apdu(&self, command: &EapCardCommand) -> CommandApdu {
+        let apdu = command.to_apdu(self.profile.cla);
+        apdu.expect("a friendly name fits an APDU")
+    }
+
+    fn command(mut self, step: CardStep, command: CommandApdu) -> Result<Step, CardFault> {
         let (pending, command) = Pending::start(step, command, &self.profile, &mut self.counter)?;
         let closing = Box::new(Closing {
             common: self,

@@ -98,7 +98,8 @@ impl Link {
         loop {
             step = match step {
                 closing::Step::Transmit(closing, command) => {
-                    let response = self.transmit_step(&command, closing.step())?;
+                    let response = self.transmit_ahead(&command, || closing.chain(&command));
+                    let response = response.map_err(|source| failure(closing.step(), source))?;
                     closing.on_response(response)?
                 }
                 closing::Step::Closed => return Ok(()),
@@ -112,10 +113,8 @@ impl Link {
         command: &CommandApdu,
         step: CardStep,
     ) -> Result<ResponseApdu, CardError> {
-        self.transmit(command).map_err(|source| match source {
-            TransportError::Removed => CardError::Transport(source),
-            source => CardFault::Transport { step, source }.into(),
-        })
+        let response = self.transmit(command);
+        response.map_err(|source| failure(step, source))
     }
 
     /// Time spent in APDUs since the last call to [`Self::restart_clock`].
@@ -125,5 +124,12 @@ impl Link {
 
     pub(super) fn restart_clock(&mut self) {
         self.card_time = Duration::ZERO;
+    }
+}
+
+fn failure(step: CardStep, source: TransportError) -> CardError {
+    match source {
+        TransportError::Removed => CardError::Transport(source),
+        source => CardFault::Transport { step, source }.into(),
     }
 }
