@@ -1,12 +1,13 @@
 //! How long one command to a card takes, there and back, through what the service reaches cards by.
 //!
 //! ```sh
-//! apdu_round_trip vicc SOCKET COUNT      # a virtual card must connect to SOCKET
-//! apdu_round_trip pcsc READER COUNT
+//! apdu_round_trip vicc SOCKET COUNT [APDU]      # a virtual card must connect to SOCKET
+//! apdu_round_trip pcsc READER COUNT [APDU]
 //! ```
 //!
 //! Sends COUNT commands that the card does not know, once without data and once with 255 bytes, and
-//! prints two medians in microseconds.
+//! prints two medians in microseconds. With APDU, in hexadecimal, it sends that, and prints the median and
+//! the time that 99 of a hundred stay below.
 
 use std::error::Error;
 use std::ffi::CString;
@@ -25,8 +26,8 @@ const UNKNOWN_INS: u8 = 0xFE;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [kind, place, count] = arguments.as_slice() else {
-        return Err("apdu_round_trip vicc|pcsc PLACE COUNT".into());
+    let [kind, place, count, apdu @ ..] = arguments.as_slice() else {
+        return Err("apdu_round_trip vicc|pcsc PLACE COUNT [APDU]".into());
     };
     let source: Box<dyn CardSource> = match kind.as_str() {
         "vicc" => Box::new(ViccListener::bind_unix(Path::new(place))?),
@@ -35,10 +36,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut card = arrival(source)?;
     let count = count.parse()?;
+    if let [apdu] = apdu {
+        let bytes = proto::hex::decode_any_case(apdu.as_bytes()).ok_or("APDU: not hexadecimal")?;
+        let times = times(card.as_mut(), &CommandApdu::decode(&bytes)?, count)?;
+        println!("{} {}", at(&times, 50)?, at(&times, 99)?);
+        return Ok(());
+    }
     let short = CommandApdu::new(0xA0, UNKNOWN_INS, 0, 0);
     let long = short.clone().with_data(&[0; CommandApdu::MAX_DATA])?;
     for command in [short, long] {
-        println!("{}", median(card.as_mut(), &command, count)?);
+        println!("{}", at(&times(card.as_mut(), &command, count)?, 50)?);
     }
     Ok(())
 }
@@ -54,12 +61,12 @@ fn arrival(mut source: Box<dyn CardSource>) -> Result<Box<dyn CardTransport>, Bo
     Err("no card came".into())
 }
 
-/// The time that half of the commands stay below, in microseconds.
-fn median(
+/// How long each command took, the shortest first.
+fn times(
     card: &mut dyn CardTransport,
     command: &CommandApdu,
     count: usize,
-) -> Result<f64, Box<dyn Error>> {
+) -> Result<Vec<Duration>, Box<dyn Error>> {
     let mut times = Vec::with_capacity(count);
     for _ in 0..count {
         let begun = Instant::now();
@@ -67,6 +74,11 @@ fn median(
         times.push(begun.elapsed());
     }
     times.sort();
-    let middle = times.get(count / 2).ok_or("COUNT is 0")?;
-    Ok(middle.as_secs_f64() * 1e6)
+    Ok(times)
+}
+
+/// The time that so many of a hundred stay below, in microseconds.
+fn at(times: &[Duration], share: usize) -> Result<f64, Box<dyn Error>> {
+    let time = times.get(times.len() * share / 100).ok_or("COUNT is 0")?;
+    Ok(time.as_secs_f64() * 1e6)
 }

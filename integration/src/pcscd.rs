@@ -4,6 +4,7 @@
 //! wants to speak to it must be in the same namespace. Its reader is `vpcd`, to which a soft card
 //! connects over TCP; the driver takes the port given and the next one.
 
+use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -13,6 +14,17 @@ use crate::{pki, ports, wait};
 
 /// The name of the reader: the driver has two slots, this is the first.
 pub const READER: &str = "Test Reader 00 00";
+
+/// The driver of virtual readers.
+const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
+
+/// What the daemon is told of a reader that listens at this port and the next one.
+fn reader_config(name: &str, port: u16, driver: &Path) -> String {
+    format!(
+        "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{port:#x}\nLIBPATH {}\nCHANNELID {port:#x}\n",
+        driver.display()
+    )
+}
 
 /// A running daemon.
 #[derive(Debug)]
@@ -40,11 +52,36 @@ impl Pcscd {
     pub fn start_named(reader: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = ports::two_free();
-        let config = format!(
-            "FRIENDLYNAME \"{reader}\"\nDEVICENAME /dev/null:{port:#x}\n\
-             LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so\nCHANNELID {port:#x}\n"
-        );
+        let config = reader_config(reader, port, Path::new(DRIVER));
         pki::write(folder.path(), "reader.conf", &config);
+        Self::start_in(folder, port)
+    }
+
+    /// The same with several readers, and where a card for each connects. The driver serves one pair of
+    /// ports for each file that it is loaded from, so each has a copy of its own.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_with_readers(count: usize) -> (Self, Vec<u16>) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut ports = Vec::new();
+        let mut config = String::new();
+        for number in 0..count {
+            let port = wait::until("ports of its own", || {
+                let port = ports::two_free();
+                (!ports.contains(&port)).then_some(port)
+            });
+            ports.push(port);
+            let driver = folder.path().join(format!("vpcd-{number}.so"));
+            std::fs::copy(DRIVER, &driver).expect("vsmartcard-vpcd is installed");
+            config += &reader_config(&format!("Reader {number}"), port, &driver);
+        }
+        pki::write(folder.path(), "reader.conf", &config);
+        (Self::start_in(folder, ports[0]), ports)
+    }
+
+    fn start_in(folder: TempDir, port: u16) -> Self {
         let mut command = Command::new("unshare");
         if !nix::unistd::geteuid().is_root() {
             command.args(["--user", "--map-root-user"]);
@@ -129,11 +166,35 @@ impl Pcscd {
         });
     }
 
-    fn says_of_card(&self) -> Option<String> {
+    /// Waits until the daemon has seen so many cards, and returns the names of their readers.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[must_use]
+    pub fn wait_cards(&self, count: usize) -> Vec<String> {
+        wait::until("there are cards in the readers", || {
+            let listed = self.listed()?;
+            // `Nr.  Card  Features  Name`, the name to the end of the line.
+            let with_card = listed.lines().filter_map(|line| {
+                let mut words = line.split_whitespace();
+                (words.nth(1) == Some("Yes")).then_some(())?;
+                let at = line.find("Reader ")?;
+                Some(line[at..].trim_end().to_owned())
+            });
+            let names: Vec<String> = with_card.collect();
+            (names.len() == count).then_some(names)
+        })
+    }
+
+    fn listed(&self) -> Option<String> {
         let output = enter(self.id(), "opensc-tool")
             .arg("--list-readers")
             .output();
-        let listed = String::from_utf8_lossy(&output.ok()?.stdout).into_owned();
+        Some(String::from_utf8_lossy(&output.ok()?.stdout).into_owned())
+    }
+
+    fn says_of_card(&self) -> Option<String> {
+        let listed = self.listed()?;
         let line = listed.lines().find(|line| line.contains(READER))?;
         // `Nr.  Card  Features  Name`
         line.split_whitespace().nth(1).map(str::to_owned)

@@ -24,6 +24,17 @@ pub struct RacsDesk {
     folder: TempDir,
 }
 
+/// Where a server has its files.
+#[derive(Debug)]
+pub struct ServerFiles {
+    /// Its certificate.
+    pub certificate: PathBuf,
+    /// The key of that.
+    pub key: PathBuf,
+    /// The CA of its users.
+    pub client_ca: PathBuf,
+}
+
 /// The name in the server's certificate.
 pub const SERVER_NAME: &str = "grid.example";
 
@@ -47,6 +58,17 @@ impl RacsDesk {
         }
     }
 
+    /// The server's certificate and key, and the CA of its users.
+    #[must_use]
+    pub fn server_files(&self) -> ServerFiles {
+        let at = |name: &str| self.folder.path().join(name);
+        ServerFiles {
+            certificate: at("racs.cert.pem"),
+            key: at("racs.key.pem"),
+            client_ca: at("users.pem"),
+        }
+    }
+
     /// The tables of the configuration: a server on a port that the system gives, with more keys of
     /// `[racs]`, and users.
     #[must_use]
@@ -57,13 +79,14 @@ impl RacsDesk {
     /// The same on this port, which a host keeps when it is started again.
     #[must_use]
     pub fn config_at(&self, port: u16, keys: &str, users: &[&str]) -> String {
-        let at = |name: &str| self.folder.path().join(name);
+        let ServerFiles {
+            certificate,
+            key,
+            client_ca,
+        } = self.server_files();
         format!(
-            "[racs]\nenabled = true\nlisten = \"127.0.0.1:{port}\"\ncertificate = {:?}\nkey = {:?}\n\
-             client_ca = {:?}\n{keys}\n{}",
-            at("racs.cert.pem"),
-            at("racs.key.pem"),
-            at("users.pem"),
+            "[racs]\nenabled = true\nlisten = \"127.0.0.1:{port}\"\ncertificate = {certificate:?}\n\
+             key = {key:?}\nclient_ca = {client_ca:?}\n{keys}\n{}",
             users.concat()
         )
     }
@@ -102,21 +125,9 @@ impl RacsDesk {
     /// # Panics
     /// Never with sound libraries.
     pub fn connect(&self, to: SocketAddr, shown: Option<&Credential>) -> io::Result<RacsUser> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.server_ca.clone()).expect("a CA");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots);
-        let config = match shown {
-            Some(shown) => config
-                .with_client_auth_cert(vec![shown.certificate.clone()], shown.key())
-                .expect("a credential"),
-            None => config.with_no_client_auth(),
-        };
+        let config = Arc::new(self.client_config(shown));
         let name = ServerName::try_from(SERVER_NAME).expect("a name");
-        let mut tls = ClientConnection::new(Arc::new(config), name).expect("a client");
+        let mut tls = ClientConnection::new(config, name).expect("a client");
         let mut socket = TcpStream::connect(to)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(wait::PATIENCE))?;
@@ -124,6 +135,27 @@ impl RacsDesk {
             tls.complete_io(&mut socket)?;
         }
         Ok(RacsUser(StreamOwned::new(tls, socket)))
+    }
+
+    /// What a user needs for TLS who shows this certificate, or none.
+    ///
+    /// # Panics
+    /// Never with sound libraries.
+    #[must_use]
+    pub fn client_config(&self, shown: Option<&Credential>) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.server_ca.clone()).expect("a CA");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots);
+        match shown {
+            Some(shown) => config
+                .with_client_auth_cert(vec![shown.certificate.clone()], shown.key())
+                .expect("a credential"),
+            None => config.with_no_client_auth(),
+        }
     }
 }
 

@@ -11,8 +11,9 @@
 //! ```
 //!
 //! With the name of a part (`handshakes`, `doors`, `apdu`, `throughput`, `fairness`, `scaling`,
-//! `agent`, `service`, `vchan`, `tokens`, `channel`, `admission`) it measures that alone and writes no
-//! file; after `doors` may stand a part of the name of a case: `doors "1 domain, full tls 1.2"`.
+//! `agent`, `service`, `vchan`, `tokens`, `channel`, `admission`, `racs`) it measures that alone and writes no
+//! file; for `racs` it prints that part of the page. After `doors` may stand a part of the name of a case:
+//! `doors "1 domain, full tls 1.2"`.
 
 mod admission;
 mod agent;
@@ -26,6 +27,7 @@ mod figures;
 mod middleware;
 mod page;
 mod plots;
+mod racs;
 mod scaling;
 mod software;
 mod throughput;
@@ -49,7 +51,7 @@ const NAME: &str = "www.example";
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 type Measure = fn(&Pki, &mut Figures);
 /// What can be measured alone, by its name on the command line, in the order of the whole.
-const PARTS: [(&str, Measure); 12] = [
+const PARTS: [(&str, Measure); 13] = [
     ("handshakes", handshakes),
     ("doors", doors::measure),
     ("apdu", apdu::measure),
@@ -62,6 +64,7 @@ const PARTS: [(&str, Measure); 12] = [
     ("tokens", tokens::measure),
     ("channel", channel::measure),
     ("admission", admission::measure),
+    ("racs", racs::measure),
 ];
 const KEYS: [(KeyKind, &str); 2] = [(KeyKind::Rsa2048, "rsa-2048"), (KeyKind::P256, "p-256")];
 /// Handshakes of each kind as fast as this machine.
@@ -75,7 +78,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let part = std::env::args().nth(1);
     match part.as_deref() {
         Some(part) => match PARTS.iter().find(|(name, _)| *name == part) {
-            Some((_, measure)) => measure(&pki, &mut figures),
+            Some((name, measure)) => {
+                measure(&pki, &mut figures);
+                print!("{}", page::section(name, &figures).unwrap_or_default());
+            }
             None => {
                 let known: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
                 eprintln!("no part {part}; there is: {}", known.join(", "));

@@ -1,6 +1,7 @@
 //! `docs/benchmarks.md` and its pictures, made from the figures of one run.
 
 mod doors;
+mod racs;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -101,6 +102,9 @@ pub(crate) fn write(figures: &Figures, docs: &Path) -> Result<(), Box<dyn Error>
         if *title == "One command to a card" {
             doors::write(figures, &mut page);
         }
+        if *title == "Data" {
+            racs::write(figures, &mut page);
+        }
         let _ = write!(page, "## {title}\n\n");
         for picture in *pictures {
             let _ = write!(page, "![{title}](benchmarks/{picture}.svg)\n\n");
@@ -116,6 +120,15 @@ pub(crate) fn write(figures: &Figures, docs: &Path) -> Result<(), Box<dyn Error>
         page.trim_end().to_owned() + "\n",
     )?;
     Ok(())
+}
+
+/// The part of the page about what can be measured alone, where there is one.
+pub(crate) fn section(part: &str, figures: &Figures) -> Option<String> {
+    (part == "racs").then(|| {
+        let mut page = String::new();
+        racs::write(figures, &mut page);
+        page
+    })
 }
 
 fn handshakes(figures: &Figures) -> Bars<'static> {
