@@ -11,7 +11,8 @@ const HEAD: &str = "\
 ## Both doors
 
 At the one the card makes the handshake (EAP-TLS), at the other the service does and the card signs
-(PIV). All meet the same server in this run, in turns, with soft cards that are as fast as this machine.
+(PIV). All meet the same server in this run, in turns, with soft cards that are as fast as this machine
+and take extended APDUs, as the profile of each says.
 
 - **key in a file**: rustls in the application, its key in memory. **Client share** is the processor
   time that it takes for a handshake at its own end.
