@@ -77,6 +77,30 @@ impl Broker {
                 return Ok(());
             }
         };
+        self.let_in(conn, peer, token, &admission);
+        let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+        let welcome = Welcome {
+            version: PROTOCOL_VERSION,
+            domain: admission.domain,
+            token_expires: admission.until.map(|until| until.as_secs()),
+            limits: WelcomeLimits {
+                handshakes: count(self.limits.handshakes_per_domain),
+                handshake_bytes: self.limits.handshake_bytes as u64,
+                frame: count(self.limits.frame_bytes.min(MAX_FRAME)),
+            },
+        };
+        self.send(conn, Dom0Message::Welcome(welcome));
+        Ok(())
+    }
+
+    /// The right of a connection begins.
+    pub(super) fn let_in(
+        &mut self,
+        conn: ConnId,
+        peer: Peer,
+        token: &ShownToken,
+        admission: &Admission,
+    ) {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.phase = Phase::Admitted;
             connection.right = Right {
@@ -91,20 +115,7 @@ impl Broker {
                 self.act(Action::TokenSeen { domid, token });
             }
         }
-        self.note_admission(conn, &admission);
-        let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
-        let welcome = Welcome {
-            version: PROTOCOL_VERSION,
-            domain: admission.domain,
-            token_expires: admission.until.map(|until| until.as_secs()),
-            limits: WelcomeLimits {
-                handshakes: count(self.limits.handshakes_per_domain),
-                handshake_bytes: self.limits.handshake_bytes as u64,
-                frame: count(self.limits.frame_bytes.min(MAX_FRAME)),
-            },
-        };
-        self.send(conn, Dom0Message::Welcome(welcome));
-        Ok(())
+        self.note_admission(conn, admission);
     }
 
     /// The guest's question what it may use. `Err` ends the channel.

@@ -10,9 +10,9 @@ use proto::id::{DomId, DomainUuid, Seid};
 use proto::racs::AllowList;
 
 use super::action::Action;
-use super::connection::{Connection, Phase, Right, Speaks};
+use super::connection::{Connection, Phase, Speaks};
 use super::core::Broker;
-use super::event::{ConnId, Peer, TokenRule};
+use super::event::{ConnId, Peer};
 use super::reads::Question;
 use super::refusal::Refusal;
 use crate::audit::{ChannelEnd, RacsClosed, RacsConnected};
@@ -78,21 +78,7 @@ impl Broker {
             self.end_connection(conn, Refusal::of_wish(RefusalCode::Policy, why));
             return Ok(());
         }
-        if let Some(connection) = self.connections.get_mut(&conn) {
-            connection.phase = Phase::Admitted;
-            connection.right = Right {
-                token: None,
-                until: admission.until,
-                ended: false,
-            };
-            if let (TokenRule::Required, ShownToken::Verified(token)) = (peer.token, token) {
-                let token = Arc::clone(token);
-                connection.right.token = Some(Arc::clone(&token));
-                let domid = peer.domid;
-                self.act(Action::TokenSeen { domid, token });
-            }
-        }
-        self.note_admission(conn, &admission);
+        self.let_in(conn, peer, token, &admission);
         self.note_racs_guest(&admission);
         let guest = RacsGuest {
             domid: admission.domid,
