@@ -56,7 +56,8 @@ pub(crate) struct RacsArgs {
         default_value = "/etc/domu-agent/domu-agent.toml"
     )]
     pub config: PathBuf,
-    /// Make this Unix socket, for its owner alone, and serve programs there instead, two at a time
+    /// Make this Unix socket, for its owner alone, and serve programs there instead: two at a
+    /// time, over a vchan one
     #[arg(long, value_name = "PATH")]
     pub listen: Option<PathBuf>,
 }

@@ -96,6 +96,22 @@ fn a_bad_configuration_is_78_and_names_file_and_key() {
 }
 
 #[test]
+fn racs_needs_a_configuration_and_a_channel_with_tls() {
+    let output = run(&["racs", "--config", "/nowhere/domu-agent.toml"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(stderr(&output).contains("/nowhere/domu-agent.toml"));
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = dir.path().join("insecure.toml");
+    let text = "[dom0]\nkind = \"unix\"\npath = \"/nowhere\"\ninsecure_development = true\n";
+    std::fs::write(&config, text).expect("writable");
+    let output = run(&["racs", "--config", path(&config)]);
+    assert_eq!(output.status.code(), Some(78));
+    let said = stderr(&output);
+    assert!(said.contains("insecure_development"), "{said}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 fn an_agent_that_is_not_there_is_69() {
     for command in ["status", "identities"] {
         let output = run(&[command, "--agent", "/nowhere/agent.sock"]);

@@ -6,7 +6,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use crate::binaries;
 use crate::chain::Chain;
 use crate::process::Process;
 use crate::wait::PATIENCE;
@@ -28,7 +27,7 @@ impl RacsGuest {
     pub fn start(chain: &Chain, guest: &str) -> Self {
         let (stream, theirs) = UnixStream::pair().expect("descriptors");
         let output: OwnedFd = theirs.try_clone().expect("descriptors").into();
-        let mut command = binaries::agent();
+        let mut command = chain.guest(guest).command();
         command.args(["racs", "--config"]);
         command.arg(chain.agent_config(guest));
         command.stdin(OwnedFd::from(theirs)).stdout(output);

@@ -106,7 +106,7 @@ impl VchanChannel {
         let place = Arc::clone(&self.place).lock_owned().await;
         self.not_before = Instant::now() + REST;
         self.nodes.make(self.domid).await?;
-        let path = ChannelNodes::path(self.domid);
+        let path = self.nodes.path(self.domid);
         let library = Arc::clone(&self.library);
         let opening = VchanServer::open(library, self.domid.0, &path, RING, place);
         let server = self.patiently(opening).await?;

@@ -11,36 +11,57 @@ use crate::mapping::Table;
 /// The domains that are bound now, and a word whenever they are others.
 pub(super) type BoundDomains = watch::Receiver<Arc<BTreeSet<DomainUuid>>>;
 
-/// Tells which domains are bound.
+/// Tells which domains are bound, and which of them may send raw APDUs.
 #[derive(Debug)]
-pub(super) struct TellBound(watch::Sender<Arc<BTreeSet<DomainUuid>>>);
+pub(super) struct TellBound {
+    bound: watch::Sender<Arc<BTreeSet<DomainUuid>>>,
+    raw: watch::Sender<Arc<BTreeSet<DomainUuid>>>,
+}
 
 impl TellBound {
     /// Begins with the domains of the table at start.
     pub(super) fn new(table: &Table) -> Self {
-        Self(watch::Sender::new(Arc::new(domains(table))))
+        Self {
+            bound: watch::Sender::new(Arc::new(domains(table))),
+            raw: watch::Sender::new(Arc::new(raw_domains(table))),
+        }
     }
 
     /// For one more who listens.
     pub(super) fn listen(&self) -> BoundDomains {
-        self.0.subscribe()
+        self.bound.subscribe()
+    }
+
+    /// For one more who listens for those that may send raw APDUs alone.
+    pub(super) fn listen_for_raw(&self) -> BoundDomains {
+        self.raw.subscribe()
     }
 
     /// Tells of the table as it is now; nobody hears of it when the same domains are bound.
     pub(super) fn tell(&self, table: &Table) {
-        let bound = domains(table);
-        self.0.send_if_modified(|told| {
-            let is_news = **told != bound;
-            if is_news {
-                *told = Arc::new(bound);
-            }
-            is_news
-        });
+        tell(&self.bound, domains(table));
+        tell(&self.raw, raw_domains(table));
     }
+}
+
+fn tell(told: &watch::Sender<Arc<BTreeSet<DomainUuid>>>, bound: BTreeSet<DomainUuid>) {
+    told.send_if_modified(|told| {
+        let is_news = **told != bound;
+        if is_news {
+            *told = Arc::new(bound);
+        }
+        is_news
+    });
 }
 
 fn domains(table: &Table) -> BTreeSet<DomainUuid> {
     table.iter().map(|(_, binding)| binding.domain).collect()
+}
+
+fn raw_domains(table: &Table) -> BTreeSet<DomainUuid> {
+    let bindings = table.iter().map(|(_, binding)| binding);
+    let raw = bindings.filter(|binding| binding.raw_apdu.is_some());
+    raw.map(|binding| binding.domain).collect()
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ use crate::config::{Config, DomainSource, ReaderPlace, UnixChannelConfig};
 use crate::mapping::Table;
 use crate::state::{DurablePinLedger, State};
 use crate::time::Now;
-use crate::xen::{Domains, XenstoreDomains};
+use crate::xen::{ChannelNodes, Domains, XenstoreDomains};
 
 /// Runs the service until it is told to stop by SIGTERM or SIGINT.
 ///
@@ -161,9 +161,16 @@ async fn serve(
     let living = domains.xenstore().map(XenstoreDomains::living);
     let mut served = None;
     if let (Some(library), Some(living), Some(hosts)) = (library, living, &hosts) {
-        let (vchans, receiver) = Vchans::new(library, hosts.tls.clone(), door.clone());
+        let vchans = |nodes| {
+            let library = Arc::clone(&library);
+            Vchans::new(library, hosts.tls.clone(), door.clone(), nodes)
+        };
+        let (agents, receiver) = vchans(ChannelNodes::for_agents());
         served = Some(receiver);
-        tasks.spawn(vchans.run(living, tell_bound.listen()));
+        tasks.spawn(agents.run(living.clone(), tell_bound.listen()));
+        // A vchan has one client, which may be the agent.
+        let (racs, _) = vchans(ChannelNodes::for_racs());
+        tasks.spawn(racs.run(living, tell_bound.listen_for_raw()));
     }
     for channel in channels {
         tasks.spawn(guests::accept(channel, door.clone()));

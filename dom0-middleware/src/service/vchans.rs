@@ -71,14 +71,19 @@ impl Changes {
 }
 
 impl Vchans {
-    /// None yet; and what tells which there are.
-    pub(super) fn new(library: Arc<Libxenvchan>, tls: ChannelTls, door: Door) -> (Self, Served) {
+    /// None yet, at these nodes; and what tells which there are.
+    pub(super) fn new(
+        library: Arc<Libxenvchan>,
+        tls: ChannelTls,
+        door: Door,
+        nodes: ChannelNodes,
+    ) -> (Self, Served) {
         let (served, receiver) = watch::channel(Arc::default());
         let vchans = Self {
             library,
             tls,
             door,
-            nodes: ChannelNodes::default(),
+            nodes,
             served,
             servers: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -171,19 +176,21 @@ pub(super) fn library() -> Result<Arc<Libxenvchan>, LibraryError> {
 
 /// Removes all nodes when the service ends.
 pub(super) async fn remove_all() {
-    let nodes = ChannelNodes::default();
-    let cleared = tokio::time::timeout(STOP_TIME, nodes.clear());
-    if !matches!(cleared.await, Ok(Ok(()))) {
-        debug!("nodes of vchans stay until the next start");
+    for nodes in [ChannelNodes::for_agents(), ChannelNodes::for_racs()] {
+        let cleared = tokio::time::timeout(STOP_TIME, nodes.clear());
+        if !matches!(cleared.await, Ok(Ok(()))) {
+            debug!("nodes of vchans stay until the next start");
+        }
     }
 }
 
 /// How they are shown among the channels.
 pub(super) fn views(served: &Served) -> Vec<ChannelView> {
     let served = served.borrow();
+    let nodes = ChannelNodes::for_agents();
     let view = |(domid, domain): (&DomId, &DomainUuid)| ChannelView {
         kind: "vchan".to_owned(),
-        path: ChannelNodes::path(*domid),
+        path: nodes.path(*domid),
         domid: *domid,
         domain: Some(*domain),
         insecure_development: false,

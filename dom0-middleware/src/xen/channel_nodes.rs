@@ -4,6 +4,8 @@
 //! /local/domain/0/data/tessera/7                 n0 r7: dom0's, which domain 7 may read
 //! /local/domain/0/data/tessera/7/ring-ref        libxenvchan writes these two
 //! /local/domain/0/data/tessera/7/event-channel
+//! /local/domain/0/data/tessera-racs/7            the same once more, for a domain that may send APDUs to
+//!                                                its card: one vchan has one client
 //! ```
 //!
 //! They are in dom0's own tree, where no guest can write. A node is made empty and gets its
@@ -17,15 +19,18 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use xenstore_client::{Watch, Xenstore, XenstoreError};
 
-/// What all of them are below.
-const FOLDER: &str = "/local/domain/0/data/tessera";
+/// What those for agents are below.
+const AGENTS: &str = "/local/domain/0/data/tessera";
+/// What those for RACS are below.
+const RACS: &str = "/local/domain/0/data/tessera-racs";
 
 /// Time for one request to xenstored.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Makes and removes them, over one connection that all who make vchans share.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct ChannelNodes {
+    folder: &'static str,
     store: Arc<Mutex<Option<Xenstore>>>,
 }
 
@@ -41,20 +46,37 @@ pub(crate) enum NodeError {
 }
 
 impl ChannelNodes {
+    /// Those where agents find dom0.
+    pub(crate) fn for_agents() -> Self {
+        Self::below(AGENTS)
+    }
+
+    /// Those where guests find it that send APDUs to their own cards.
+    pub(crate) fn for_racs() -> Self {
+        Self::below(RACS)
+    }
+
+    fn below(folder: &'static str) -> Self {
+        Self {
+            folder,
+            store: Arc::default(),
+        }
+    }
+
     /// Where the guest with this domid finds its vchan.
-    pub(crate) fn path(domid: DomId) -> String {
-        format!("{FOLDER}/{domid}")
+    pub(crate) fn path(&self, domid: DomId) -> String {
+        format!("{}/{domid}", self.folder)
     }
 
     /// Removes what an earlier run has left there.
     pub(crate) async fn clear(&self) -> Result<(), NodeError> {
-        self.with_store(async |store| store.remove(FOLDER).await.map(drop))
+        self.with_store(async |store| store.remove(self.folder).await.map(drop))
             .await
     }
 
     /// Makes the node for a domid: stale things removed, empty, readable by that domain alone.
     pub(crate) async fn make(&self, domid: DomId) -> Result<(), NodeError> {
-        let path = Self::path(domid);
+        let path = self.path(domid);
         self.with_store(async |store| {
             store.remove(&path).await?;
             store.make(&path).await?;
@@ -65,7 +87,7 @@ impl ChannelNodes {
 
     /// Removes the node for a domid.
     pub(crate) async fn remove(&self, domid: DomId) -> Result<(), NodeError> {
-        let path = Self::path(domid);
+        let path = self.path(domid);
         self.with_store(async |store| store.remove(&path).await.map(drop))
             .await
     }
@@ -73,7 +95,7 @@ impl ChannelNodes {
     /// Waits until the keys that libxenvchan has written are not there any more, or nobody can say
     /// whether they are.
     pub(crate) async fn keys_gone(&self, domid: DomId) {
-        let path = Self::path(domid);
+        let path = self.path(domid);
         let Ok(mut watch) = self.watch(&path).await else {
             return;
         };

@@ -20,6 +20,7 @@ use crate::error::AgentError;
 pub(super) fn run(args: &RacsArgs) -> Result<(), AgentError> {
     let config = Config::load(&args.config)?;
     let channel = Channel::new(config.dom0)?;
+    let _lock = channel.lock_racs().map_err(AgentError::Dom0)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -56,7 +57,7 @@ async fn join_standard(channel: &Channel) -> Result<(), AgentError> {
 async fn listen(path: &Path, channel: Channel) -> Result<(), AgentError> {
     let listener = Listener::bind_private(path)?;
     let channel = Arc::new(channel);
-    let places = Arc::new(Semaphore::new(MAX_PROGRAMS));
+    let places = Arc::new(Semaphore::new(channel.most_racs()));
     tracing::info!(socket = %path.display(), "ready");
     loop {
         let place = Arc::clone(&places).acquire_owned().await;
@@ -97,7 +98,5 @@ fn leave(runtime: Runtime) {
     runtime.shutdown_background();
 }
 
-/// Programs served at the same time: as many as dom0 allows unless its configuration says more.
-const MAX_PROGRAMS: usize = 2;
 /// Pause after a failed accept: out of descriptors, most likely, so let others end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,5 +1,6 @@
 //! How dom0 is reached.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub(crate) struct Channel {
     way: Way,
     token: TokenPlace,
     tls: Option<ClientTls>,
+    /// The file of the channel key.
+    key_file: Option<PathBuf>,
 }
 
 /// The kind of channel and where it is.
@@ -54,7 +57,12 @@ impl Channel {
             ChannelKind::Unix => Way::Unix(config.path.unwrap_or_default()),
             ChannelKind::Vchan => Way::Vchan(VchanWay::new().map_err(ChannelError::Library)?),
         };
-        Ok(Self { way, token, tls })
+        Ok(Self {
+            way,
+            token,
+            tls,
+            key_file: config.key_file,
+        })
     }
 
     /// Whether the channel has TLS.
@@ -82,12 +90,39 @@ impl Channel {
         }
     }
 
+    /// The right to speak RACS in this guest. A vchan has one client, and a second one would only spoil
+    /// what the first one says: so whoever has the channel's key locked is the one.
+    ///
+    /// # Errors
+    /// [`LinkError::RacsBusy`] when somebody else has it.
+    pub(crate) fn lock_racs(&self) -> Result<Option<File>, LinkError> {
+        let (Way::Vchan(_), Some(key)) = (&self.way, &self.key_file) else {
+            return Ok(None);
+        };
+        let failed = |error| LinkError::Channel(Arc::new(error));
+        let key = File::open(key).map_err(failed)?;
+        match key.try_lock() {
+            Ok(()) => Ok(Some(key)),
+            Err(TryLockError::WouldBlock) => Err(LinkError::RacsBusy),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// How many connections that carry RACS there may be.
+    pub(crate) const fn most_racs(&self) -> usize {
+        match self.way {
+            // As many as dom0 allows unless its configuration says more.
+            Way::Unix(_) => 2,
+            Way::Vchan(_) => 1,
+        }
+    }
+
     /// Opens a connection that carries RACS.
     pub(super) async fn connect_racs(&self) -> Result<(Pipe, Box<Records>), LinkError> {
         let Some(tls) = &self.tls else {
             return Err(LinkError::NoTls);
         };
-        let connected = self.way.connect().await;
+        let connected = self.way.connect_racs().await;
         let mut stream = connected.map_err(|error| LinkError::Channel(Arc::new(error)))?;
         let (records, _) = wire::secure(&mut stream, tls, racs::ALPN).await?;
         Ok((stream, Box::new(records)))
@@ -104,6 +139,13 @@ impl Channel {
 }
 
 impl Way {
+    async fn connect_racs(&self) -> io::Result<Pipe> {
+        match self {
+            Self::Unix(_) => self.connect().await,
+            Self::Vchan(way) => Ok(Pipe::Vchan(Box::new(way.connect_racs().await?))),
+        }
+    }
+
     async fn connect(&self) -> io::Result<Pipe> {
         match self {
             Self::Unix(path) => match UnixStream::connect(path).await {

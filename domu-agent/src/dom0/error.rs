@@ -41,6 +41,9 @@ pub(crate) enum LinkError {
     /// RACS goes over TLS only.
     #[error("RACS needs a channel with TLS and token: take dom0.insecure_development away")]
     NoTls,
+    /// A vchan has one client.
+    #[error("another domu-agent racs runs in this guest, and over a vchan there is one at a time")]
+    RacsBusy,
     /// Another message where `welcome` should be.
     #[error("dom0 sent a message before welcome")]
     BeforeWelcome,

@@ -5,21 +5,27 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::agent::{RefusalCode, Refused};
 use proto::racs::{self, ResponseReader, token_line, verdict};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use super::channel::Channel;
 use super::error::LinkError;
 use super::pipe::Pipe;
-use super::tls::Records;
+use super::tls::{Records, TlsError};
 
 /// Bytes read at once, from either side.
 const READ_SIZE: usize = 16_384;
 /// So much of what dom0 says waits for who reads it; nothing more is read from dom0 until then.
 const MAX_WAITING: usize = 64 << 10;
+
+/// How often a vchan is tried, and the time between.
+const ATTEMPTS: usize = 12;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// A connection that dom0 has let in.
 pub(crate) struct RacsConnection {
@@ -43,11 +49,28 @@ pub(crate) enum JoinError {
 }
 
 impl RacsConnection {
-    /// Opens a connection, shows the token, and waits to be let in.
+    /// Opens a connection, shows the token, and waits to be let in. Over a vchan dom0 may still be busy
+    /// with the end of the one before.
     ///
     /// # Errors
     /// [`LinkError`] when there is no connection, or dom0 refuses.
     pub(crate) async fn open(channel: &Channel) -> Result<Self, LinkError> {
+        let mut attempts = match channel.most_racs() {
+            1 => ATTEMPTS,
+            _ => 1,
+        };
+        loop {
+            attempts -= 1;
+            match Self::open_once(channel).await {
+                Err(LinkError::Channel(_) | LinkError::Tls(TlsError::Ended)) if attempts > 0 => {
+                    sleep(PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn open_once(channel: &Channel) -> Result<Self, LinkError> {
         if !channel.is_secure() {
             return Err(LinkError::NoTls);
         }

@@ -22,8 +22,10 @@ use xenstore_client::{Watch, Xenstore, XenstoreError};
 /// dom0 is always this one.
 const DOM0: u16 = 0;
 
-/// Where dom0 has the servers, each under the domid of its client.
-const FOLDER: &str = "/local/domain/0/data/tessera";
+/// Where dom0 has the servers, each under the domid of its client: that for the agent, and another one for
+/// RACS, where the domain may speak that.
+const AGENTS: &str = "/local/domain/0/data/tessera";
+const RACS: &str = "/local/domain/0/data/tessera-racs";
 
 /// Time for each of the two: asking xenstored, and connecting.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -46,7 +48,17 @@ impl VchanWay {
     }
 
     pub(super) async fn connect(&self) -> io::Result<DomainVchan> {
-        let (path, watch) = timeout(DEADLINE, server()).await.map_err(|_| late())??;
+        self.connect_below(AGENTS, NO_SERVER).await
+    }
+
+    /// To the server that dom0 has for RACS.
+    pub(super) async fn connect_racs(&self) -> io::Result<DomainVchan> {
+        self.connect_below(RACS, NO_RACS).await
+    }
+
+    async fn connect_below(&self, folder: &str, absent: &'static str) -> io::Result<DomainVchan> {
+        let server = timeout(DEADLINE, server(folder, absent)).await;
+        let (path, watch) = server.map_err(|_| late())??;
         let connecting = async {
             let place = Arc::clone(&self.place).lock_owned().await;
             let library = Arc::clone(&self.library);
@@ -131,7 +143,7 @@ fn resumed() -> io::Error {
 }
 
 /// Where the server for this domain is, and what tells when that holds no more.
-async fn server() -> io::Result<(String, Option<Watch>)> {
+async fn server(folder: &str, absent: &'static str) -> io::Result<(String, Option<Watch>)> {
     let store = Xenstore::connect().await.map_err(io::Error::other)?;
     // Set before the domid is read, so that no change of it is missed.
     let mut watch = store.watch("domid").await.ok();
@@ -143,12 +155,12 @@ async fn server() -> io::Result<(String, Option<Watch>)> {
     let domid = domid.as_deref().and_then(domid_of).ok_or_else(|| {
         io::Error::other("xenstore does not say which domid this domain has (node domid)")
     })?;
-    let path = format!("{FOLDER}/{domid}");
+    let path = format!("{folder}/{domid}");
     match store.read(&format!("{path}/ring-ref")).await {
         Ok(Some(_)) => Ok((path, watch)),
         // Of what is not there and has nothing readable above it a guest learns no more.
         Ok(None) | Err(XenstoreError::Refused(_)) => {
-            Err(io::Error::new(io::ErrorKind::NotFound, NO_SERVER))
+            Err(io::Error::new(io::ErrorKind::NotFound, absent))
         }
         Err(error) => Err(io::Error::other(error)),
     }
@@ -157,6 +169,10 @@ async fn server() -> io::Result<(String, Option<Watch>)> {
 /// What can be the case when there is no server.
 const NO_SERVER: &str = "dom0 has no channel for this domain: it is not bound, or dom0-middleware \
                          does not run";
+
+/// What can be the case when there is none for RACS.
+const NO_RACS: &str = "dom0 has no channel for RACS for this domain: its binding has no list of raw APDUs \
+                       (vm bind --raw-apdu), or dom0-middleware does not run";
 
 fn late() -> io::Error {
     io::Error::new(

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use domu_agent::client::{AppError, Client, ClientError, ConnectRequest, EstablishedAnswer};
 
@@ -39,6 +40,8 @@ pub struct Guest {
     agent: Process,
     socket: PathBuf,
     client: Client,
+    /// What programs in it need in their environment.
+    environment: Vec<(&'static str, PathBuf)>,
     /// What it sees of xenstore; none where it needs none.
     _xenstore: Option<GuestView>,
 }
@@ -113,22 +116,32 @@ impl Guest {
         if let Some(filter) = &plan.log {
             command.env("RUST_LOG", filter);
         }
-        let xenstore = match way {
-            Way::Unix(_) => None,
-            Way::Vchan(environment, view) => {
-                command.envs(environment.iter().cloned());
-                command.env("XENSTORED_PATH", view.socket());
-                Some(view)
+        let (environment, xenstore) = match way {
+            Way::Unix(_) => (Vec::new(), None),
+            Way::Vchan(vchan, view) => {
+                let mut environment = vchan.to_vec();
+                environment.push(("XENSTORED_PATH", view.socket()));
+                (environment, Some(view))
             }
         };
+        command.envs(environment.iter().cloned());
         command.arg("serve").arg("--config").arg(config);
         Self {
             name: name.clone(),
             agent: Process::start_silent(&format!("domu-agent-{name}"), &mut command, folder),
             client: Client::new(&socket),
             socket,
+            environment,
             _xenstore: xenstore,
         }
+    }
+
+    /// The agent's program, to be run in this guest once more.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = binaries::agent();
+        command.envs(self.environment.iter().cloned());
+        command
     }
 
     /// Its name.

@@ -5,6 +5,7 @@ use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, Session};
 use integration::openssl::OpensslServer;
 use integration::pki::KeyKind;
 use integration::plain_vchan::PlainVchan;
+use integration::racs_guest::RacsGuest;
 use integration::wait;
 use integration::xenstored::{Domain, Xenstored};
 use serde_json::Value;
@@ -28,7 +29,11 @@ impl Host {
         let (xenstored, vchan) = (Xenstored::start(), PlainVchan::new());
         let mut plan = ChainPlan::new()
             .card(CardPlan::new("se-00").identity("web01", KeyKind::P256))
-            .guest(GuestPlan::new("web01").bound("se-00", "web01"))
+            .guest(
+                GuestPlan::new("web01")
+                    .bound("se-00", "web01")
+                    .raw_apdu("FFFF0000 00A40000\n"),
+            )
             .guest(GuestPlan::new("other"))
             .as_domains_of(&xenstored)
             .over_vchan(&vchan);
@@ -101,6 +106,31 @@ fn a_bound_domain_is_served_and_one_that_is_not_is_told_why() {
     assert_eq!(channels.len(), 1, "{status}");
     assert_eq!(channels[0]["kind"], "vchan");
     assert_eq!(channels[0]["domid"], 1);
+}
+
+#[test]
+fn a_guest_speaks_racs_over_a_vchan_of_its_own_beside_that_of_its_agent() {
+    let host = Host::start();
+    host.served("web01");
+    let mut racs = RacsGuest::start(&host.chain, "web01");
+    assert_eq!(racs.say("LIST"), "+004 001 se-00");
+    // A vchan has one client.
+    let (exit, said) = RacsGuest::start(&host.chain, "web01").ended();
+    assert_eq!(exit, Some(69), "{said}");
+    assert!(said.contains("another domu-agent racs"), "{said}");
+    assert_eq!(racs.code("POWERON se-00"), "+008 001");
+    assert_eq!(racs.code("APDU se-00 00A40400"), "+006 001");
+    assert_eq!(racs.code("SHUTDOWN se-00"), "+007 001");
+    host.served("web01");
+    racs.end_input();
+    assert_eq!(racs.ended().0, Some(0));
+    // One that is killed leaves no vchan that a next one would wait for.
+    let mut racs = RacsGuest::start(&host.chain, "web01");
+    assert_eq!(racs.code("POWERON se-00"), "+008 001");
+    racs.kill();
+    host.served("web01");
+    let mut racs = RacsGuest::start(&host.chain, "web01");
+    assert_eq!(racs.code("POWERON se-00"), "+008 001");
 }
 
 #[test]

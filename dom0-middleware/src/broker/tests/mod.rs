@@ -14,6 +14,7 @@ mod limits;
 mod opening;
 mod pool;
 mod racs_guests;
+mod racs_random;
 mod random;
 mod resumption;
 mod rights;

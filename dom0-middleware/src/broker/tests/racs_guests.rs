@@ -19,11 +19,17 @@ use crate::mapping::{Binding, BindingId, ShownToken, VerifiedToken};
 
 impl Bench {
     /// Guest A is bound to the second card alone, may send it SELECTs, and the card is there.
-    fn with_raw_card(door: Door) -> Self {
+    pub(super) fn with_raw_card(door: Door) -> Self {
         let mut bench = Self::with_card();
         let unbound = Self::binding_of(A);
         bench.handle(Event::Unbound { binding: unbound });
         bench.bind_raw("FFFF0000 00A40000");
+        bench.plug_raw_card_in(door);
+        bench.seen.clear();
+        bench
+    }
+
+    pub(super) fn plug_raw_card_in(&mut self, door: Door) {
         let schemes = match door {
             Door::EapTls => Vec::new(),
             Door::Piv => vec![rustls::SignatureScheme::ECDSA_NISTP256_SHA256],
@@ -33,12 +39,10 @@ impl Bench {
             certificate: Some(certificate(A)),
             schemes,
         };
-        bench.plug_in_with(&other_card(), door, vec![identity]);
-        bench.seen.clear();
-        bench
+        self.plug_in_with(&other_card(), door, vec![identity]);
     }
 
-    fn bind_raw(&mut self, list: &str) {
+    pub(super) fn bind_raw(&mut self, list: &str) {
         let binding = Binding {
             seid: other_card(),
             raw_apdu: Some(Arc::new(list.parse().expect("a list"))),
@@ -49,13 +53,13 @@ impl Bench {
         self.handle(Event::Bound { binding, trust });
     }
 
-    fn raw_binding(&self) -> BindingId {
+    pub(super) fn raw_binding(&self) -> BindingId {
         let table = self.broker.table();
         let mut raw = table.iter().filter(|(_, b)| b.raw_apdu.is_some());
         raw.next().expect("bound").0
     }
 
-    fn racs_hello(&mut self, conn: ConnId, of: DomId) {
+    pub(super) fn racs_hello(&mut self, conn: ConnId, of: DomId) {
         let token = match self.tokens.get(&of) {
             Some(token) => ShownToken::Verified(Arc::new(token.clone())),
             None => ShownToken::Missing,
@@ -64,7 +68,7 @@ impl Bench {
     }
 
     /// A connection that speaks RACS; the cards it was let in for, or the code of the refusal.
-    fn speak_racs(&mut self, of: DomId) -> (ConnId, Result<Vec<Seid>, RefusalCode>) {
+    pub(super) fn speak_racs(&mut self, of: DomId) -> (ConnId, Result<Vec<Seid>, RefusalCode>) {
         let conn = self.connect(of);
         self.seen.clear();
         self.racs_hello(conn, of);
