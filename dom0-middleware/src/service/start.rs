@@ -165,11 +165,12 @@ async fn serve(
             let library = Arc::clone(&library);
             Vchans::new(library, hosts.tls.clone(), door.clone(), nodes)
         };
-        let (agents, receiver) = vchans(ChannelNodes::for_agents());
+        let nodes = ChannelNodes::for_agents();
+        let (agents, receiver) = vchans(nodes.clone());
         served = Some(receiver);
         tasks.spawn(agents.run(living.clone(), tell_bound.listen()));
         // A vchan has one client, which may be the agent.
-        let (racs, _) = vchans(ChannelNodes::for_racs());
+        let (racs, _) = vchans(nodes.for_racs());
         tasks.spawn(racs.run(living, tell_bound.listen_for_raw()));
     }
     for channel in channels {

@@ -176,7 +176,8 @@ pub(super) fn library() -> Result<Arc<Libxenvchan>, LibraryError> {
 
 /// Removes all nodes when the service ends.
 pub(super) async fn remove_all() {
-    for nodes in [ChannelNodes::for_agents(), ChannelNodes::for_racs()] {
+    let nodes = ChannelNodes::for_agents();
+    for nodes in [nodes.for_racs(), nodes] {
         let cleared = tokio::time::timeout(STOP_TIME, nodes.clear());
         if !matches!(cleared.await, Ok(Ok(()))) {
             debug!("nodes of vchans stay until the next start");

@@ -48,18 +48,18 @@ pub(crate) enum NodeError {
 impl ChannelNodes {
     /// Those where agents find dom0.
     pub(crate) fn for_agents() -> Self {
-        Self::below(AGENTS)
-    }
-
-    /// Those where guests find it that send APDUs to their own cards.
-    pub(crate) fn for_racs() -> Self {
-        Self::below(RACS)
-    }
-
-    fn below(folder: &'static str) -> Self {
         Self {
-            folder,
+            folder: AGENTS,
             store: Arc::default(),
+        }
+    }
+
+    /// Those where guests find it that send APDUs to their own cards, over the same connection: xenstored
+    /// takes few at a time.
+    pub(crate) fn for_racs(&self) -> Self {
+        Self {
+            folder: RACS,
+            store: Arc::clone(&self.store),
         }
     }
 
