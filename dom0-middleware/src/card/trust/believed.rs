@@ -16,7 +16,7 @@ use super::verifier::Trust;
 /// other check its signatures once. What is refused is not remembered.
 ///
 /// A chain is the same for the same domain, trust, name and bytes alone: how long a handshake takes
-/// tells a domain nothing of what another did. It is believed for [`LASTS`], and not past the end of
+/// tells a domain nothing of what another did. It is believed for a minute, and not past the end of
 /// any of its certificates.
 #[derive(Debug, Default)]
 pub struct Believed(Mutex<VecDeque<Entry>>);
