@@ -13,7 +13,7 @@ use proto::id::Seid;
 use tracing::debug;
 
 use super::action::Action;
-use super::card::{Card, Presence};
+use super::card::Card;
 use super::connection::{Phase, Speaks};
 use super::core::Broker;
 use super::event::{ConnId, Peer};
@@ -145,16 +145,7 @@ impl Broker {
 
     /// Whether a guest may have its card, now or when its handshakes are through.
     fn may_wait(&self, lease: LeaseId, seid: &Seid) -> Result<(), LeaseRefusal> {
-        let card = self.cards.get(seid).ok_or(LeaseRefusal::Unknown)?;
-        if self.stopping {
-            return Err(LeaseRefusal::Stopping);
-        }
-        if self.has_hv_key(card) {
-            return Err(LeaseRefusal::HvKeyCard);
-        }
-        if matches!(card.presence, Presence::Absent) {
-            return Err(LeaseRefusal::Absent);
-        }
+        let card = self.lendable_card(seid)?;
         if card.maintenance {
             return Err(LeaseRefusal::InUse);
         }

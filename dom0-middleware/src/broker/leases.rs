@@ -97,7 +97,8 @@ impl Broker {
         });
     }
 
-    fn may_lend(&self, seid: &Seid) -> Result<(), LeaseRefusal> {
+    /// The card, if it is one that could be lent to anybody now.
+    pub(super) fn lendable_card(&self, seid: &Seid) -> Result<&Card, LeaseRefusal> {
         let card = self.cards.get(seid).ok_or(LeaseRefusal::Unknown)?;
         if self.stopping {
             return Err(LeaseRefusal::Stopping);
@@ -108,6 +109,11 @@ impl Broker {
         if matches!(card.presence, Presence::Absent) {
             return Err(LeaseRefusal::Absent);
         }
+        Ok(card)
+    }
+
+    fn may_lend(&self, seid: &Seid) -> Result<(), LeaseRefusal> {
+        let card = self.lendable_card(seid)?;
         let is_guests = self.is_bound(seid) && !card.maintenance;
         if is_guests || self.is_used_by_guests(seid, card) {
             return Err(LeaseRefusal::InUse);
