@@ -242,6 +242,11 @@ impl Broker {
             self.stop_connection(conn);
         }
         self.end_leases();
+        self.audit_rest();
+    }
+
+    /// Records what was counted and not recorded yet.
+    pub(super) fn audit_rest(&mut self) {
         for record in self.account.drain() {
             self.audit(record);
         }

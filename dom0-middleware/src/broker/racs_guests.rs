@@ -194,6 +194,10 @@ impl Broker {
         if let Some(record) = self.account.racs_closed.note(closed, now) {
             self.audit(record);
         }
+        if self.stopping {
+            // Nothing follows with which it could be counted.
+            self.audit_rest();
+        }
         self.forget_connection(conn, ChannelEnd::Lost);
     }
 }

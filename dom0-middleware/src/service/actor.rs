@@ -118,10 +118,11 @@ impl Actor {
             }
         }
         self.tell_broker(Event::Stopping)?;
+        self.see_racs_guests_out(&mut outlet).await?;
         Ok(self)
     }
 
-    fn on_told(&mut self, told: Told) -> Result<(), ServiceError> {
+    pub(super) fn on_told(&mut self, told: Told) -> Result<(), ServiceError> {
         match told {
             Told::Arrived {
                 conn,
@@ -137,6 +138,9 @@ impl Actor {
                     self.links.remove(&conn);
                     self.engines.forget_connection(conn);
                     self.racs_guests.forget(conn);
+                    if let Event::RacsEnded { .. } = event {
+                        self.racs_guests.gone(conn);
+                    }
                 }
                 self.tell_broker(event)
             }

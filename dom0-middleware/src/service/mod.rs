@@ -27,6 +27,7 @@
 //! | `cards` | the cards' workers and what is remembered of them |
 //! | `card_desk`, `leases` | cards for raw APDUs; cards in maintenance |
 //! | `racs` | users of RACS |
+//! | `racs_guest`, `racs_guests`, `racs_farewell` | guests that speak RACS: one connection, who is let in, how it ended |
 //! | `durable` | the durable state at start |
 //! | `changes` | a change of a right: recorded, made, told |
 //! | `guests` | accepts guests |
@@ -62,6 +63,7 @@ mod offer;
 mod operator;
 mod pending;
 mod racs;
+mod racs_farewell;
 mod racs_guest;
 mod racs_guests;
 mod renewal;

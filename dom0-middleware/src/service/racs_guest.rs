@@ -6,16 +6,15 @@ use proto::agent::{Dom0Message, Refused};
 use proto::racs::{FirstLine, TokenLineError, TokenLineReader, admitted, refusal};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::oneshot;
-use tracing::info;
 use zeroize::Zeroizing;
 
 use super::examiner::Examiner;
 use super::guest::Guest;
-use super::inbox::{Inbox, Told};
+use super::inbox::Told;
 use super::racs_guests::RacsAdmitted;
-use crate::broker::{BadInput, ConnId, Event, RacsEnd, RacsGuest};
+use crate::broker::{BadInput, Event};
 use crate::channel::{LastWords, Link, LinkEnd};
-use crate::racs::guest::Ending;
+use crate::racs::guest::LastWord;
 
 impl Guest {
     /// Runs the connection to its end. `spki` is the key that authenticated the guest in TLS, in DER.
@@ -61,7 +60,10 @@ impl Guest {
 
     async fn receive<S>(
         &self,
-        RacsAdmitted { guest, visit }: RacsAdmitted,
+        RacsAdmitted {
+            visit,
+            mut farewell,
+        }: RacsAdmitted,
         mut stream: S,
         rest: Zeroizing<Vec<u8>>,
         mut words: LastWords,
@@ -69,51 +71,15 @@ impl Guest {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        info!(conn = %self.conn, domid = %guest.domid, domain = %guest.domain, "guest speaks RACS");
-        let mut farewell = Farewell {
-            inbox: &self.inbox,
-            conn: self.conn,
-            guest,
-            ending: Ending::default(),
-        };
         // If it does not get through, neither does the first answer.
         let _ = say(&mut stream, &admitted()).await;
-        let mut ended = std::pin::pin!(async move { last_bytes(words.next().await) });
-        visit
-            .run(&mut stream, rest, ended.as_mut(), &mut farewell.ending)
-            .await;
+        let mut ended = std::pin::pin!(async move { last_word(words.next().await) });
+        let ending = farewell.ending();
+        visit.run(&mut stream, rest, ended.as_mut(), ending).await;
         // Told before the guest can know: it may come back at once, and has its place then.
         drop(farewell);
         let _ = stream.shutdown().await;
         LinkEnd::Closed
-    }
-}
-
-/// Tells that a guest does not speak RACS any more, however that came.
-struct Farewell<'a> {
-    inbox: &'a Inbox,
-    conn: ConnId,
-    guest: RacsGuest,
-    ending: Ending,
-}
-
-impl Drop for Farewell<'_> {
-    fn drop(&mut self) {
-        let conn = self.conn;
-        let why = match self.ending.end.take() {
-            Some(end) => end.to_string(),
-            None => "its right to the card ended, or the service".to_owned(),
-        };
-        info!(%conn, domain = %self.guest.domain, %why, "guest speaks RACS no longer");
-        let end = RacsEnd {
-            domid: self.guest.domid,
-            domain: self.guest.domain,
-            name: std::mem::take(&mut self.guest.name),
-            apdus_refused: self.ending.apdus_refused,
-            why,
-        };
-        let end = Box::new(end);
-        self.inbox.tell_of_racs_end(Event::RacsEnded { conn, end });
     }
 }
 
@@ -155,15 +121,30 @@ async fn say<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> std::io::Re
 
 /// What dom0 says to its agents, said in RACS.
 fn last_bytes(message: Option<Dom0Message>) -> Option<Zeroizing<Vec<u8>>> {
-    match message? {
-        Dom0Message::Refused(refused) => Some(refusal(&refused)),
-        Dom0Message::Revoked { code } => Some(refusal(&Refused {
+    Some(refusal(&no(message?)?))
+}
+
+fn last_word(message: Option<Dom0Message>) -> LastWord {
+    let no = message.and_then(no);
+    LastWord {
+        why: match &no {
+            Some(no) => format!("{}: {}", no.code, no.message),
+            None => "the connection was closed".to_owned(),
+        },
+        bytes: no.as_ref().map(refusal),
+    }
+}
+
+fn no(message: Dom0Message) -> Option<Refused> {
+    match message {
+        Dom0Message::Refused(refused) => Some(refused),
+        Dom0Message::Revoked { code } => Some(Refused {
             session: None,
             code,
             message: "the right to the card has ended".to_owned(),
             alert: None,
             retry_after_ms: None,
-        })),
+        }),
         _ => None,
     }
 }

@@ -1,45 +1,56 @@
 //! Guests that want to speak RACS, from their first line to the broker's word.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use proto::id::Seid;
 use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+use tracing::warn;
 
+use super::actor::Actor;
 use super::card_desk::CardDesk;
+use super::error::ServiceError;
+use super::inbox::{Inbox, Outlet, Told};
 use super::racs::DeskGrid;
-use crate::broker::{ConnId, Holder, RacsGuest};
+use super::racs_farewell::Farewell;
+use crate::broker::{ConnId, Event, Holder, RacsGuest};
 use crate::racs::guest::Visit;
 use crate::racs::session::ElementRights;
 
 /// What they are let in with, and who waits for it.
 pub(super) struct RacsGuests {
+    inbox: Inbox,
     grid: DeskGrid,
     idle_lock: Duration,
     waiting: BTreeMap<ConnId, oneshot::Sender<RacsAdmitted>>,
+    /// Let in, and not known to have gone.
+    visiting: BTreeSet<ConnId>,
 }
 
 /// A guest that was let in.
 pub(super) struct RacsAdmitted {
-    pub(super) guest: RacsGuest,
     pub(super) visit: Visit<DeskGrid>,
+    pub(super) farewell: Farewell,
 }
 
 impl std::fmt::Debug for RacsAdmitted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RacsAdmitted")
-            .field("guest", &self.guest)
+            .field("farewell", &self.farewell)
             .finish_non_exhaustive()
     }
 }
 
 impl RacsGuests {
     /// Their cards are those of the desk; one that nothing is done with comes back after `idle_lock`.
-    pub(super) fn new(desk: CardDesk, idle_lock: Duration) -> Self {
+    pub(super) fn new(inbox: Inbox, idle_lock: Duration) -> Self {
         Self {
-            grid: DeskGrid::new(desk),
+            grid: DeskGrid::new(CardDesk::new(inbox.clone())),
+            inbox,
             idle_lock,
             waiting: BTreeMap::new(),
+            visiting: BTreeSet::new(),
         }
     }
 
@@ -74,12 +85,44 @@ impl RacsGuests {
             name: guest.name.clone(),
             idle_lock: self.idle_lock,
         };
-        // It may have left in the meantime, which is told another way.
-        let _ = admit.send(RacsAdmitted { guest, visit });
+        self.visiting.insert(conn);
+        let farewell = Farewell::new(self.inbox.clone(), conn, guest);
+        // If it has left in the meantime, the farewell is told by being dropped here.
+        let _ = admit.send(RacsAdmitted { visit, farewell });
     }
 
     /// The connection is no more.
     pub(super) fn forget(&mut self, conn: ConnId) {
         self.waiting.remove(&conn);
     }
+
+    /// A guest that was let in has gone.
+    pub(super) fn gone(&mut self, conn: ConnId) {
+        self.visiting.remove(&conn);
+    }
 }
+
+impl Actor {
+    /// The service ends and the guests know it: waits a little until they have gone, so that this is on
+    /// record. Nothing else that is told is taken in any more.
+    pub(super) async fn see_racs_guests_out(
+        &mut self,
+        outlet: &mut Outlet,
+    ) -> Result<(), ServiceError> {
+        let deadline = Instant::now() + LEAVE_TIME;
+        while !self.racs_guests.visiting.is_empty() {
+            match timeout_at(deadline.into(), outlet.next()).await {
+                Ok(Some(told @ Told::Guest(Event::RacsEnded { .. }))) => self.on_told(told)?,
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => {
+                    warn!("a guest that speaks RACS does not leave");
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How long guests may take to leave when the service ends: more than a connection that is closed has.
+const LEAVE_TIME: Duration = Duration::from_secs(2);

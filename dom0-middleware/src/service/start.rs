@@ -215,7 +215,7 @@ async fn serve(
         state,
         cards,
         leases: Leases::default(),
-        racs_guests: RacsGuests::new(CardDesk::new(inbox.clone()), racs_idle),
+        racs_guests: RacsGuests::new(inbox.clone(), racs_idle),
         engines: EngineTasks::new(inbox.clone()),
         domains,
         inbox: inbox.clone(),

@@ -23,6 +23,12 @@ fn taken(chain: &Chain, deed: &[&str], code: &str) {
     let (exit, said) = guest.ended();
     assert_eq!(exit, Some(77), "{said}");
     assert!(said.contains(code), "{said}");
+    let why = wait::until("its end is on record", || {
+        let closed = chain.audited("racs-closed").pop()?;
+        closed["why"].as_str().map(str::to_owned)
+    });
+    let expected = format!("this host ended it: {code}: ");
+    assert!(why.starts_with(&expected), "{why}");
     wait::until("the card is back", || {
         holder(chain, "se-00").is_none().then_some(())
     });
@@ -124,5 +130,16 @@ fn when_the_service_ends_the_guest_hears_it() {
     assert!(
         returned.iter().any(|record| record["holder"] == own),
         "{returned:?}"
+    );
+    let closed = chain.audited("racs-closed");
+    let [closed] = &closed[..] else {
+        panic!("not one: {closed:?}")
+    };
+    assert_eq!(
+        (&closed["user"], &closed["why"]),
+        (
+            &"web01".into(),
+            &"this host ended it: internal: the service is ending".into()
+        )
     );
 }

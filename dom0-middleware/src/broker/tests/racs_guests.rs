@@ -141,6 +141,18 @@ impl Bench {
         self.report_of(&seid, WorkerReport::Free { use_id, card_time });
     }
 
+    /// The guest has left, by itself or because it was told to.
+    fn leave_racs(&mut self, conn: ConnId) {
+        let end = Box::new(RacsEnd {
+            domid: A,
+            domain: uuid(A),
+            name: "guest-1".to_owned(),
+            apdus_refused: 2,
+            why: "the guest left".to_owned(),
+        });
+        self.handle(Event::RacsEnded { conn, end });
+    }
+
     fn was_recalled(&self, use_id: UseId) -> bool {
         let recalls = |seen: &Seen| matches!(seen, Seen::Ordered(WorkerCommand::Recall { use_id: of }) if *of == use_id);
         self.seen.iter().any(recalls)
@@ -178,20 +190,29 @@ fn a_guest_is_let_in_for_its_own_card_and_that_is_on_record() {
     bench.pass(Duration::from_secs(3_600));
     let is_told = |seen: &Seen| matches!(seen, Seen::Told(..));
     assert!(!bench.seen.iter().any(is_told), "{:?}", bench.seen);
-    let end = Box::new(RacsEnd {
-        domid: A,
-        domain: uuid(A),
-        name: "guest-1".to_owned(),
-        apdus_refused: 2,
-        why: "the guest left".to_owned(),
-    });
-    bench.handle(Event::RacsEnded { conn, end });
+    bench.leave_racs(conn);
     let is_end = |event: &AuditEvent| {
         matches!(event, AuditEvent::RacsClosed(c)
             if c.domain == Some(uuid(A)) && c.apdus_refused == 2 && c.why == "the guest left")
     };
     assert!(bench.recorded(is_end));
     assert!(bench.broker.snapshot().connections.is_empty());
+}
+
+#[test]
+fn when_the_service_ends_every_end_goes_on_record() {
+    let mut bench = Bench::with_raw_card(Door::EapTls);
+    let conns = [bench.speak_racs(A).0, bench.speak_racs(A).0];
+    bench.handle(Event::Stopping);
+    bench.seen.clear();
+    for conn in conns {
+        bench.leave_racs(conn);
+    }
+    let ends = bench.seen.iter().filter_map(|seen| match seen {
+        Seen::Audited(AuditEvent::RacsClosed(closed)) => Some(closed.count),
+        _ => None,
+    });
+    assert_eq!(ends.sum::<u64>(), 2, "{:?}", bench.seen);
 }
 
 #[test]

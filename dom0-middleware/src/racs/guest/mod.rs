@@ -20,4 +20,4 @@ mod card_thread;
 mod tests;
 mod visit;
 
-pub(crate) use self::visit::{Ending, Visit};
+pub(crate) use self::visit::{Ending, LastWord, Visit};

@@ -33,6 +33,15 @@ pub(crate) struct Ending {
     pub(crate) end: Option<VisitEnd>,
 }
 
+/// What ends a visit from this host's side.
+#[derive(Debug)]
+pub(crate) struct LastWord {
+    /// Why it ends, for the audit.
+    pub(crate) why: String,
+    /// The last that the guest reads.
+    pub(crate) bytes: Option<Zeroizing<Vec<u8>>>,
+}
+
 /// How a visit ended.
 #[derive(Debug, Error)]
 pub(crate) enum VisitEnd {
@@ -49,8 +58,8 @@ pub(crate) enum VisitEnd {
     #[error("the guest does not read its response")]
     SlowReader,
     /// Its right ended, or the service does.
-    #[error("its right to the card ended, or the service")]
-    Ended,
+    #[error("this host ended it: {0}")]
+    Ended(String),
     /// The host has no thread for it.
     #[error("no thread for the cards")]
     NoThread,
@@ -59,7 +68,7 @@ pub(crate) enum VisitEnd {
 impl<G: Grid> Visit<G> {
     /// Serves the guest over `stream` until one of both ends it. `rest` are bytes that came before.
     ///
-    /// When `ended` is done, so is the visit: the bytes that it gives are the last that the guest reads.
+    /// When `ended` is done, so is the visit.
     /// All cards are back, or are so as soon as their running APDU ends.
     pub(crate) async fn run<S, E>(
         self,
@@ -69,7 +78,7 @@ impl<G: Grid> Visit<G> {
         ending: &mut Ending,
     ) where
         S: AsyncRead + AsyncWrite + Unpin,
-        E: Future<Output = Option<Zeroizing<Vec<u8>>>>,
+        E: Future<Output = LastWord>,
     {
         let started = CardThread::start(self.grid, self.name, self.idle_lock);
         let Ok(cards) = started else {
@@ -115,7 +124,7 @@ impl Talk {
     ) -> VisitEnd
     where
         S: AsyncRead + AsyncWrite + Unpin,
-        E: Future<Output = Option<Zeroizing<Vec<u8>>>>,
+        E: Future<Output = LastWord>,
     {
         let mut buffer = Zeroizing::new(vec![0; READ_LEN]);
         loop {
@@ -132,7 +141,7 @@ impl Talk {
                     let until = self.last_deed + IDLE;
                     let read = tokio::select! {
                         biased;
-                        last = ended.as_mut() => return say_last(stream, last).await,
+                        last = ended.as_mut() => return say_last(stream, last, ending).await,
                         read = stream.read(&mut buffer) => read,
                         () = sleep_until(until) => return VisitEnd::Idle,
                     };
@@ -148,7 +157,7 @@ impl Talk {
                     let outcome = loop {
                         tokio::select! {
                             biased;
-                            last = ended.as_mut() => return say_last(stream, last).await,
+                            last = ended.as_mut() => return say_last(stream, last, ending).await,
                             outcome = &mut outcome => break outcome.unwrap_or_else(|_| failed()),
                             // Whoever leaves without a word while a card is busy does not keep it.
                             read = stream.read(&mut buffer), if self.may_read_ahead() => match read {
@@ -186,13 +195,16 @@ async fn say<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> std::io::Re
 
 async fn say_last<S: AsyncWrite + Unpin>(
     stream: &mut S,
-    last: Option<Zeroizing<Vec<u8>>>,
+    LastWord { why, bytes }: LastWord,
+    ending: &mut Ending,
 ) -> VisitEnd {
-    if let Some(last) = last {
+    // A guest that does not read may be cut off before this returns.
+    ending.end = Some(VisitEnd::Ended(why.clone()));
+    if let Some(bytes) = bytes {
         // Whether the guest reads it is its own affair.
-        let _ = timeout(CLOSE_TIME, say(stream, &last)).await;
+        let _ = timeout(CLOSE_TIME, say(stream, &bytes)).await;
     }
-    VisitEnd::Ended
+    VisitEnd::Ended(why)
 }
 
 fn failed() -> Outcome {
