@@ -80,10 +80,12 @@ pub enum PinOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LeaseEnd {
-    /// It was given back, or left its holder.
+    /// It was given back.
     Returned,
     /// It was taken back.
     Recalled,
+    /// It left its reader.
+    Removed,
     /// It did not come up, so that nobody had it.
     Failed,
     /// The service ended.

@@ -159,6 +159,7 @@ impl Broker {
         let end = match end {
             LoanEnd::Returned => LeaseEnd::Returned,
             LoanEnd::Recalled => LeaseEnd::Recalled,
+            LoanEnd::Removed => LeaseEnd::Removed,
             LoanEnd::NotLent => LeaseEnd::Failed,
         };
         let card = self.cards.get_mut(seid);

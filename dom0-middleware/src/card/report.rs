@@ -210,10 +210,12 @@ pub enum WorkerReport {
 /// How a loan ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoanEnd {
-    /// The borrower gave it back, or the card left.
+    /// The borrower gave it back.
     Returned,
     /// It was taken back.
     Recalled,
+    /// The card left.
+    Removed,
     /// It never began: the card did not come up.
     NotLent,
 }

@@ -121,10 +121,13 @@ impl Worker {
                     | WorkerCommand::Recall { .. }
                     | WorkerCommand::LookAtPin(_)
                     | WorkerCommand::ForgetSession,
-                )
-                | None => {}
+                ) => {}
+                None => loan.look_for_card(),
             }
-            if is_returned || end == LoanEnd::Recalled {
+            if loan.is_removed() {
+                end = LoanEnd::Removed;
+            }
+            if is_returned || end != LoanEnd::Returned {
                 loan.recall();
                 let link = loan.take();
                 // One that ends waits for nobody: whoever lets go of the link resets the card.

@@ -40,8 +40,6 @@ enum State {
     InHand,
     /// A reset only: an answer may still be on its way.
     AwaitsReset,
-    /// Nothing: it was removed, and is given back.
-    Removed,
 }
 
 /// Why a lent card did not do what it was told.
@@ -88,7 +86,7 @@ impl LentCard {
     /// Whether it is not lent any more. Looks without waiting.
     #[must_use]
     pub fn is_recalled(&self) -> bool {
-        self.loan.is_recalled()
+        self.loan.is_recalled() || self.loan.is_removed()
     }
 
     /// Sends one command and waits for its response, for as long as an APDU may take.
@@ -139,15 +137,10 @@ impl LentCard {
         &mut self,
         act: impl FnOnce(&mut Link) -> Result<T, TransportError>,
     ) -> Result<T, LoanError> {
-        if self.state == State::Removed {
-            return Err(TransportError::Removed.into());
-        }
         let result = self.loan.with_link(act);
         match &result {
-            Err(LoanError::Transport(TransportError::Removed)) => {
-                self.state = State::Removed;
-                self.give_back();
-            }
+            // The worker is told at once, however long the borrower keeps what is left.
+            Err(LoanError::Transport(TransportError::Removed)) => self.give_back(),
             Err(LoanError::Transport(_)) => self.state = State::AwaitsReset,
             Err(LoanError::Recalled | LoanError::AwaitsReset) | Ok(_) => {}
         }
@@ -164,9 +157,7 @@ impl LentCard {
 
 impl Drop for LentCard {
     fn drop(&mut self) {
-        if self.state != State::Removed {
-            self.give_back();
-        }
+        self.give_back();
     }
 }
 
@@ -185,6 +176,8 @@ pub(super) struct Loan {
     /// `None` once the worker has it again.
     link: Mutex<Option<Link>>,
     recalled: Arc<AtomicBool>,
+    /// The card has left.
+    removed: AtomicBool,
     apdus: AtomicU64,
     /// APDUs and resets that were begun.
     calls: AtomicU64,
@@ -195,6 +188,7 @@ impl Loan {
         Self {
             link: Mutex::new(Some(link)),
             recalled,
+            removed: AtomicBool::new(false),
             apdus: AtomicU64::new(0),
             calls: AtomicU64::new(0),
         }
@@ -218,11 +212,33 @@ impl Loan {
         act: impl FnOnce(&mut Link) -> Result<T, TransportError>,
     ) -> Result<T, LoanError> {
         let mut link = self.lock();
+        if self.is_removed() {
+            return Err(TransportError::Removed.into());
+        }
         // Under the lock: after the worker has taken the link nothing more gets through.
         let link = link.as_mut().filter(|_| !self.is_recalled());
         let link = link.ok_or(LoanError::Recalled)?;
         self.calls.fetch_add(1, Ordering::Relaxed);
-        Ok(act(link)?)
+        let result = act(link);
+        if matches!(result, Err(TransportError::Removed)) {
+            self.removed.store(true, Ordering::Release);
+        }
+        Ok(result?)
+    }
+
+    /// Whether the card has left, as far as anybody has noticed.
+    pub(super) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Acquire)
+    }
+
+    /// Looks whether it has, unless an APDU runs, which will notice by itself.
+    pub(super) fn look_for_card(&self) {
+        if let Ok(mut link) = self.link.try_lock()
+            && let Some(link) = link.as_mut()
+            && link.transport.check_present().is_err()
+        {
+            self.removed.store(true, Ordering::Release);
+        }
     }
 
     fn is_recalled(&self) -> bool {

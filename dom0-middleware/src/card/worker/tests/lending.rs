@@ -141,19 +141,26 @@ fn a_borrower_that_went_away_before_it_had_the_card_does_not_keep_it() {
 fn a_card_that_leaves_its_borrower_is_gone_and_may_come_back() {
     let mut bench = Bench::new();
     bench.await_present();
-    let (use_id, mut lent) = bench.borrow();
-    bench.slot.lock().present = false;
     let removed = LoanError::Transport(TransportError::Removed);
-    assert_eq!(say(&mut lent), Err(removed.clone()));
-    assert_eq!(bench.await_loan_end(use_id), (1, LoanEnd::Returned));
-    assert!(matches!(bench.next(), WorkerReport::Gone { .. }));
-    bench.await_free(use_id);
-    assert_eq!(lent.cold_reset(), Err(removed));
-    bench.insert();
-    bench.await_present();
-    bench.full();
-    drop(lent);
-    bench.full();
+    for notices_first in [true, false] {
+        let (use_id, mut lent) = bench.borrow();
+        bench.slot.lock().present = false;
+        if notices_first {
+            assert_eq!(say(&mut lent), Err(removed.clone()));
+        }
+        let (_, end) = bench.await_loan_end(use_id);
+        assert_eq!(end, LoanEnd::Removed);
+        assert!(matches!(bench.next(), WorkerReport::Gone { .. }));
+        bench.await_free(use_id);
+        assert!(lent.is_recalled());
+        assert_eq!(say(&mut lent), Err(removed.clone()));
+        assert_eq!(lent.cold_reset(), Err(removed.clone()));
+        bench.insert();
+        bench.await_present();
+        bench.full();
+        drop(lent);
+        bench.full();
+    }
 }
 
 #[test]
