@@ -71,7 +71,11 @@ fn killed_in_a_handshake(card: CardPlan, identity: &str) {
     });
     assert_eq!(failed.expect_err("no card").code, "card-removed");
 
-    chain.wait_card("absent");
+    let absent = wait::until("it is missed", || {
+        Some(shown(&chain)).filter(|shown| shown["state"] == "absent")
+    });
+    let why = absent["why"].as_str().unwrap_or_default();
+    assert!(why.contains(&grid.host()), "at once: {absent}");
     chain.guest("near").converse(&other, NAME);
     wait::until("card show says which host is down", || {
         let shown = shown(&chain);

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `source` | [`RacsSource`]: connects, and says why that does not work |
 //! | `transport` | one card, powered and held for us |
+//! | `trouble` | why there is none, known as soon as it is lost |
 //! | `fetching` | whether the grid fetches the rest of a long answer |
 //! | `atr` | what stands for the answer to reset, which RACS does not have |
 //!
@@ -18,5 +19,6 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod trouble;
 
 pub use self::source::RacsSource;

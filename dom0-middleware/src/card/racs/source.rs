@@ -8,6 +8,7 @@ use proto::racs::SeidToken;
 
 use super::fetching::Fetching;
 use super::transport::{Patience, RacsTransport};
+use super::trouble::Trouble;
 use crate::card::transport::{CardSource, CardTransport, SourceTrouble, TransportError};
 use crate::racs::client::{Grid, GridError, Session};
 
@@ -20,7 +21,7 @@ pub struct RacsSource {
     seid: SeidToken,
     /// One whose element was not to be had.
     waiting: Option<Session>,
-    trouble: Option<SourceTrouble>,
+    trouble: Trouble,
     try_at: Instant,
     wait: Duration,
     pub(super) patience: Patience,
@@ -33,10 +34,10 @@ impl RacsSource {
     #[must_use]
     pub fn new(grid: Grid, seid: SeidToken) -> Self {
         Self {
+            trouble: Trouble::none(seid.clone()),
             grid,
             seid,
             waiting: None,
-            trouble: None,
             try_at: Instant::now(),
             wait: FIRST_WAIT,
             patience: Patience::USUAL,
@@ -71,6 +72,7 @@ impl RacsSource {
                     &status,
                     self.patience,
                     Fetching::new(&self.fetches_no_more),
+                    self.trouble.clone(),
                 ))
             }
             Err(error) => {
@@ -96,18 +98,14 @@ impl CardSource for RacsSource {
         }
         match self.take(deadline) {
             Ok(transport) => {
-                self.trouble = None;
+                self.trouble.clear();
                 self.wait = FIRST_WAIT;
                 // What is lost right after is not asked for without a break.
                 self.try_at = Instant::now() + FIRST_WAIT;
                 Ok(Some(Box::new(transport)))
             }
             Err(error) => {
-                self.trouble = Some(SourceTrouble::Grid {
-                    seid: self.seid.to_string(),
-                    next: error.problem.next(),
-                    why: error.to_string(),
-                });
+                self.trouble.note(&error);
                 self.try_at = Instant::now() + self.wait;
                 self.wait = self.wait.saturating_mul(2).min(LONGEST_WAIT);
                 Ok(None)
@@ -116,7 +114,7 @@ impl CardSource for RacsSource {
     }
 
     fn trouble(&self) -> Option<SourceTrouble> {
-        self.trouble.clone()
+        self.trouble.now()
     }
 }
 

@@ -247,8 +247,14 @@ fn a_lost_connection_is_a_card_that_left() {
     assert_eq!(lost, Err(TransportError::Removed));
     assert_eq!(first.check_present(), Err(TransportError::Removed));
     drop(first);
+    let why = source.trouble().expect("before it looks again").to_string();
+    assert!(
+        why.contains("waiting for an answer: the server closed"),
+        "{why}"
+    );
     source.forget_wait();
     let mut second = card(&mut source);
+    assert_eq!(source.trouble(), None);
     assert!(second.transmit(&command(0x11), soon()).is_ok());
 }
 
@@ -316,6 +322,8 @@ fn a_held_card_is_kept_and_its_loss_is_noticed() {
         card(&mut source).check_present(),
         Err(TransportError::Removed)
     );
+    let why = source.trouble().expect("a reason").to_string();
+    assert!(why.contains("does not hold the element"), "{why}");
 
     let (mut source, _) = grid(&pki, echo, |_| None);
     source.patience = Patience {

@@ -9,6 +9,7 @@ use tracing::{debug, warn};
 
 use super::atr;
 use super::fetching::{Fetching, is_other_length};
+use super::trouble::Trouble;
 use crate::card::transport::{CardTransport, ChainLink, Chained, TransportError};
 use crate::racs::client::{Grid, GridError, GridProblem, Played, Scripted, Session};
 
@@ -40,6 +41,7 @@ pub(super) struct RacsTransport {
     /// Whether commands are sent together: not where the server has kept a status to itself.
     chains: bool,
     fetching: Fetching,
+    trouble: Trouble,
 }
 
 impl RacsTransport {
@@ -51,6 +53,7 @@ impl RacsTransport {
         status: &StatusLine,
         patience: Patience,
         fetching: Fetching,
+        trouble: Trouble,
     ) -> Self {
         Self {
             grid: grid.clone(),
@@ -60,6 +63,7 @@ impl RacsTransport {
             patience,
             chains: true,
             fetching,
+            trouble,
         }
     }
 
@@ -67,10 +71,11 @@ impl RacsTransport {
     fn held(&mut self) -> Result<&mut Session, TransportError> {
         let lost = self.patience.lost;
         let session = self.session.as_mut().ok_or(TransportError::Removed)?;
-        match session.idle(Instant::now()) > lost {
-            true => Err(TransportError::Reset),
-            false => Ok(session),
+        if session.idle(Instant::now()) > lost {
+            self.trouble.note(&self.grid.error(GridProblem::NotHeld));
+            return Err(TransportError::Reset);
         }
+        Ok(session)
     }
 
     /// A new connection, and the card on it. The old one ends first: it holds the card.
@@ -92,6 +97,7 @@ impl RacsTransport {
         self.session = Some(session);
         self.chains = true;
         self.fetching.forget();
+        self.trouble.clear();
         Ok(())
     }
 
@@ -106,13 +112,16 @@ impl RacsTransport {
             match session.reset(&seid, warm, deadline) {
                 Ok(status) => {
                     self.atr = atr::of_status(&status);
+                    self.trouble.clear();
                     return Ok(self.atr.clone());
                 }
                 Err(error) => debug!(%error, "RESET failed, connecting anew"),
             }
         }
-        self.reconnect(deadline).map_err(|error| fault(&error))?;
-        Ok(self.atr.clone())
+        match self.reconnect(deadline) {
+            Ok(()) => Ok(self.atr.clone()),
+            Err(error) => Err(self.trouble.fault(&error)),
+        }
     }
 
     fn is_worn_at(&self, now: Instant) -> bool {
@@ -137,7 +146,7 @@ impl CardTransport for RacsTransport {
     ) -> Result<ResponseApdu, TransportError> {
         let seid = self.seid.clone();
         let answer = self.held()?.apdu(&seid, command.clone(), deadline);
-        answer.map_err(|error| fault(&error))
+        answer.map_err(|error| self.trouble.fault(&error))
     }
 
     fn cold_reset(&mut self, deadline: Instant) -> Result<Atr, TransportError> {
@@ -152,6 +161,9 @@ impl CardTransport for RacsTransport {
         let (seid, patience) = (self.seid.clone(), self.patience);
         let session = self.session.as_mut().ok_or(TransportError::Removed)?;
         if !session.is_open() {
+            let doing = "between two requests";
+            let closed = self.grid.error(GridProblem::Closed { doing });
+            self.trouble.note_what_follows(&closed);
             return Err(TransportError::Removed);
         }
         let now = Instant::now();
@@ -163,9 +175,13 @@ impl CardTransport for RacsTransport {
         match session.power_on(&seid, now + KEEPALIVE_ANSWER) {
             Ok(status) if was_on(&status) => Ok(()),
             // It was let go meanwhile, and has just been given its power again.
-            Ok(_) => Err(TransportError::Removed),
+            Ok(_) => {
+                self.trouble.note(&self.grid.error(GridProblem::NotHeld));
+                Err(TransportError::Removed)
+            }
             Err(error) => {
                 warn!(%error, "the grid does not hold the card any more");
+                self.trouble.note(&error);
                 Err(TransportError::Removed)
             }
         }
@@ -201,7 +217,7 @@ impl CardTransport for RacsTransport {
                     if fetches && has_no_room(&error) {
                         self.fetching.give_up();
                     }
-                    return done.failed(fault(&error));
+                    return done.failed(self.trouble.fault(&error));
                 }
             };
             if let Some(end) = take(&mut done, played) {
@@ -281,33 +297,13 @@ fn scripted(link: &ChainLink, fetching: &Fetching) -> Scripted {
     }
 }
 
-/// What a grid's failure means for the card.
-pub(super) fn fault(error: &GridError) -> TransportError {
-    match &error.problem {
-        GridProblem::TimedOut { .. } => TransportError::TimedOut,
-        GridProblem::Refused { code, .. } => {
-            warn!(%error, "the grid refused");
-            match code.class {
-                // Held by another, without power, or its reader is gone.
-                7..=9 => TransportError::Removed,
-                _ => TransportError::Refused(error.to_string()),
-            }
-        }
-        GridProblem::TooLong => TransportError::Refused(error.to_string()),
-        _ => {
-            warn!(%error, "the grid is lost");
-            TransportError::Removed
-        }
-    }
-}
-
 /// Whether POWERON did nothing: published servers and ours say that the element is on "already".
 fn was_on(status: &StatusLine) -> bool {
     status.text_for_people().contains("already")
 }
 
 /// Whether another session holds the element.
-pub(super) fn is_held(error: &GridError) -> bool {
+fn is_held(error: &GridError) -> bool {
     matches!(&error.problem, GridProblem::Refused { code, .. } if code.is(FailureClass::InUse))
 }
 

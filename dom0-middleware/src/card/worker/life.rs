@@ -313,6 +313,8 @@ impl Worker {
             look_again: Instant::now(),
         };
         self.told = None;
+        // First, so that whoever asks about a card that is gone is told why there is none.
+        self.tell_trouble();
         self.tell(WorkerReport::Gone { why });
     }
 

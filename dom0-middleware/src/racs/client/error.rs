@@ -70,6 +70,9 @@ pub enum GridProblem {
         /// What the server says about it.
         text: String,
     },
+    /// It has let go of what we had.
+    #[error("the server does not hold the element for us any more")]
+    NotHeld,
     /// A command that no request has room for.
     #[error("a request of more than 16384 bytes; its APDU is too long for RACS")]
     TooLong,
@@ -107,6 +110,7 @@ impl GridProblem {
                 "check that the port is that of a RACS server, and which one it is"
             }
             Self::Refused { code, .. } => of_refusal(*code),
+            Self::NotHeld => "look into the log of the RACS server; the element is asked for again",
             Self::TooLong => "use command chaining (CLA bit 5)",
         }
     }

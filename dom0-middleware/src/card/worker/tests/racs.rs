@@ -124,3 +124,25 @@ fn a_failure_in_a_chain_is_named_with_the_status_that_our_server_says() {
     assert!(error.to_string().contains("6A88"), "{error}");
     assert!(error.to_string().contains("Set-Identity"), "{error}");
 }
+
+#[test]
+fn why_a_grid_was_lost_is_known_with_its_loss() {
+    let mut cut = false;
+    let (mut bench, _other) = bench(move |request| {
+        cut |= request.contains("A0800100");
+        cut.then_some(Reply::Close)
+    });
+    bench.await_present();
+    let use_id = bench.start();
+    bench.await_hello(use_id);
+    let flight = bench.server.full();
+    bench.answer(use_id, flight);
+    bench.await_failure(use_id);
+    let report = bench.next();
+    let WorkerReport::Trouble { trouble: Some(why) } = &report else {
+        panic!("{report:?}")
+    };
+    assert!(why.to_string().contains("closed the connection"), "{why}");
+    let report = bench.next();
+    assert!(matches!(report, WorkerReport::Gone { .. }), "{report:?}");
+}
