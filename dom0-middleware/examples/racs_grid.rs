@@ -15,7 +15,7 @@ use dom0_middleware::racs::server::{
     Census, Element, Fault, Grid, Lent, RacsListener, RacsServer, RacsSettings, Records,
     server_config,
 };
-use dom0_middleware::racs::session::{ElementRights, RacsRefusal, Rights};
+use dom0_middleware::racs::session::{ElementRights, RacsRefusal};
 use proto::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use proto::id::Seid;
 use rustls_pki_types::pem::PemObject;
@@ -37,18 +37,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seids: Vec<Seid> = (0..count.parse::<usize>()?)
         .map(|number| format!("se-{number:02}").parse())
         .collect::<Result<_, _>>()?;
-    let rights = ElementRights {
-        inventory: true,
-        power: true,
-        apdu: true,
-        ..ElementRights::default()
-    };
-    let rights: Rights = seids
+    let cards = seids
         .iter()
-        .map(|seid| (seid.clone(), rights.clone()))
-        .collect();
+        .map(|seid| (seid.clone(), ElementRights::all()));
     let mut settings = RacsSettings::new(tls);
-    settings.users.insert(user.clone(), rights);
+    settings.users.insert(user.clone(), cards.collect());
     let census = Census::new(settings.max_connections);
     // There is no audit.
     let records = Arc::new(Records::new(drop));

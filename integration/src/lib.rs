@@ -55,9 +55,10 @@
 //! | [`binaries`] | where the programs are |
 //! | [`plain_vchan`] | libxenvchan without Xen |
 //! | [`process`] | a child process that ends with its value |
+//! | [`racs_lines`] | RACS by hand, for the two that follow |
 //! | [`racs_user`] | a user of the RACS server, by hand |
-//! | [`rogue_guest`] | a guest that speaks the channel's protocol by hand, and badly |
 //! | [`racs_guest`] | a program in a guest that sends APDUs to the guest's own card |
+//! | [`rogue_guest`] | a guest that speaks the channel's protocol by hand, and badly |
 //! | [`tls_server`] | a server in threads, for what OpenSSL's cannot do |
 //! | [`wait`] | waiting for something that must happen soon |
 //! | [`wiretap`] | a TCP proxy that keeps what the client sends |
@@ -84,6 +85,7 @@ pub mod plain_vchan;
 pub mod ports;
 pub mod process;
 pub mod racs_guest;
+pub mod racs_lines;
 pub mod racs_user;
 pub mod rogue_guest;
 pub mod tls_server;

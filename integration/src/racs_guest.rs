@@ -1,6 +1,6 @@
 //! A program in a guest that speaks RACS to the guest's own card, through `domu-agent racs`.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -8,13 +8,17 @@ use std::path::Path;
 
 use crate::chain::Chain;
 use crate::process::Process;
+use crate::racs_lines::RacsLines;
 use crate::wait::PATIENCE;
 
 /// What the program has: requests in, responses out.
+pub type RacsGuest = RacsLines<ToCommand>;
+
+/// The program's way to the agent's command.
 #[derive(Debug)]
-pub struct RacsGuest {
+pub struct ToCommand {
     stream: UnixStream,
-    /// The agent's command that serves it alone.
+    /// The command that serves it alone.
     process: Option<Process>,
 }
 
@@ -35,7 +39,7 @@ impl RacsGuest {
         let process = Process::start(&name, &mut command, chain.folder());
         // The command holds the other end, which must go with it.
         drop(command);
-        Self::over(stream, Some(process))
+        Self::over(ToCommand::new(stream, Some(process)))
     }
 
     /// Connects to a command that listens at `socket`.
@@ -46,21 +50,8 @@ impl RacsGuest {
     /// # Panics
     /// Never: the time limits are not zero.
     pub fn connect(socket: &Path) -> io::Result<Self> {
-        Ok(Self::over(UnixStream::connect(socket)?, None))
-    }
-
-    fn over(stream: UnixStream, process: Option<Process>) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
-        stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
-        Self { stream, process }
-    }
-
-    /// Sends bytes as they are.
-    ///
-    /// # Errors
-    /// When the command has ended.
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        let stream = UnixStream::connect(socket)?;
+        Ok(Self::over(ToCommand::new(stream, None)))
     }
 
     /// Says that nothing more comes.
@@ -68,72 +59,8 @@ impl RacsGuest {
     /// # Panics
     /// When the command has ended.
     pub fn end_input(&mut self) {
-        self.stream.shutdown(Shutdown::Write).expect("open");
-    }
-
-    /// The next response.
-    ///
-    /// # Errors
-    /// When there is none.
-    ///
-    /// # Panics
-    /// When it is not ASCII.
-    pub fn response(&mut self) -> io::Result<String> {
-        let mut response = Vec::new();
-        while !response.ends_with(b"END\r\n") {
-            let mut buffer = [0; 1];
-            match self.stream.read(&mut buffer)? {
-                0 => return Err(ErrorKind::UnexpectedEof.into()),
-                _ => response.extend_from_slice(&buffer),
-            }
-        }
-        Ok(String::from_utf8(response).expect("ASCII"))
-    }
-
-    /// The only status line for a request of one line.
-    ///
-    /// # Panics
-    /// When there is no response of one status line.
-    pub fn say(&mut self, line: &str) -> String {
-        let request = format!("BEGIN\r\n{line}\r\nEND\r\n");
-        self.send(request.as_bytes()).expect("it listens");
-        let response = self.response().expect("a response");
-        let lines: Vec<&str> = response.split_terminator("\r\n").collect();
-        let ["BEGIN", status, "END"] = lines.as_slice() else {
-            panic!("no response of one line: {response}");
-        };
-        (*status).to_owned()
-    }
-
-    /// Its code and line number.
-    ///
-    /// # Panics
-    /// As [`Self::say`].
-    pub fn code(&mut self, line: &str) -> String {
-        self.say(line).chars().take("+001 001".len()).collect()
-    }
-
-    /// The card's answer to an APDU, in hexadecimal.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub fn apdu(&mut self, seid: &str, apdu: &str) -> String {
-        let said = self.say(&format!("APDU {seid} {apdu}"));
-        let answer = said.strip_prefix("+006 001 ");
-        answer
-            .unwrap_or_else(|| panic!("{apdu}: {said}"))
-            .to_owned()
-    }
-
-    /// All that is still said until the end.
-    ///
-    /// # Panics
-    /// When it does not end.
-    #[must_use]
-    pub fn rest(&mut self) -> String {
-        let mut rest = Vec::new();
-        self.stream.read_to_end(&mut rest).expect("it ends");
-        String::from_utf8(rest).expect("ASCII")
+        let stream = &self.stream.stream;
+        stream.shutdown(Shutdown::Write).expect("open");
     }
 
     /// Waits until the command has ended; its exit code and what it said on stderr.
@@ -142,7 +69,7 @@ impl RacsGuest {
     /// When it does not end, or there is none.
     #[must_use]
     pub fn ended(&mut self) -> (Option<i32>, String) {
-        let process = self.process.as_mut().expect("a command of its own");
+        let process = self.stream.process();
         let status = process.await_end();
         (status.code(), process.log())
     }
@@ -152,6 +79,34 @@ impl RacsGuest {
     /// # Panics
     /// When there is none.
     pub fn kill(&mut self) {
-        self.process.as_mut().expect("a command of its own").kill();
+        self.stream.process().kill();
+    }
+}
+
+impl ToCommand {
+    fn new(stream: UnixStream, process: Option<Process>) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
+        Self { stream, process }
+    }
+
+    fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("a command of its own")
+    }
+}
+
+impl Read for ToCommand {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for ToCommand {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }

@@ -1,6 +1,6 @@
 //! A user of the RACS server, by hand: TLS with a client certificate, lines out, responses in.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::chain::Chain;
 use crate::pki::{self, Authority, Credential, CredentialFiles, KeyKind, Pki};
+use crate::racs_lines::RacsLines;
 use crate::wait;
 
 /// What a server of RACS needs beside a chain: its certificate and the CA of its users.
@@ -134,7 +135,7 @@ impl RacsDesk {
         while tls.is_handshaking() {
             tls.complete_io(&mut socket)?;
         }
-        Ok(RacsUser(StreamOwned::new(tls, socket)))
+        Ok(RacsUser::over(StreamOwned::new(tls, socket)))
     }
 
     /// What a user needs for TLS who shows this certificate, or none.
@@ -194,88 +195,14 @@ pub fn user_of(name: &str, cards: &[(&str, &str)]) -> String {
 pub const ALL: &str = "operations = [\"inventory\", \"power\", \"apdu\"]";
 
 /// A user who is connected.
-pub struct RacsUser(StreamOwned<ClientConnection, TcpStream>);
+pub type RacsUser = RacsLines<StreamOwned<ClientConnection, TcpStream>>;
 
 impl RacsUser {
-    /// Sends bytes as they are, in one write.
-    ///
-    /// # Errors
-    /// When the connection is gone.
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)?;
-        self.0.flush()
-    }
-
-    /// The next response.
-    ///
-    /// # Errors
-    /// When the connection ends before.
-    ///
-    /// # Panics
-    /// When it is not ASCII.
-    pub fn response(&mut self) -> io::Result<String> {
-        let mut response = Vec::new();
-        while !response.ends_with(b"END\r\n") {
-            let mut buffer = [0; 16 << 10];
-            match self.0.read(&mut buffer)? {
-                0 => return Err(ErrorKind::UnexpectedEof.into()),
-                length => response.extend_from_slice(&buffer[..length]),
-            }
-        }
-        Ok(String::from_utf8(response).expect("ASCII"))
-    }
-
-    /// The status lines of the response to a request of these lines.
-    ///
-    /// # Panics
-    /// When there is no response.
-    pub fn ask(&mut self, lines: &[&str]) -> Vec<String> {
-        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-        let request = format!("BEGIN\r\n{lines}END\r\n");
-        self.send(request.as_bytes()).expect("the server listens");
-        let response = self.response().expect("a response");
-        let lines: Vec<&str> = response.split_terminator("\r\n").collect();
-        let ["BEGIN", status @ .., "END"] = lines.as_slice() else {
-            panic!("no response: {response}");
-        };
-        status.iter().map(|line| (*line).to_owned()).collect()
-    }
-
-    /// The only status line for a request of one line.
-    ///
-    /// # Panics
-    /// As [`Self::ask`].
-    pub fn say(&mut self, line: &str) -> String {
-        let mut status = self.ask(&[line]);
-        assert_eq!(status.len(), 1, "{status:?}");
-        status.remove(0)
-    }
-
-    /// Its code and line number.
-    ///
-    /// # Panics
-    /// As [`Self::ask`].
-    pub fn code(&mut self, line: &str) -> String {
-        self.say(line).chars().take("+001 001".len()).collect()
-    }
-
-    /// The card's answer to an APDU, in hexadecimal.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub fn apdu(&mut self, seid: &str, apdu: &str) -> String {
-        let said = self.say(&format!("APDU {seid} {apdu}"));
-        let answer = said.strip_prefix("+006 001 ");
-        answer
-            .unwrap_or_else(|| panic!("{apdu}: {said}"))
-            .to_owned()
-    }
-
     /// Leaves as TLS has it.
     pub fn leave(mut self) {
-        self.0.conn.send_close_notify();
+        self.stream.conn.send_close_notify();
         // It may be gone already.
-        let _ = self.0.flush();
+        let _ = self.stream.flush();
     }
 
     /// Sends without reading anything, as far as the server takes it.
@@ -283,7 +210,7 @@ impl RacsUser {
     /// # Errors
     /// When the connection is gone.
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let StreamOwned { conn, sock } = &mut self.0;
+        let StreamOwned { conn, sock } = &mut self.stream;
         if !conn.wants_write() {
             // What has no room is left out.
             let _ = conn.writer().write(bytes)?;

@@ -321,14 +321,7 @@ impl<C: FnMut(Option<&CommandApdu>) -> ResponseApdu> OurGrid<C> {
     }
 
     fn session(seid: &Seid) -> RacsSession {
-        let rights = ElementRights {
-            inventory: true,
-            power: true,
-            apdu: true,
-            ..ElementRights::default()
-        };
-        let rights: Rights = [(seid.clone(), rights)].into_iter().collect();
-        RacsSession::new(rights)
+        RacsSession::new(Rights::from_iter([(seid.clone(), ElementRights::all())]))
     }
 
     /// Answers a request; the card is given `None` for a reset.

@@ -24,11 +24,8 @@ struct Guest {
 fn rights(list: &str) -> Rights {
     let seid: Seid = "0".parse().expect("a name");
     let element = ElementRights {
-        inventory: true,
-        power: true,
-        apdu: true,
         allow_list: Some(std::sync::Arc::new(list.parse().expect("a list"))),
-        raw_key_use: false,
+        ..ElementRights::all()
     };
     Rights::from_iter([(seid, element)])
 }

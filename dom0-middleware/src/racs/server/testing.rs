@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tokio::runtime::Runtime;
 
-use super::super::session::{ElementRights, RacsRefusal, Rights};
+use super::super::session::{ElementRights, RacsRefusal};
 use super::*;
 use crate::audit::AuditEvent;
 
@@ -168,17 +168,8 @@ impl TestServer {
         let tls = server_config(vec![certificate], key, vec![authority.der().clone()]);
         let mut settings = RacsSettings::new(tls.expect("a server"));
         for user in ["one", "two"] {
-            let rights = ElementRights {
-                inventory: true,
-                power: true,
-                apdu: true,
-                ..ElementRights::default()
-            };
-            let rights: Rights = seids
-                .iter()
-                .map(|name| (seid(name), rights.clone()))
-                .collect();
-            settings.users.insert(user.to_owned(), rights);
+            let cards = seids.iter().map(|name| (seid(name), ElementRights::all()));
+            settings.users.insert(user.to_owned(), cards.collect());
         }
         set(&mut settings);
         let grid = TestGrid::with(seids);

@@ -34,6 +34,19 @@ pub struct ElementRights {
     pub raw_key_use: bool,
 }
 
+impl ElementRights {
+    /// Every operation, with every APDU.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            inventory: true,
+            power: true,
+            apdu: true,
+            ..Self::default()
+        }
+    }
+}
+
 impl Rights {
     /// Whether the user sees this element in LIST.
     pub(super) fn lists(&self, seid: &Seid) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::world::{User, World, all_rights, seid};
+use super::world::{User, World, seid};
 use crate::racs::session::{ElementRights, RacsRefusal, Rights};
 
 #[test]
@@ -81,7 +81,7 @@ fn apdus_outside_of_the_allow_list_do_not_reach_the_card() {
     let allow_list = Some(Arc::new(list.parse().expect("a list")));
     let rights = ElementRights {
         allow_list,
-        ..all_rights()
+        ..ElementRights::all()
     };
     let mut world = World::with_cards(&["0"]);
     let mut user = User::with("user", [(seid("0"), rights)]);
@@ -102,7 +102,7 @@ fn apdus_outside_of_the_allow_list_do_not_reach_the_card() {
 
     let empty = ElementRights {
         allow_list: Some(Arc::default()),
-        ..all_rights()
+        ..ElementRights::all()
     };
     let mut user = User::with("user", [(seid("0"), empty)]);
     assert_eq!(world.status(&mut user, &["APDU 0 00A40400"]), "-606 001");
@@ -116,7 +116,7 @@ fn keys_and_pins_are_nobodys_business() {
     let everything = "00000000 00000000".parse().expect("a list");
     let rights = ElementRights {
         allow_list: Some(Arc::new(everything)),
-        ..all_rights()
+        ..ElementRights::all()
     };
     let mut user = User::with("user", [(seid("0"), rights.clone())]);
     let forbidden = [

@@ -177,7 +177,10 @@ impl Card {
 impl User {
     /// A user who may do everything with these cards, as long as they are not those of guests.
     pub(super) fn of(name: &'static str, cards: &[&str]) -> Self {
-        Self::with(name, cards.iter().map(|card| (seid(card), all_rights())))
+        Self::with(
+            name,
+            cards.iter().map(|card| (seid(card), ElementRights::all())),
+        )
     }
 
     /// A user with these rights.
@@ -195,15 +198,6 @@ impl User {
 }
 
 /// Inventory, power and APDUs.
-pub(super) fn all_rights() -> ElementRights {
-    ElementRights {
-        inventory: true,
-        power: true,
-        apdu: true,
-        ..ElementRights::default()
-    }
-}
-
 pub(super) fn seid(name: &str) -> Seid {
     name.parse().expect("a name")
 }
