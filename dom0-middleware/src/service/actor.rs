@@ -118,6 +118,7 @@ impl Actor {
             }
         }
         self.tell_broker(Event::Stopping)?;
+        self.leases.note_release();
         self.see_racs_guests_out(&mut outlet).await?;
         Ok(self)
     }
@@ -141,6 +142,9 @@ impl Actor {
                     if let Event::RacsEnded { .. } = event {
                         self.racs_guests.gone(conn);
                     }
+                    self.tell_broker(event)?;
+                    self.leases.note_release();
+                    return Ok(());
                 }
                 self.tell_broker(event)
             }
@@ -156,7 +160,11 @@ impl Actor {
                 let _ = answer.send(self.details(&seid, look).into());
                 Ok(())
             }
-            Told::Card { seid, report } => self.tell_broker(Event::Card { seid, report }),
+            Told::Card { seid, report } => {
+                self.tell_broker(Event::Card { seid, report })?;
+                self.leases.note_release();
+                Ok(())
+            }
             Told::Adopted { seid, card, answer } => {
                 // It does not wait any more when the service ends.
                 let _ = answer.send(self.adopt(&seid, &card));

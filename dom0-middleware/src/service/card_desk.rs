@@ -1,10 +1,12 @@
 //! Where threads get cards for themselves.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Instant;
 
 use proto::id::Seid;
 
 use super::inbox::{Inbox, Told};
+use super::releases::Releases;
 use crate::broker::{CardEntry, Holder, LeaseRefusal};
 use crate::card::LentCard;
 
@@ -13,11 +15,25 @@ use crate::card::LentCard;
 /// Whether somebody may have a card at all is for whoever asks here to know; this only says whether
 /// the card is free.
 #[derive(Debug, Clone)]
-pub struct CardDesk(Inbox);
+pub struct CardDesk {
+    inbox: Inbox,
+    releases: Releases,
+}
 
 impl CardDesk {
-    pub(super) fn new(inbox: Inbox) -> Self {
-        Self(inbox)
+    /// Whoever may have made a card free notes it in `releases`.
+    pub(super) fn new(inbox: Inbox, releases: Releases) -> Self {
+        Self { inbox, releases }
+    }
+
+    /// How much has happened that may have made a card free.
+    pub(super) fn releases(&self) -> u64 {
+        self.releases.count()
+    }
+
+    /// Waits until more has happened than `seen`, or until `deadline`.
+    pub(super) fn await_release(&self, seen: u64, deadline: Instant) {
+        self.releases.wait(seen, deadline);
     }
 
     /// All cards that can be had at all, by SEID; none when the service ends.
@@ -27,7 +43,7 @@ impl CardDesk {
     #[must_use]
     pub fn list(&self) -> Vec<CardEntry> {
         let (answer, outlet) = sync_channel(1);
-        self.0.tell_and_wait(Told::LendableWanted { answer });
+        self.inbox.tell_and_wait(Told::LendableWanted { answer });
         outlet.recv().unwrap_or_default()
     }
 
@@ -40,7 +56,7 @@ impl CardDesk {
     /// On a thread that runs asynchronous tasks: this one waits.
     pub fn acquire(&self, seid: &Seid, holder: Holder) -> Result<LentCard, LeaseRefusal> {
         let (answer, outlet) = sync_channel(1);
-        self.0.tell_and_wait(Told::LeaseWanted(LeaseRequest {
+        self.inbox.tell_and_wait(Told::LeaseWanted(LeaseRequest {
             seid: seid.clone(),
             holder,
             answer,

@@ -9,6 +9,7 @@ use super::actor::Actor;
 use super::card_desk::{LeaseAnswer, LeaseRequest};
 use super::cards::no_such_card;
 use super::error::ServiceError;
+use super::releases::Releases;
 use super::rights::No;
 use crate::admin::AdminAnswer;
 use crate::audit::AuditEvent;
@@ -16,10 +17,28 @@ use crate::broker::{Event, LeaseId, LeaseRefusal};
 use crate::card::{CardError, TransportError, UseId};
 
 /// Who waits to be told of a card.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Leases {
     next: u64,
     waiting: BTreeMap<LeaseId, LeaseAnswer>,
+    /// For those who were refused and wait to ask again.
+    releases: Releases,
+}
+
+impl Leases {
+    /// Nobody yet. What may make a card free will be noted in `releases`.
+    pub(super) fn new(releases: Releases) -> Self {
+        Self {
+            next: 0,
+            waiting: BTreeMap::new(),
+            releases,
+        }
+    }
+
+    /// Something has happened that may have made a card free.
+    pub(super) fn note_release(&self) {
+        self.releases.note();
+    }
 }
 
 impl Actor {

@@ -25,7 +25,7 @@
 //! | `sightings` | the last token of each domain |
 //! | `card_show` | everything about one card, its PIN among it |
 //! | `cards` | the cards' workers and what is remembered of them |
-//! | `card_desk`, `leases` | cards for raw APDUs; cards in maintenance |
+//! | `card_desk`, `leases`, `releases` | cards for raw APDUs; cards in maintenance; who waits for one |
 //! | `racs` | users of RACS |
 //! | `racs_guest`, `racs_guests`, `racs_farewell` | guests that speak RACS: one connection, who is let in, how it ended |
 //! | `durable` | the durable state at start |
@@ -66,6 +66,7 @@ mod racs;
 mod racs_farewell;
 mod racs_guest;
 mod racs_guests;
+mod releases;
 mod renewal;
 mod revocations;
 mod rights;

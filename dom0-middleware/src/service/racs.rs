@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use proto::apdu::{CommandApdu, ResponseApdu};
@@ -39,7 +38,11 @@ pub(super) struct RacsWatch {
 
 impl Racs {
     /// Listens where the configuration says; nothing where it does not.
-    pub(super) fn bind(config: &Config, inbox: &Inbox) -> Result<Option<Self>, ServiceError> {
+    pub(super) fn bind(
+        config: &Config,
+        inbox: &Inbox,
+        desk: &CardDesk,
+    ) -> Result<Option<Self>, ServiceError> {
         let (Some(racs), Some(files)) = (&config.racs, config.racs_files()?) else {
             return Ok(None);
         };
@@ -58,7 +61,7 @@ impl Racs {
             records: Arc::clone(&records),
             users: users(racs),
         };
-        let grid = DeskGrid::new(CardDesk::new(inbox.clone()));
+        let grid = DeskGrid::new(desk.clone());
         Ok(Some(Self {
             listener,
             server: RacsServer::new(settings, grid, census, records),
@@ -161,10 +164,10 @@ impl DeskGrid {
         }
     }
 
-    fn was_just_returned(&self, seid: &Seid) -> bool {
-        let returned = lock(&self.returned);
-        let at = returned.get(seid);
-        at.is_some_and(|at| at.elapsed() < RETURN_TIME)
+    /// Until when a card that was just given back may seem to be in use.
+    fn returned_until(&self, seid: &Seid) -> Option<Instant> {
+        let at = lock(&self.returned).get(seid).copied()?;
+        Some(at + RETURN_TIME).filter(|until| Instant::now() < *until)
     }
 }
 
@@ -180,6 +183,8 @@ impl Grid for DeskGrid {
     fn lend(&self, seid: &Seid, user: &str) -> Result<Lent<DeskCard>, RacsRefusal> {
         let begun = Instant::now();
         loop {
+            // Before it is asked for: what happens in between counts.
+            let seen = self.desk.releases();
             let holder = self.guest.clone();
             let holder = holder.unwrap_or_else(|| Holder::RacsUser(user.to_owned()));
             let why = match self.desk.acquire(seid, holder) {
@@ -196,25 +201,24 @@ impl Grid for DeskGrid {
                 Err(why) => why,
             };
             // Whoever has just given it back may have it again.
-            let is_coming = match why {
-                LeaseRefusal::ComingToRest => begun.elapsed() < REST_TIME,
-                LeaseRefusal::InUse if self.was_just_returned(seid) => true,
-                // A guest that comes back at once may be faster than the end of its connection before.
-                LeaseRefusal::InUse => self.guest.is_some() && begun.elapsed() < SAME_GUEST_TIME,
-                _ => false,
+            let until = match why {
+                LeaseRefusal::ComingToRest => Some(begun + REST_TIME),
+                LeaseRefusal::InUse => self.returned_until(seid).or_else(|| {
+                    // A guest that comes back at once may be faster than the end of its connection
+                    // before.
+                    self.guest.is_some().then(|| begun + SAME_GUEST_TIME)
+                }),
+                _ => None,
             };
-            if !is_coming {
-                return Err(refusal(why));
+            match until.filter(|until| Instant::now() < *until) {
+                Some(until) => self.desk.await_release(seen, until),
+                None => return Err(refusal(why)),
             }
-            thread::sleep(match self.guest {
-                Some(_) => SAME_GUEST_TICK,
-                None => REST_TICK,
-            });
         }
     }
 
     fn is_free(&self, seid: &Seid) -> Result<(), RacsRefusal> {
-        if self.was_just_returned(seid) {
+        if self.returned_until(seid).is_some() {
             return Ok(());
         }
         let cards = self.desk.list();
@@ -277,8 +281,6 @@ const REST_TIME: Duration = Duration::from_secs(10);
 const RETURN_TIME: Duration = Duration::from_secs(1);
 /// How long a guest's other connection is waited for.
 const SAME_GUEST_TIME: Duration = Duration::from_millis(200);
-const SAME_GUEST_TICK: Duration = Duration::from_millis(10);
-const REST_TICK: Duration = Duration::from_millis(2);
 /// How long running APDUs may take when the service ends.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 const CLOSE_TICK: Duration = Duration::from_millis(5);

@@ -44,10 +44,10 @@ impl std::fmt::Debug for RacsAdmitted {
 
 impl RacsGuests {
     /// Their cards are those of the desk; one that nothing is done with comes back after `idle_lock`.
-    pub(super) fn new(inbox: Inbox, idle_lock: Duration) -> Self {
+    pub(super) fn new(inbox: Inbox, desk: CardDesk, idle_lock: Duration) -> Self {
         Self {
-            grid: DeskGrid::new(CardDesk::new(inbox.clone())),
             inbox,
+            grid: DeskGrid::new(desk),
             idle_lock,
             waiting: BTreeMap::new(),
             visiting: BTreeSet::new(),
@@ -67,11 +67,9 @@ impl RacsGuests {
         };
         let rights = guest.cards.iter().map(|(seid, list)| {
             let rights = ElementRights {
-                inventory: true,
-                power: true,
-                apdu: true,
                 allow_list: Some(list.clone()),
                 raw_key_use: is_raw(seid),
+                ..ElementRights::all()
             };
             (seid.clone(), rights)
         });

@@ -25,6 +25,7 @@ use super::leases::Leases;
 use super::operator::Watchers;
 use super::racs::Racs;
 use super::racs_guests::RacsGuests;
+use super::releases::Releases;
 use super::renewal;
 use super::revocations::TellRevoked;
 use super::sightings::Sightings;
@@ -119,7 +120,9 @@ async fn serve(
         .as_ref()
         .map(|library| library.name().to_string_lossy().into_owned());
     let (inbox, outlet) = inbox::channel();
-    let racs = Racs::bind(&config, &inbox)?;
+    let releases = Releases::default();
+    let desk = CardDesk::new(inbox.clone(), releases.clone());
+    let racs = Racs::bind(&config, &inbox, &desk)?;
     let cards = start_cards(&config, &state, pins, &inbox)?;
     warn_of_insecurity(&config, &bound.table);
     record_start(&mut audit, &config)?;
@@ -214,11 +217,11 @@ async fn serve(
         names: config.domains.named().cloned(),
         state,
         cards,
-        leases: Leases::default(),
-        racs_guests: RacsGuests::new(inbox.clone(), racs_idle),
+        leases: Leases::new(releases),
+        racs_guests: RacsGuests::new(inbox.clone(), desk.clone(), racs_idle),
         engines: EngineTasks::new(inbox.clone()),
         domains,
-        inbox: inbox.clone(),
+        inbox,
         service,
         vchans: served,
         racs,
@@ -226,7 +229,7 @@ async fn serve(
         links: BTreeMap::new(),
         watchers: Watchers::default(),
     };
-    on_ready(CardDesk::new(inbox));
+    on_ready(desk);
     info!(config = %config.path.display(), "ready");
     let actor = actor.run(outlet, stop).await?;
     info!("stopping");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use proto::id::Seid;
@@ -13,9 +13,16 @@ use super::hand::Listed;
 /// All connections of a server.
 #[derive(Debug, Clone)]
 pub struct Census {
-    seats: Arc<Mutex<Seats>>,
+    room: Arc<Room>,
     /// Most users, and most connections that have yet to show who they are.
     limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    seats: Mutex<Seats>,
+    /// Somebody has given a card back, or left.
+    left: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +59,7 @@ impl Census {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
-            seats: Arc::default(),
+            room: Arc::default(),
             limit,
         }
     }
@@ -121,7 +128,10 @@ impl Census {
 
     fn lock(&self) -> MutexGuard<'_, Seats> {
         // Every change is made at once, so there is nothing half done.
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+        self.room
+            .seats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -156,22 +166,28 @@ impl Listed for Seat {
         if let Some(taken) = self.census.lock().taken.get_mut(&self.number) {
             taken.held.remove(seid);
         }
+        self.census.room.left.notify_all();
     }
 
-    fn is_with_another_of(&self, user: &str, seid: &Seid) -> Option<bool> {
-        let seats = self.census.lock();
-        let mut others = seats.taken.iter().filter(|(at, _)| **at != self.number);
-        Some(
+    fn is_left_by_others_of(&self, user: &str, seid: &Seid, deadline: Instant) -> bool {
+        let is_held = |seats: &mut Seats| {
+            let mut others = seats.taken.iter().filter(|(at, _)| **at != self.number);
             others.any(|(_, taken)| {
                 taken.user.as_deref() == Some(user) && taken.held.contains_key(seid)
-            }),
-        )
+            })
+        };
+        let time = deadline.saturating_duration_since(Instant::now());
+        let Room { left, .. } = &*self.census.room;
+        let waited = left.wait_timeout_while(self.census.lock(), time, is_held);
+        let (_seats, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        !waited.timed_out()
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         self.census.lock().taken.remove(&self.number);
+        self.census.room.left.notify_all();
     }
 }
 
@@ -199,7 +215,10 @@ pub struct HoldView {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::net::TcpListener;
+    use std::thread;
+    use std::time::Duration;
 
     use super::*;
 
@@ -250,5 +269,40 @@ mod tests {
         assert_eq!(view.holds[0].seid, seid);
         seat.gave_back(&seid);
         assert!(census.views()[0].holds.is_empty());
+    }
+
+    #[test]
+    fn a_card_that_another_connection_of_the_same_user_leaves_is_waited_for() {
+        let census = Census::new(3);
+        let [first, second, other] = ["one", "one", "other"].map(|user| {
+            let (address, socket) = socket();
+            let seat = census.sit(address, socket).expect("room");
+            seat.admit(user).expect("room");
+            seat
+        });
+        let seid: Seid = "se-00".parse().expect("a name");
+        let soon = || Instant::now() + Duration::from_secs(60);
+        assert!(
+            second.is_left_by_others_of("one", &seid, soon()),
+            "nobody has it"
+        );
+        other.took(&seid, Instant::now());
+        assert!(
+            second.is_left_by_others_of("one", &seid, soon()),
+            "not this user's"
+        );
+        first.took(&seid, Instant::now());
+        assert!(!second.is_left_by_others_of("one", &seid, Instant::now()));
+        let left = |leave: &dyn Fn()| {
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| second.is_left_by_others_of("one", &seid, soon()));
+                leave();
+                waiter.join().expect("no panic")
+            })
+        };
+        assert!(left(&|| first.gave_back(&seid)));
+        first.took(&seid, Instant::now());
+        let first = Cell::new(Some(first));
+        assert!(left(&|| drop(first.take())));
     }
 }

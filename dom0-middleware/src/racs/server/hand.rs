@@ -1,7 +1,6 @@
 //! The cards that one session holds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use proto::id::Seid;
@@ -18,8 +17,9 @@ pub(in crate::racs) trait Listed {
     /// It gave this card back.
     fn gave_back(&self, seid: &Seid);
 
-    /// Whether another connection of the same user has this card; `None` if nobody knows.
-    fn is_with_another_of(&self, user: &str, seid: &Seid) -> Option<bool>;
+    /// Waits until no other connection of the same user has this card, or until `deadline`. Whether none
+    /// has it now; `false` if nobody knows.
+    fn is_left_by_others_of(&self, user: &str, seid: &Seid, deadline: Instant) -> bool;
 }
 
 /// Nowhere: a guest's cards are with the other things that are known of guests.
@@ -30,8 +30,8 @@ impl Listed for Unlisted {
 
     fn gave_back(&self, _seid: &Seid) {}
 
-    fn is_with_another_of(&self, _user: &str, _seid: &Seid) -> Option<bool> {
-        None
+    fn is_left_by_others_of(&self, _user: &str, _seid: &Seid, _deadline: Instant) -> bool {
+        false
     }
 }
 
@@ -124,13 +124,7 @@ impl<'a, G: Grid, L: Listed> Hand<'a, G, L> {
     /// Whether no other connection of this user has the card, now or in a moment.
     fn is_left_by_another(&self, seid: &Seid) -> bool {
         let deadline = Instant::now() + SAME_USER_WAIT;
-        loop {
-            match self.seat.is_with_another_of(self.user, seid) {
-                Some(false) => return true,
-                Some(true) if Instant::now() < deadline => thread::sleep(SAME_USER_TICK),
-                Some(true) | None => return false,
-            }
-        }
+        self.seat.is_left_by_others_of(self.user, seid, deadline)
     }
 
     /// Also for a card that nobody holds, but for no one that somebody else uses.
@@ -187,4 +181,3 @@ impl<G: Grid, L: Listed> Drop for Hand<'_, G, L> {
 
 /// How long a user's other connection is waited for.
 const SAME_USER_WAIT: Duration = Duration::from_millis(200);
-const SAME_USER_TICK: Duration = Duration::from_millis(2);
