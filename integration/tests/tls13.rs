@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use domu_agent::client::Ending;
+use domu_agent::client::{Ending, Verdict};
 use integration::binaries;
 use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
 use integration::meddler::{Delivery, Meddler};
@@ -177,6 +177,7 @@ fn a_server_that_refuses_the_certificate_is_named_to_guest_and_audit() {
     let mut session = guest
         .connect(server.port(), NAME)
         .expect("the card is done");
+    assert_eq!(session.established.verdict, Some(Verdict::Pending));
     assert!(session.read_to_end().is_empty());
     let ended = guest.client().ended(session.established.session);
     let ended = ended.expect("the agent remembers");

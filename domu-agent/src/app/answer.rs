@@ -42,6 +42,9 @@ pub struct EstablishedAnswer {
     pub alpn: Option<String>,
     /// Whether an earlier session was resumed.
     pub abbreviated: bool,
+    /// The server's judgement of the client's certificate, where it is not part of the handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
     /// Time that the card worked, in milliseconds.
     pub card_ms: u64,
     /// Time that the request waited for the card, in milliseconds.
@@ -51,6 +54,24 @@ pub struct EstablishedAnswer {
     /// Mode `socket`: who seals and opens records. `relay` is the agent, `ktls` the kernel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<String>,
+}
+
+/// What is known of the server's judgement of the client's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It comes behind the handshake, and only a refusal is ever told, by an alert.
+    Pending,
+}
+
+impl Verdict {
+    /// In TLS 1.3 the client finishes first, and the server judges afterwards (RFC 8446 §2). A
+    /// resumed session shows no certificate; up to TLS 1.2 the server's Finished follows the
+    /// client's.
+    fn of(message: &EstablishedMessage) -> Option<Self> {
+        let is_tls13 = message.keys.version == ProtocolVersion::TLS1_3;
+        (is_tls13 && !message.flags.abbreviated).then_some(Self::Pending)
+    }
 }
 
 impl EstablishedAnswer {
@@ -67,6 +88,7 @@ impl EstablishedAnswer {
             server_name: server_name.to_owned(),
             alpn: message.alpn.clone(),
             abbreviated: message.flags.abbreviated,
+            verdict: Verdict::of(message),
             card_ms: message.card_ms,
             wait_ms: message.wait_ms,
             total_ms,
@@ -181,7 +203,12 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use proto::agent::Dom0Message;
+    use proto::id::SessionId;
+
     use super::*;
+    use crate::dom0::testing::established;
+    use crate::testing::Protection;
 
     #[test]
     fn answers_are_one_object_with_the_kind_as_key() {
@@ -204,6 +231,7 @@ mod tests {
             server_name: "a.example".to_owned(),
             alpn: None,
             abbreviated: true,
+            verdict: None,
             card_ms: 12,
             wait_ms: 0,
             total_ms: 20,
@@ -211,5 +239,25 @@ mod tests {
         });
         let read: Answer = serde_json::from_str(&answer.to_line()).expect("own line");
         assert_eq!(read, answer);
+    }
+    #[test]
+    fn a_verdict_is_pending_after_a_full_handshake_of_tls13_alone() {
+        for (protection, abbreviated, pending) in [
+            (Protection::Tls13, false, true),
+            (Protection::Tls13, true, false),
+            (Protection::Tls12Gcm, false, false),
+            (Protection::Tls12Gcm, true, false),
+        ] {
+            let Dom0Message::Established(mut message) = established(SessionId(1), protection, 0)
+            else {
+                panic!("what dom0 says at the end");
+            };
+            message.flags.abbreviated = abbreviated;
+            let answer = EstablishedAnswer::new(1, &message, "a.example", 20);
+            assert_eq!(answer.verdict.is_some(), pending, "{protection:?}");
+            let line = Answer::Established(answer).to_line();
+            assert_eq!(line.contains("\"verdict\":\"pending\""), pending, "{line}");
+            assert_eq!(line.contains("verdict"), pending, "{line}");
+        }
     }
 }

@@ -37,7 +37,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Dom0Status, EstablishedAnswer, IdentityAnswer, SessionCounts, StatusAnswer};
+pub use answer::{
+    Dom0Status, EstablishedAnswer, IdentityAnswer, SessionCounts, StatusAnswer, Verdict,
+};
 pub use endings::{EndedAnswer, Ending};
 pub use error::AppError;
 pub use request::{ConnectRequest, Mode, Via};

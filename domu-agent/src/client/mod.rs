@@ -58,7 +58,7 @@ pub use self::plaintext::PlaintextSocket;
 use crate::app::{Answer, KeysAnswer, Request};
 pub use crate::app::{
     AppError, ConnectRequest, Dom0Status, EndedAnswer, Ending, EstablishedAnswer, IdentityAnswer,
-    Mode, SessionCounts, StatusAnswer, Via,
+    Mode, SessionCounts, StatusAnswer, Verdict, Via,
 };
 pub use crate::kernel_tls::KernelTlsStatus;
 

@@ -10,7 +10,7 @@ use std::thread;
 use proto::tls::ProtocolVersion;
 
 use crate::cli::ConnectArgs;
-use crate::client::{Client, ConnectRequest, Ending, EstablishedAnswer, was_cut_short};
+use crate::client::{Client, ConnectRequest, Ending, EstablishedAnswer, Verdict, was_cut_short};
 use crate::error::AgentError;
 
 /// Bytes copied at once.
@@ -75,8 +75,12 @@ fn number(version: ProtocolVersion) -> String {
 }
 
 fn summary(established: &EstablishedAnswer) -> String {
+    let verdict = match established.verdict {
+        Some(Verdict::Pending) => ", the server may still refuse the certificate",
+        None => "",
+    };
     format!(
-        "established {} {} card {} ms wait {} ms",
+        "established {} {} card {} ms wait {} ms{verdict}",
         established.version, established.cipher_suite, established.card_ms, established.wait_ms
     )
 }
@@ -109,13 +113,14 @@ mod tests {
 
     #[test]
     fn the_summary_names_version_suite_and_times() {
-        let established = EstablishedAnswer {
+        let mut established = EstablishedAnswer {
             session: 1,
             version: "TLS 1.2".to_owned(),
             cipher_suite: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256".to_owned(),
             server_name: "a.example".to_owned(),
             alpn: None,
             abbreviated: false,
+            verdict: None,
             card_ms: 12,
             wait_ms: 0,
             total_ms: 30,
@@ -125,6 +130,9 @@ mod tests {
             summary(&established),
             "established TLS 1.2 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 card 12 ms wait 0 ms"
         );
+        established.verdict = Some(Verdict::Pending);
+        let end = "wait 0 ms, the server may still refuse the certificate";
+        assert!(summary(&established).ends_with(end));
     }
 
     #[test]
