@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use proto::tls::MIN_RECORDS_PER_KEY;
 use serde::Deserialize;
 
 use crate::app::{AllowList, AllowTable, UnknownAccount};
@@ -111,6 +112,8 @@ pub(crate) struct AgentConfig {
     pub max_connections: usize,
     /// Time for one request to become a TLS connection, in milliseconds, when it names none.
     pub timeout_ms: u64,
+    /// How many records a key may seal that the agent holds, if less than its algorithm lets it.
+    pub records_per_key: Option<u64>,
 }
 
 impl AgentConfig {
@@ -126,6 +129,7 @@ impl Default for AgentConfig {
             socket: DEFAULT_SOCKET.into(),
             max_connections: 1_024,
             timeout_ms: 30_000,
+            records_per_key: None,
         }
     }
 }
@@ -170,9 +174,14 @@ impl Config {
             ("agent.max_connections", config.agent.max_connections == 0),
             ("agent.timeout_ms", config.agent.timeout_ms == 0),
         ];
-        match limits.into_iter().find(|(_, is_zero)| *is_zero) {
-            Some((key, _)) => Err(serde::de::Error::custom(format_args!("{key} is 0"))),
-            None => Ok(config),
+        if let Some((key, _)) = limits.into_iter().find(|(_, is_zero)| *is_zero) {
+            return Err(serde::de::Error::custom(format_args!("{key} is 0")));
+        }
+        match config.agent.records_per_key {
+            Some(records) if records < MIN_RECORDS_PER_KEY => Err(serde::de::Error::custom(
+                format_args!("agent.records_per_key is less than {MIN_RECORDS_PER_KEY}"),
+            )),
+            _ => Ok(config),
         }
     }
 }
@@ -235,6 +244,7 @@ mod tests {
             "socket",
             "max_connections",
             "timeout_ms",
+            "records_per_key",
             "uid",
             "gid",
             "identities",
@@ -348,5 +358,16 @@ mod tests {
                     [agent]\ntimeout_ms = 0\n";
         let error = Config::parse(text).expect_err("no time at all").to_string();
         assert!(error.contains("agent.timeout_ms"), "{error}");
+    }
+
+    #[test]
+    fn a_key_lasts_for_some_records_at_least() {
+        let text = "[dom0]\nkind = \"unix\"\npath = \"/x\"\ninsecure_development = true\n\
+                    [agent]\nrecords_per_key = ";
+        let error = Config::parse(&format!("{text}63\n")).expect_err("too few");
+        let error = error.to_string();
+        assert!(error.contains("agent.records_per_key"), "{error}");
+        let config = Config::parse(&format!("{text}64\n")).expect("enough");
+        assert_eq!(config.agent.records_per_key, Some(64));
     }
 }

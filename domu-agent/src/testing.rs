@@ -32,6 +32,12 @@ impl Protection {
         RecordLayer::new(self.client()).expect("good keys")
     }
 
+    /// The same, with keys that are used up after so many records.
+    pub(crate) fn short_lived_layer(self, records_per_key: u64) -> RecordLayer {
+        let layer = RecordLayer::with_records_per_key(self.client(), records_per_key);
+        layer.expect("good keys")
+    }
+
     /// The server: a client whose two directions are exchanged.
     pub(crate) fn server(self) -> Server {
         let layer = RecordLayer::new(self.established(2, 1)).expect("good keys");
@@ -97,6 +103,8 @@ pub(crate) struct Received {
     pub(crate) data: Vec<u8>,
     pub(crate) closed: bool,
     pub(crate) alert: Option<Alert>,
+    /// How often the sender has changed its key.
+    pub(crate) key_updates: u32,
 }
 
 impl Server {
@@ -127,6 +135,7 @@ impl Server {
                 Opened::Data(data) => received.data.extend_from_slice(data),
                 Opened::CloseNotify => received.closed = true,
                 Opened::Alert(alert) => received.alert = Some(alert),
+                Opened::Nothing => received.key_updates += 1,
                 other => panic!("the agent sent {other:?}"),
             }
         }

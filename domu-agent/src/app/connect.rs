@@ -12,7 +12,8 @@ use super::answer::EstablishedAnswer;
 use super::destination::Destination;
 use super::error::AppError;
 use super::plan::Plan;
-use crate::dom0::{Dom0, Session};
+use super::state::AppState;
+use crate::dom0::Session;
 use crate::handshake::{Handover, HandshakeRelay, Step};
 
 /// Bytes of the server read at once during the handshake.
@@ -30,6 +31,8 @@ pub(super) struct Connected {
     pub(super) session: Session,
     /// The keys, and what the server has sent already.
     pub(super) handover: Box<Handover>,
+    /// How many records a key may seal, if that is less than its algorithm lets it.
+    pub(super) records_per_key: Option<u64>,
 }
 
 impl Connected {
@@ -53,19 +56,20 @@ impl Connected {
 }
 
 /// Makes the TCP connection and runs the handshake over it. Dropping this at any time ends both.
-pub(super) async fn connect(plan: &Plan, dom0: &Dom0) -> Result<Connected, AppError> {
+pub(super) async fn connect(plan: &Plan, state: &AppState) -> Result<Connected, AppError> {
     let destination = (plan.destination.host(), plan.destination.port());
     let failed =
         |error: io::Error| AppError::connect_failed(format!("{}: {error}", plan.destination));
     let mut server = TcpStream::connect(destination).await.map_err(failed)?;
     server.set_nodelay(true).map_err(failed)?;
-    let mut session = dom0.open(plan.wish()).await?;
+    let mut session = state.dom0.open(plan.wish()).await?;
     let handover = shake_hands(&mut server, &mut session).await?;
     Ok(Connected {
         destination: plan.destination.clone(),
         server,
         session,
         handover,
+        records_per_key: state.records_per_key,
     })
 }
 

@@ -64,6 +64,8 @@ pub enum Ending {
     CutShort,
     /// By a record that breaks the rules.
     BadRecord,
+    /// With close_notify: a key has sealed as many records as it may.
+    KeyUsedUp,
     /// Because the right to the card ended.
     Revoked,
 }
@@ -189,6 +191,7 @@ impl EndedAnswer {
             StreamError::Record(_) | StreamError::NotTls(_) => {
                 Self::new(session, Ending::BadRecord, Chain(error))
             }
+            StreamError::KeyUsedUp => Self::new(session, Ending::KeyUsedUp, error),
             StreamError::App(_) => Self::new(session, Ending::Closed, "the application left"),
             StreamError::Revoked(_) => Self::new(session, Ending::Revoked, error),
         }
@@ -218,7 +221,7 @@ impl EndedAnswer {
 #[cfg(test)]
 mod tests {
     use proto::agent::RefusalCode;
-    use proto::tls::AlertDescription;
+    use proto::tls::{AlertDescription, RecordError};
 
     use super::*;
 
@@ -245,6 +248,10 @@ mod tests {
         let alert = Alert::fatal(AlertDescription::INTERNAL_ERROR);
         assert_eq!(how(StreamError::Alert(alert)), Ending::ServerAlert);
         assert_eq!(how(StreamError::Truncated), Ending::CutShort);
+        assert_eq!(how(RecordError::Decrypt.into()), Ending::BadRecord);
+        assert_eq!(how(RecordError::LimitReached.into()), Ending::KeyUsedUp);
+        let line = serde_json::to_string(&Ending::KeyUsedUp).expect("a word");
+        assert_eq!(line, "\"key-used-up\"");
         let revoked = StreamError::Revoked(RefusalCode::NotBound);
         assert_eq!(how(revoked), Ending::Revoked);
         assert_eq!(EndedAnswer::of_stream(1, &Ok(())).how, Ending::Closed);

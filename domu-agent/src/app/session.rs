@@ -76,7 +76,7 @@ async fn connect_until(
     state: &AppState,
 ) -> Result<Connected, AppError> {
     let timed_out = || AppError::refused(RefusalCode::Timeout, "it took too long");
-    let connected = timeout_at(deadline, connect(plan, &state.dom0)).await;
+    let connected = timeout_at(deadline, connect(plan, state)).await;
     connected.unwrap_or_else(|_| Err(timed_out()))
 }
 

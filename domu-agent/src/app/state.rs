@@ -20,6 +20,8 @@ pub(crate) struct AppState {
     pub(crate) allow: AllowList,
     /// What the kernel can do with TLS records.
     pub(crate) kernel_tls: KernelSupport,
+    /// How many records a key may seal, if that is less than its algorithm lets it.
+    pub(crate) records_per_key: Option<u64>,
     /// Counters for `status`.
     pub(crate) counters: Counters,
     /// How connections ended.
@@ -38,9 +40,16 @@ impl AppState {
             timeout,
             allow,
             kernel_tls,
+            records_per_key: None,
             counters: Counters::default(),
             endings: Endings::default(),
         }
+    }
+
+    /// Keys end after so many records, or sooner where their algorithm says so.
+    pub(crate) fn with_records_per_key(mut self, records: Option<u64>) -> Self {
+        self.records_per_key = records;
+        self
     }
 
     /// What `status` answers.

@@ -51,6 +51,7 @@ fn is_bad(how: Ending) -> bool {
         | Ending::ServerAlert
         | Ending::CutShort
         | Ending::BadRecord
+        | Ending::KeyUsedUp
         | Ending::Revoked => true,
     }
 }

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::descriptors;
 use crate::dom0::{Channel, Dom0};
 use crate::error::AgentError;
-use crate::kernel_tls::{self, KernelTlsStatus};
+use crate::kernel_tls::{self, KernelSupport, KernelTlsStatus};
 
 /// Runs the agent until it is told to stop.
 pub(super) fn run(args: &ServeArgs) -> Result<(), AgentError> {
@@ -35,10 +35,15 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), AgentError> {
 async fn serve(config: Config, channel: Channel, allow: AllowList) -> Result<(), AgentError> {
     let listener = Listener::bind(&config.agent.socket)?;
     let dom0 = Dom0::start(channel);
-    let kernel_tls = kernel_tls::probe();
+    let records_per_key = config.agent.records_per_key;
+    let kernel_tls = match records_per_key {
+        None => kernel_tls::probe(),
+        Some(_) => KernelSupport::Missing(NOT_COUNTED.to_owned()),
+    };
     tracing::info!("kernel TLS: {}", KernelTlsStatus::from(&kernel_tls));
     let timeout = config.agent.timeout();
-    let state = Arc::new(AppState::new(dom0, timeout, allow, kernel_tls));
+    let state = AppState::new(dom0, timeout, allow, kernel_tls);
+    let state = Arc::new(state.with_records_per_key(records_per_key));
     let mut terminate = signal(SignalKind::terminate()).map_err(AgentError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AgentError::Runtime)?;
     tracing::info!(socket = %config.agent.socket.display(), "ready");
@@ -50,3 +55,6 @@ async fn serve(config: Config, channel: Channel, allow: AllowList) -> Result<(),
     tracing::info!("stopping");
     Ok(())
 }
+
+/// Why the kernel gets no keys where their records are to be counted.
+const NOT_COUNTED: &str = "agent.records_per_key is set, and the kernel does not count records";

@@ -1,4 +1,4 @@
-use proto::tls::{Alert, AlertDescription};
+use proto::tls::{Alert, AlertDescription, MAX_PLAINTEXT, MIN_RECORDS_PER_KEY, RecordLayer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -17,6 +17,10 @@ struct Outside {
 
 impl Outside {
     async fn start(protection: Protection) -> Self {
+        Self::with_layer(protection, protection.client_layer()).await
+    }
+
+    async fn with_layer(protection: Protection, layer: RecordLayer) -> Self {
         let (app, inner_app) = UnixStream::pair().expect("a pair");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
@@ -27,7 +31,7 @@ impl Outside {
             server: inner_server.expect("listening"),
             revoked: revoke.subscribe(),
         };
-        let relay = StreamRelay::new(protection.client_layer(), &[]);
+        let relay = StreamRelay::new(layer, &[]);
         Self {
             app,
             server: accepted.expect("connected").0,
@@ -209,4 +213,50 @@ async fn an_application_that_closes_is_a_close_notify_for_the_server() {
         assert!(outside.received().await.closed);
         outside.outcome().await.expect("the application's choice");
     }
+}
+
+/// More than a key can seal that lasts for the fewest records.
+const TOO_MUCH: usize = 3 * MAX_PLAINTEXT * 64;
+
+#[tokio::test]
+async fn tls13_carries_more_than_one_key_can_seal() {
+    let protection = Protection::Tls13;
+    let layer = protection.short_lived_layer(MIN_RECORDS_PER_KEY);
+    let mut outside = Outside::with_layer(protection, layer).await;
+    let data = pattern(3, TOO_MUCH);
+    let (_, mut app_write) = outside.app.into_split();
+    let mut at_server = Vec::new();
+    let (_, from_app) = tokio::join!(outside.server.read_to_end(&mut at_server), async {
+        app_write.write_all(&data).await?;
+        app_write.shutdown().await
+    });
+    from_app.expect("all taken");
+    let mut received = Received::default();
+    outside.peer.open(&at_server, &mut received);
+    assert!(received.data == data, "{} bytes", received.data.len());
+    assert!(received.closed && received.key_updates >= 3);
+}
+
+#[tokio::test]
+async fn tls12_that_has_used_up_its_key_ends_in_order_for_the_server() {
+    let protection = Protection::Tls12Gcm;
+    let layer = protection.short_lived_layer(MIN_RECORDS_PER_KEY);
+    let mut outside = Outside::with_layer(protection, layer).await;
+    let data = pattern(4, TOO_MUCH);
+    let (mut app_read, mut app_write) = outside.app.into_split();
+    let (mut at_server, mut at_app) = (Vec::new(), Vec::new());
+    let (_, _, written) = tokio::join!(
+        outside.server.read_to_end(&mut at_server),
+        app_read.read_to_end(&mut at_app),
+        app_write.write_all(&data),
+    );
+    // The application sees it as any end before its time.
+    assert_eq!(written.expect_err("cut").kind(), io::ErrorKind::BrokenPipe);
+    assert!(at_app.is_empty());
+    let mut received = Received::default();
+    outside.peer.open(&at_server, &mut received);
+    assert!(received.closed && received.alert.is_none());
+    assert!(!received.data.is_empty() && data.starts_with(&received.data));
+    let outcome = outside.pump.await.expect("no panic");
+    assert!(matches!(outcome, Err(StreamError::KeyUsedUp)));
 }

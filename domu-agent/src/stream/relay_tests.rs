@@ -219,3 +219,71 @@ fn the_first_failure_counts() {
     relay.fail(StreamError::Revoked(proto::agent::RefusalCode::NotBound));
     assert!(matches!(relay.into_failure(), Some(StreamError::Truncated)));
 }
+
+#[test]
+fn tls13_takes_the_next_key_by_itself_and_goes_on_both_ways() {
+    let protection = Protection::Tls13;
+    let mut relay = StreamRelay::new(protection.short_lived_layer(SHORT_LIFE), &[]);
+    let mut server = protection.server();
+    let mut received = Received::default();
+    let mut sent = Vec::new();
+    for _ in 0..10 * SHORT_LIFE {
+        sent.extend_from_slice(b"up");
+        relay.on_app_bytes(b"up");
+        relay.on_server_bytes(&server.seal(b"down"));
+        // What the server was asked for goes out without data, and it answers in front of its own.
+        deliver(&mut relay, &mut server, &mut received);
+        assert_eq!(take(&mut relay), b"down");
+    }
+    assert!(relay.failure().is_none());
+    assert_eq!(received.data, sent);
+    // Our own changes, and one each time that the server was asked.
+    assert!(received.key_updates > 2 * 9, "{}", received.key_updates);
+}
+
+#[test]
+fn tls12_ends_with_close_notify_before_its_key_is_used_up() {
+    for protection in [Protection::Tls12Gcm, Protection::Tls12ChaCha] {
+        let mut relay = StreamRelay::new(protection.short_lived_layer(SHORT_LIFE), &[]);
+        let mut server = protection.server();
+        let mut received = Received::default();
+        let mut taken = 0;
+        while relay.wants_app_bytes() {
+            assert!(taken < SHORT_LIFE, "{protection:?}");
+            relay.on_app_bytes(b"data");
+            taken += 1;
+            deliver(&mut relay, &mut server, &mut received);
+        }
+        assert!(matches!(relay.failure(), Some(StreamError::KeyUsedUp)));
+        // The last piece was one too many, and none of it was sent.
+        let sent = usize::try_from(taken - 1).expect("a few");
+        assert_eq!(received.data, b"data".repeat(sent));
+        assert!(received.closed && received.alert.is_none());
+        assert!(relay.is_over() && !relay.app_has_all());
+    }
+}
+
+#[test]
+fn a_server_that_uses_its_key_too_far_is_left_with_close_notify() {
+    for protection in Protection::ALL {
+        let mut relay = StreamRelay::new(protection.short_lived_layer(SHORT_LIFE), &[]);
+        let mut server = protection.server();
+        let mut taken = 0;
+        while relay.wants_server_bytes() {
+            assert!(taken < 2 * SHORT_LIFE, "{protection:?}");
+            relay.on_server_bytes(&server.seal(b"."));
+            taken += 1;
+        }
+        assert!(matches!(relay.failure(), Some(StreamError::KeyUsedUp)));
+        assert!(take(&mut relay).len() as u64 >= SHORT_LIFE - 1);
+        let mut received = Received::default();
+        deliver(&mut relay, &mut server, &mut received);
+        assert!(
+            received.closed && received.alert.is_none(),
+            "{protection:?}"
+        );
+    }
+}
+
+/// Records of a key that is soon used up.
+const SHORT_LIFE: u64 = proto::tls::MIN_RECORDS_PER_KEY;

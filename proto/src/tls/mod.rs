@@ -57,6 +57,6 @@ pub use key_block::{KeyBlock, KeyBlockParts, KeyBlockShape};
 pub use record::{MAX_RECORD_PAYLOAD, RECORD_HEADER_LEN, Record, RecordReader};
 #[cfg(feature = "fuzzing")]
 pub use record_layer::ServerEnd;
-pub use record_layer::{MAX_PLAINTEXT, Opened, RecordError, RecordLayer};
+pub use record_layer::{MAX_PLAINTEXT, MIN_RECORDS_PER_KEY, Opened, RecordError, RecordLayer};
 pub use traffic_secret::TrafficSecrets;
 pub use version::{ParseVersionError, ProtocolVersion};

@@ -35,6 +35,7 @@ impl Given {
             server,
             session,
             handover,
+            records_per_key: _,
         } = connected;
         let revoked = session.revoked();
         if let Some(code) = *revoked.borrow() {

@@ -80,7 +80,12 @@ struct Opened {
 impl Opened {
     fn new(connected: Connected) -> Result<Self, AppError> {
         let Handover { message, surplus } = *connected.handover;
-        let layer = RecordLayer::new(message.into_keys()).map_err(|error| {
+        let keys = message.into_keys();
+        let layer = match connected.records_per_key {
+            None => RecordLayer::new(keys),
+            Some(records) => RecordLayer::with_records_per_key(keys, records),
+        };
+        let layer = layer.map_err(|error| {
             tracing::error!(error = %Chain(&error), "keys from dom0");
             AppError::refused(RefusalCode::Protocol, "unusable keys from dom0")
         })?;

@@ -51,6 +51,20 @@ impl RecordLayer {
         Self::on_side(established, Side::Client, KeyLimit::of)
     }
 
+    /// As [`Self::new`], with keys that are used up after `records_per_key` records if their
+    /// algorithm does not end them sooner; never after fewer than
+    /// [`MIN_RECORDS_PER_KEY`](super::MIN_RECORDS_PER_KEY).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_records_per_key(
+        established: Established,
+        records_per_key: u64,
+    ) -> Result<Self, RecordError> {
+        let limit = |aead| KeyLimit::of(aead).at_most(records_per_key);
+        Self::on_side(established, Side::Client, limit)
+    }
+
     pub(super) fn on_side(
         established: Established,
         side: Side,

@@ -15,6 +15,10 @@ pub(super) const TAG_LEN: usize = 16;
 /// ticket comes close.
 pub(super) const MAX_POST_HANDSHAKE: usize = 64 << 10;
 
+/// Fewest records that a key can be limited to: what is kept back, and as much again for data and for
+/// asking the peer in time.
+pub const MIN_RECORDS_PER_KEY: u64 = 64;
+
 /// Sequence numbers at which a key is used up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeyLimit {
@@ -36,6 +40,14 @@ impl KeyLimit {
             Aead::ChaCha20Poly1305 => Self {
                 records_per_key: u64::MAX,
             },
+        }
+    }
+
+    /// The same, or less.
+    pub(super) fn at_most(self, records_per_key: u64) -> Self {
+        let records_per_key = records_per_key.max(MIN_RECORDS_PER_KEY);
+        Self {
+            records_per_key: self.records_per_key.min(records_per_key),
         }
     }
 
@@ -68,6 +80,16 @@ mod tests {
         assert_eq!(limit.left_for_data((1 << 24) - 16), 0);
         assert!(!limit.is_reached((1 << 24) - 1) && limit.is_reached(1 << 24));
         assert!(!limit.is_near((15 << 20) - 1) && limit.is_near(15 << 20));
+    }
+
+    #[test]
+    fn a_wish_makes_a_key_last_shorter_and_never_longer() {
+        let gcm = KeyLimit::of(Aead::Aes256Gcm);
+        let records = |wish| gcm.at_most(wish).records_per_key;
+        assert_eq!((records(0), records(1_000)), (MIN_RECORDS_PER_KEY, 1_000));
+        assert_eq!(records(u64::MAX), 1 << 24);
+        let shortest = gcm.at_most(0);
+        assert!(shortest.left_for_data(1) > 0 && !shortest.is_near(1));
     }
 
     #[test]

@@ -39,7 +39,7 @@ mod tests;
 
 pub use error::RecordError;
 pub use layer::RecordLayer;
-pub use limits::MAX_PLAINTEXT;
+pub use limits::{MAX_PLAINTEXT, MIN_RECORDS_PER_KEY};
 pub use opened::Opened;
 #[cfg(feature = "fuzzing")]
 pub use server_end::ServerEnd;
