@@ -1,5 +1,6 @@
 //! Handshakes that the service makes itself: the card is taken for one signature, if any.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -215,9 +216,15 @@ impl Broker {
 
     /// What a connection was let in with has ended: nothing that was made under it is resumed.
     pub(super) fn forget_resumption_of(&mut self, conn: ConnId) {
-        if let Some(domain) = self.connections.get(&conn).map(|c| c.peer.made_for) {
-            self.forget_resumption(Unresumable::Domain(domain));
+        let Some(domain) = self.connections.get(&conn).map(|c| c.peer.made_for) else {
+            return;
+        };
+        let bindings = self.table.of_domain(domain);
+        let seids: BTreeSet<Seid> = bindings.map(|(_, binding)| binding.seid.clone()).collect();
+        for seid in seids {
+            self.order(&seid, WorkerCommand::ForgetSession);
         }
+        self.forget_resumption(Unresumable::Domain(domain));
     }
 
     /// Handshakes with a card that is not there any more end, even those that did not need it yet.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proto::agent::Door;
 
-use super::bench::{A, Bench, Seen, card};
-use crate::broker::Unresumable;
+use super::bench::{A, Bench, Seen, card, uuid};
+use crate::broker::{Event, Unresumable};
 use crate::card::WorkerCommand;
 use crate::limits::Limits;
 
@@ -72,4 +72,18 @@ fn without_a_limit_nothing_is_forgotten() {
     bench.pass(Duration::from_secs(50));
     bench.open(conn, 2);
     assert_eq!(forgotten(&mut bench), (false, false));
+}
+
+#[test]
+fn a_right_that_ends_leaves_nothing_to_resume_at_either_door() {
+    for door in [Door::EapTls, Door::Piv] {
+        let mut bench = bench(door, None);
+        bench.admitted(A);
+        bench.seen.clear();
+        let cti = bench.tokens[&A].cti;
+        bench.handle(Event::TokenRevoked { cti });
+        let of_domain = |seen: &Seen| matches!(seen, Seen::Unresumable(Unresumable::Domain(of)) if *of == uuid(A));
+        assert!(bench.seen.iter().any(of_domain), "{door:?}");
+        assert!(forgotten(&mut bench).1, "{door:?}");
+    }
 }
