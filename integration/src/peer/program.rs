@@ -26,6 +26,9 @@ impl Program {
     }
 
     /// Whether it can run on this machine; says what is missed if not.
+    ///
+    /// # Panics
+    /// When it cannot, and `TESSERA_REQUIRE_PEERS=1` says that it must.
     #[must_use]
     pub fn is_there(self) -> bool {
         // The others are Debian's, and what is missed of those is an error.
@@ -35,6 +38,8 @@ impl Program {
         match run("tlslite-ng", "path") {
             Ok(_) => true,
             Err(said) => {
+                let must = std::env::var_os(REQUIRED).is_some_and(|value| value == "1");
+                assert!(!must, "{REQUIRED}=1, and {said}");
                 eprintln!("SKIPPED: {said}");
                 false
             }
@@ -55,6 +60,9 @@ impl Program {
         python
     }
 }
+
+/// With `1` in this variable a server that cannot be had is a failure.
+const REQUIRED: &str = "TESSERA_REQUIRE_PEERS";
 
 /// Runs a script of that folder, which prints a path; what it says on stderr if there is none.
 fn run(script: &str, argument: &str) -> Result<PathBuf, String> {
