@@ -41,6 +41,15 @@ impl Wiretap {
         self.port
     }
 
+    /// The bytes that clients have sent so far and nobody has taken.
+    ///
+    /// # Panics
+    /// Never.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.client.lock().expect("no client panicked").clone()
+    }
+
     /// Takes the records that clients have sent so far.
     ///
     /// # Panics

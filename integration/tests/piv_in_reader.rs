@@ -5,6 +5,7 @@ use integration::openssl::{OpensslServer, ServerPlan};
 use integration::payload::payload;
 use integration::pcscd::Pcscd;
 use integration::pki::{KeyKind, Pki};
+use integration::wiretap::Wiretap;
 use serde_json::{Value, json};
 
 const NAME: &str = "www.example";
@@ -102,6 +103,56 @@ fn every_key_makes_sessions_over_t1() {
 #[test]
 fn every_key_makes_sessions_over_t0() {
     every_key_makes_sessions("t0");
+}
+
+/// The lengths of what the card has answered so far: on the way to its reader each answer is behind two
+/// bytes of length. The daemon asks for the answer to reset now and then, which is no answer to an APDU.
+fn answers(wiretap: &Wiretap) -> Vec<usize> {
+    const TO_RESET: usize = 11;
+    let bytes = wiretap.bytes();
+    let mut rest = bytes.as_slice();
+    let mut lengths = Vec::new();
+    while let [high, low, behind @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let Some(behind) = behind.get(length..) else {
+            break;
+        };
+        rest = behind;
+        lengths.push(length);
+    }
+    lengths.retain(|length| *length != TO_RESET);
+    lengths
+}
+
+#[test]
+fn an_extended_apdu_reaches_a_card_in_a_reader_whole() {
+    let pki = Pki::new();
+    // A block of 512 bytes to sign: in one APDU, or in three, two of which are answered by SW1 SW2
+    // alone. The signature comes in pieces either way.
+    let signed = [258, 258, 10];
+    for (is_extended, links) in [(true, &[][..]), (false, &[2, 2])] {
+        let pcscd = Pcscd::start();
+        let wiretap = Wiretap::start(pcscd.port());
+        let card = CardPlan::piv("se-00").identity("9a", KeyKind::Rsa4096);
+        let card = card.options(&["--protocol", "t1"]);
+        let card = match is_extended {
+            true => card.extended_length(),
+            false => card,
+        };
+        let guest = GuestPlan::new("web01").bound("se-00", "9a");
+        let plan = ChainPlan::new().card(card).guest(guest);
+        let chain = Chain::start(&pki, &plan.in_reader_through(&pcscd, &wiretap));
+        let credential = pki.server(NAME, KeyKind::P256);
+        for plan in [
+            ServerPlan::new(&credential),
+            ServerPlan::new(&credential).tls13(),
+        ] {
+            let before = answers(&wiretap).len();
+            connect(&chain, &OpensslServer::start(&pki, &plan), "9a");
+            let answers = &answers(&wiretap)[before..];
+            assert_eq!(answers, [links, &signed].concat(), "{is_extended}");
+        }
+    }
 }
 
 /// A chain whose card is in slot `9a`, with this fault at its first signature.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::pcscd::Pcscd;
 use crate::pki::KeyKind;
 use crate::plain_vchan::PlainVchan;
+use crate::wiretap::Wiretap;
 use crate::xenstored::{Domain, Xenstored};
 
 /// The cards of a host and its guests.
@@ -155,6 +156,16 @@ impl ChainPlan {
     #[must_use]
     pub fn in_reader(mut self, pcscd: &Pcscd) -> Self {
         self.pcscd = Some(pcscd.into());
+        self
+    }
+
+    /// The same, and what the card says on the way can be read.
+    #[must_use]
+    pub fn in_reader_through(mut self, pcscd: &Pcscd, wiretap: &Wiretap) -> Self {
+        self.pcscd = Some(Place {
+            process: pcscd.id(),
+            port: wiretap.port(),
+        });
         self
     }
 
