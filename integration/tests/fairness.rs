@@ -23,14 +23,53 @@ fn name(number: usize) -> String {
     format!("guest-{number:02}")
 }
 
+/// What makes the handshake: the card, or the service with a signature of the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    EapTls,
+    Piv,
+}
+
+impl Door {
+    const BOTH: [Self; 2] = [Self::EapTls, Self::Piv];
+
+    fn card(self) -> CardPlan {
+        match self {
+            Self::EapTls => CardPlan::new("se-00"),
+            Self::Piv => CardPlan::piv("se-00"),
+        }
+    }
+
+    /// The identity of a domain; those of a PIV card are its slots.
+    fn identity(self, number: usize) -> String {
+        match self {
+            Self::EapTls => name(number),
+            Self::Piv => match ["9a", "9c", "9d", "9e"].get(number) {
+                Some(slot) => (*slot).to_owned(),
+                // The retired ones.
+                None => format!("{:02x}", 0x82 + number - 4),
+            },
+        }
+    }
+
+    /// How much faster than the papers' cards its cards are to be, for times that are alike: a signature
+    /// takes a third of a handshake.
+    fn timing(self, times: usize) -> String {
+        match self {
+            Self::EapTls => format!("paper/{times}"),
+            Self::Piv => format!("paper/{}", times.div_ceil(3)),
+        }
+    }
+}
+
 /// A card of all domains, at that speed.
-fn plan(domains: usize, timing: &str) -> ChainPlan {
-    let mut card = CardPlan::new("se-00").options(&["--timing", timing]);
+fn plan(door: Door, domains: usize, timing: &str) -> ChainPlan {
+    let mut card = door.card().options(&["--timing", timing]);
     let mut plan = ChainPlan::new();
     for number in 0..domains {
-        let name = name(number);
-        card = card.identity(&name, KeyKind::P256);
-        let guest = GuestPlan::new(&name).bound("se-00", &name);
+        let (name, identity) = (name(number), door.identity(number));
+        card = card.identity(&identity, KeyKind::P256);
+        let guest = GuestPlan::new(&name).bound("se-00", &identity);
         plan = plan.guest(guest.logging("domu_agent=debug"));
     }
     plan.card(card)
@@ -81,10 +120,16 @@ fn micros_of_month(time: &str) -> i64 {
 
 #[test]
 fn fifteen_who_ask_now_and_then_get_their_turns_beside_one_who_floods() {
+    for door in Door::BOTH {
+        get_their_turns_beside_one_who_floods(door);
+    }
+}
+
+fn get_their_turns_beside_one_who_floods(door: Door) {
     const LOUD: usize = 0;
     let pki = Pki::new();
     // Slow enough that the machine counts for little: turns go by time, not by number.
-    let chain = Chain::start(&pki, &plan(DOMAINS, "paper/20"));
+    let chain = Chain::start(&pki, &plan(door, DOMAINS, &door.timing(20)));
     let port = server(&pki).port();
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -118,7 +163,10 @@ fn fifteen_who_ask_now_and_then_get_their_turns_beside_one_who_floods() {
         // One that runs already, one in its round, one that ends in the same millisecond.
         for (other, count) in turns_meanwhile(&all, session) {
             let name = &session.name;
-            assert!(count <= 3, "{other} had {count} turns while {name} waited");
+            assert!(
+                count <= 3,
+                "{door:?}: {other} had {count} turns while {name} waited"
+            );
         }
     }
 }
@@ -135,11 +183,19 @@ fn turns_meanwhile(all: &[Made], session: &Made) -> BTreeMap<String, usize> {
 
 #[test]
 fn who_holds_handshakes_open_holds_nobody_up_for_longer_than_one_wait() {
+    for door in Door::BOTH {
+        holds_nobody_up_for_longer_than_one_wait(door);
+    }
+}
+
+fn holds_nobody_up_for_longer_than_one_wait(door: Door) {
     const HOLDER: usize = 0;
     let pki = Pki::new();
-    let plan = plan(4, "none")
+    let plan = plan(door, 4, "none")
         .limit("peer_wait_ms", 1_000)
-        .limit("peer_wait_alone_ms", 1_000);
+        .limit("peer_wait_alone_ms", 1_000)
+        // Where no card waits for the server, that is all the time there is.
+        .limit("handshake_ms", 5_000);
     let chain = Chain::start(&pki, &plan);
     let port = server(&pki).port();
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -172,15 +228,21 @@ fn who_holds_handshakes_open_holds_nobody_up_for_longer_than_one_wait() {
         }
         drop(kept);
     });
-    assert_eq!(made(&chain).len(), 9);
+    assert_eq!(made(&chain).len(), 9, "{door:?}");
     // It has lost nothing but these.
     run(&chain, HOLDER, port);
 }
 
 #[test]
 fn guests_that_die_in_the_queue_leave_their_places() {
+    for door in Door::BOTH {
+        leave_their_places(door);
+    }
+}
+
+fn leave_their_places(door: Door) {
     let pki = Pki::new();
-    let mut chain = Chain::start(&pki, &plan(8, "paper/4"));
+    let mut chain = Chain::start(&pki, &plan(door, 8, &door.timing(4)));
     let port = server(&pki).port();
     // They wait until the agent is gone: the answer is nobody's.
     let clients: Vec<_> = (0..8)
@@ -200,13 +262,16 @@ fn guests_that_die_in_the_queue_leave_their_places() {
         .into_iter()
         .map(|guest| guest.join().expect("no panic"));
     let served: Vec<bool> = served.collect();
-    assert!(served[..4].iter().all(|served| *served), "{served:?}");
+    assert!(
+        served[..4].iter().all(|served| *served),
+        "{door:?}: {served:?}"
+    );
     wait::until("nobody waits any more", || {
         (state(&chain, "waiting") == 0 && state(&chain, "running") == 0).then_some(())
     });
     // The card has worked for one of the dead at most: the one that it had begun with.
     let made = made(&chain);
-    assert!((4..=5).contains(&made.len()), "{made:?}");
+    assert!((4..=5).contains(&made.len()), "{door:?}: {made:?}");
 }
 
 fn state(chain: &Chain, key: &str) -> u64 {
@@ -217,9 +282,15 @@ fn state(chain: &Chain, key: &str) -> u64 {
 
 #[test]
 fn those_who_wait_are_told_their_place_and_how_long() {
+    for door in Door::BOTH {
+        are_told_their_place_and_how_long(door);
+    }
+}
+
+fn are_told_their_place_and_how_long(door: Door) {
     const WAITING: usize = 8;
     let pki = Pki::new();
-    let chain = Chain::start(&pki, &plan(1 + WAITING, "paper/4"));
+    let chain = Chain::start(&pki, &plan(door, 1 + WAITING, &door.timing(4)));
     let port = server(&pki).port();
     // The service learns how long this card takes.
     (0..2).for_each(|_| run(&chain, WAITING, port));
@@ -255,12 +326,12 @@ fn those_who_wait_are_told_their_place_and_how_long() {
         let waited = number(last, "wait_ms").expect("a time");
         assert!(
             waited <= 2 * expected && expected <= 2 * waited,
-            "{guest}: place {place}, told {expected} ms, waited {waited} ms"
+            "{door:?} {guest}: place {place}, told {expected} ms, waited {waited} ms"
         );
         places.push(place);
     }
     places.sort_unstable();
     // They come one by one, each behind all before it; the first has its turn at once.
     let expected: Vec<u64> = (1..WAITING as u64).collect();
-    assert_eq!(places, expected);
+    assert_eq!(places, expected, "{door:?}");
 }
