@@ -12,7 +12,7 @@ use domu_agent::client::{Client, ClientError, ConnectRequest, Ending};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::host::DOMAINS;
+use super::host::{DOMAINS, Profile};
 use super::server::{NAME, read_line};
 use super::tally::{Outcome, Tally};
 use crate::chain::{Chain, request};
@@ -30,6 +30,7 @@ pub(super) struct Load {
 
 struct Guest {
     client: Client,
+    profile: Profile,
     /// Odd while its agent is killed and started again.
     generation: AtomicUsize,
     /// Since when each of its applications has had a session in progress.
@@ -40,6 +41,7 @@ impl Load {
     pub(super) fn new(chain: &Chain, ports: [u16; 2], stalled: [u16; 2]) -> Self {
         let guests = DOMAINS.iter().map(|domain| Guest {
             client: chain.guest(domain.name).client().clone(),
+            profile: domain.profile(),
             generation: AtomicUsize::new(0),
             begun: Default::default(),
         });
@@ -128,9 +130,9 @@ impl Guest {
         let (established, mut stream) = match self.client.connect(wish) {
             Ok(connected) => connected,
             Err(ClientError::Refused(error)) => {
-                return match NEVER.contains(&&*error.code) {
-                    true => Outcome::Wrong(error.to_string()),
-                    false => Outcome::Named(error.code.into_owned()),
+                return match self.may_be_told(&error.code) {
+                    true => Outcome::Named(error.code.into_owned()),
+                    false => Outcome::Wrong(error.to_string()),
                 };
             }
             Err(_) if was_killed() => return Outcome::Named(KILLED.to_owned()),
@@ -148,6 +150,16 @@ impl Guest {
                 None if was_killed() => Outcome::Named(KILLED.to_owned()),
                 None => Outcome::Wrong(format!("{name:?} ended without a reason")),
             },
+        }
+    }
+
+    /// Whether something that goes wrong here is a reason for this error.
+    fn may_be_told(&self, code: &str) -> bool {
+        match self.profile {
+            // A card that makes the handshake itself says whom it verified, which a fault can spoil.
+            Profile::EapTls => !NEVER.contains(&code),
+            // Here the service has read the certificate itself, and every server is trusted.
+            Profile::Piv => code != "peer-untrusted" && !NEVER.contains(&code),
         }
     }
 
