@@ -24,7 +24,8 @@ impl TicketTaker {
     }
 
     /// Takes one whole NewSessionTicket message, its header included, as the guest has decrypted
-    /// it. What comes after the first four is not kept. A guest that makes one up spoils its own
+    /// it. What comes after the first four is not kept, nor what is longer than 4 KiB: the guest
+    /// may have made it up to fill our memory. A guest that makes one up spoils its own
     /// next resumption with this server, which then is a full handshake.
     ///
     /// # Errors
@@ -42,7 +43,7 @@ impl TicketTaker {
             }
             _ => return Err(not_a_ticket()),
         };
-        if self.left == 0 {
+        if self.left == 0 || message.len() > MAX_KEPT_TICKET {
             return Ok(());
         }
         self.rest
@@ -67,5 +68,8 @@ fn not_a_ticket() -> SessionError {
 
 /// Tickets taken of one connection.
 const MAX_TICKETS: usize = 4;
-/// Bytes of a message. Servers that put their whole state in a ticket send some kilobytes.
+/// Bytes of a message.
 const MAX_TICKET: usize = 16 << 10;
+/// Bytes of a message that is kept. Servers that put their whole state in a ticket, with the client's
+/// certificate, send two kilobytes or three.
+const MAX_KEPT_TICKET: usize = 4 << 10;

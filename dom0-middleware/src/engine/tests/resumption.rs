@@ -204,6 +204,41 @@ fn only_tickets_are_taken_and_only_some() {
     assert_eq!(format!("{taker:?}"), "TicketTaker(0 left)");
 }
 
+#[test]
+fn a_ticket_of_many_bytes_is_neither_kept_nor_an_error() {
+    const KEPT: usize = 4 << 10;
+    for (length, is_kept) in [(KEPT, true), (KEPT + 1, false)] {
+        let world = World::new(ProtocolVersion::TLS1_3);
+        let link = world.server.connect();
+        let done = handshake(&world.engines, request(Key::P256), link, &world.card);
+        let mut carried = done.expect("success").carry();
+        let mut taker = carried.taker.take().expect("TLS 1.3");
+        taker.take(&made_up_ticket(length)).expect("a ticket");
+        let left = if is_kept { 3 } else { 4 };
+        assert_eq!(format!("{taker:?}"), format!("TicketTaker({left} left)"));
+    }
+}
+
+/// A NewSessionTicket message of that length, header included (RFC 8446 §4.6.1).
+fn made_up_ticket(length: usize) -> Vec<u8> {
+    let bytes = |length: usize, count: usize| {
+        let length = u32::try_from(length).expect("short").to_be_bytes();
+        length[4 - count..].to_vec()
+    };
+    // Lifetime, age_add, an empty nonce; behind the ticket no extensions.
+    let ticket = length - 4 - 4 - 4 - 1 - 2 - 2;
+    let body = [
+        bytes(3_600, 4),
+        bytes(7, 4),
+        vec![0],
+        bytes(ticket, 2),
+        vec![0x5A; ticket],
+        bytes(0, 2),
+    ]
+    .concat();
+    [vec![4], bytes(body.len(), 3), body].concat()
+}
+
 /// A clock that is set by hand.
 #[derive(Debug, Default)]
 struct SetClock(AtomicU64);
