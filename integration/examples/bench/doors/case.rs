@@ -74,6 +74,12 @@ impl Contender {
     /// Those with all of Tessera between application and server.
     pub(super) const CHAINS: [Self; 2] = [Self::EapTls, Self::Piv];
 
+    /// Whether it is to be measured: all are, unless the third word after the program says which.
+    pub(super) fn is_wanted(self) -> bool {
+        let only = std::env::args().nth(3);
+        only.is_none_or(|text| self == Self::InFile || self.to_string().contains(&text))
+    }
+
     /// Whether there are such handshakes by this one.
     pub(super) fn can(self, case: &Case) -> bool {
         match self {

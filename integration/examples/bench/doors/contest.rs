@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::case::{Case, Contender};
 use super::client::{Client, Work};
+use super::processor::ProcessorTime;
 use super::setting::Setting;
 use crate::figures::Times;
 
@@ -23,11 +24,13 @@ pub(super) struct Score {
     pub(super) times: Times,
     /// From the first to the last of each round, in sum.
     took: Duration,
+    processor: ProcessorTime,
 }
 
 impl<'s> Contest<'s> {
     pub(super) fn new(setting: &'s Setting<'_>, case: &Case) -> Self {
-        let entries = Contender::ALL.into_iter().filter_map(|who| {
+        let wanted = Contender::ALL.into_iter().filter(|who| who.is_wanted());
+        let entries = wanted.filter_map(|who| {
             Some(Entry {
                 who,
                 clients: setting.clients(who, case)?,
@@ -57,7 +60,7 @@ impl Entry<'_> {
                 scope.spawn(move || client.prepare());
             }
         });
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), ProcessorTime::until_now());
         let all: Vec<Times> = thread::scope(|scope| {
             let clients = self.clients.iter_mut();
             let running: Vec<_> = clients
@@ -67,6 +70,8 @@ impl Entry<'_> {
             times.map(|times| times.expect("it works")).collect()
         });
         self.score.took += begun.elapsed();
+        let after = ProcessorTime::until_now();
+        self.score.processor.add(&before, &after);
         all.into_iter()
             .for_each(|times| self.score.times.extend(times));
     }
@@ -76,5 +81,14 @@ impl Score {
     /// Handshakes in a second.
     pub(super) fn rate(&self) -> f64 {
         self.times.count() as f64 / self.took.as_secs_f64()
+    }
+
+    /// What the processors do for one handshake, in milliseconds: all programs, or one of them.
+    pub(super) fn processor(&self, program: Option<&str>) -> f64 {
+        let time = match program {
+            Some(program) => self.processor.of(program),
+            None => self.processor.total(),
+        };
+        time.as_secs_f64() * 1_000.0 / self.times.count() as f64
     }
 }

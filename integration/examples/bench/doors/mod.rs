@@ -10,6 +10,7 @@
 //! | `client` | what makes handshakes, whoever has the key |
 //! | `in_file`, `pkcs11`, `through_chain` | the three kinds of that |
 //! | `contest` | clients that take turns, and what came of it |
+//! | `processor` | what the processors do for handshakes |
 //! | `setting` | all that takes part |
 
 mod case;
@@ -17,6 +18,7 @@ mod client;
 mod contest;
 mod in_file;
 mod pkcs11;
+mod processor;
 mod setting;
 mod through_chain;
 
@@ -88,6 +90,12 @@ fn run(setting: &Setting, case: &Case, (rounds, work): (usize, Work), figures: &
         figures.add(&name(*who, "p50"), score.times.median(), Unit::Millis);
         figures.add(&name(*who, "p99"), score.times.p99(), Unit::Millis);
         figures.add(&name(*who, "rate"), score.rate(), Unit::PerSecond);
+        let all = score.processor(None);
+        figures.add(&name(*who, "processor"), all, Unit::Millis);
+        for (program, what) in PROGRAMS.iter().filter(|_| Contender::CHAINS.contains(who)) {
+            let time = score.processor(Some(program));
+            figures.add(&name(*who, what), time, Unit::Millis);
+        }
     }
     let of = |wanted: Contender| {
         let found = scores.iter().find(|(who, _)| *who == wanted);
@@ -130,6 +138,13 @@ fn compare(figures: &mut Figures, name: &dyn Fn(&str) -> String, ours: &Score, t
     figures.add_below(&name("p50 to pkcs#11"), latency, Unit::Ratio, 1.0);
     figures.add_above(&name("rate to pkcs#11"), rate, Unit::Ratio, 1.0);
 }
+
+/// Whose part of the processor time is told apart, as the kernel has its name.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("dom0-middleware", "processor of the service"),
+    ("domu-agent", "processor of the agents"),
+    ("soft-card", "processor of the cards"),
+];
 
 /// Domains at once.
 const MANY: usize = 64;
