@@ -7,7 +7,6 @@ use tracing::info;
 use super::action::Action;
 use super::connection::Phase;
 use super::core::Broker;
-use super::engine::Unresumable;
 use super::event::ConnId;
 use super::refusal::Refusal;
 use crate::audit::{AuditEvent, ChannelEnd};
@@ -43,7 +42,7 @@ impl Broker {
             .filter(|(_, c)| (c.peer.domid, c.peer.made_for) == (domid, domain))
             .map(|(conn, _)| *conn)
             .collect();
-        self.forget_resumption(Unresumable::Domain(domain));
+        self.forget_made_for(domain);
         if conns.is_empty() {
             return;
         }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::agent::RefusalCode;
-use proto::id::Seid;
+use proto::id::{DomainUuid, Seid};
 
 use super::action::Action;
 use super::card::Done;
 use super::core::Broker;
 use super::engine::{EngineCommand, EngineReport, SignWish, Unresumable};
-use super::event::ConnId;
 use super::plan::Plan;
 use super::reads::Question;
 use super::records::too_many_bytes;
@@ -214,17 +213,15 @@ impl Broker {
         }
     }
 
-    /// What a connection was let in with has ended: nothing that was made under it is resumed.
-    pub(super) fn forget_resumption_of(&mut self, conn: ConnId) {
-        let Some(domain) = self.connections.get(&conn).map(|c| c.peer.made_for) else {
-            return;
-        };
-        let bindings = self.table.of_domain(domain);
-        let seids: BTreeSet<Seid> = bindings.map(|(_, binding)| binding.seid.clone()).collect();
-        for seid in seids {
+    /// What a domain was let in with has ended: nothing that was made for it is resumed, by engines
+    /// or by its cards.
+    pub(super) fn forget_made_for(&mut self, domain: DomainUuid) {
+        self.forget_resumption(Unresumable::Domain(domain));
+        let bound = self.table.of_domain(domain);
+        let cards: BTreeSet<Seid> = bound.map(|(_, binding)| binding.seid.clone()).collect();
+        for seid in cards {
             self.order(&seid, WorkerCommand::ForgetSession);
         }
-        self.forget_resumption(Unresumable::Domain(domain));
     }
 
     /// Handshakes with a card that is not there any more end, even those that did not need it yet.

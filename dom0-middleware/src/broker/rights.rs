@@ -3,6 +3,7 @@
 //! When a right ends, what waits or runs on it is refused, no key leaves, and the guest is told in
 //! the same step: its agent shuts the connections that were made with it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -111,6 +112,14 @@ impl Broker {
             token.is_some_and(|token| token.cti == cti)
         };
         let conns: Vec<ConnId> = self.connections.keys().copied().filter(shows_it).collect();
+        if conns.is_empty() {
+            // Whoever has shown it may come back with another one, and must not go on with what was
+            // made under this one. Nobody here knows who that was.
+            let bound: BTreeSet<DomainUuid> = self.table.iter().map(|(_, b)| b.domain).collect();
+            for domain in bound {
+                self.forget_made_for(domain);
+            }
+        }
         for conn in conns {
             self.end_right(conn, &Reason::TokenRevoked);
         }
@@ -120,6 +129,8 @@ impl Broker {
     pub(super) fn on_tokens_from(&mut self, domain: DomainUuid, from: UnixTime) {
         let floor = self.tokens_from.entry(domain).or_default();
         *floor = from.max(*floor);
+        // Those who have shown an older one may be away.
+        self.forget_made_for(domain);
         for conn in self.admitted_of(domain) {
             let token = self
                 .connections
@@ -174,7 +185,7 @@ impl Broker {
         info!(%conn, domid = %peer.domid, domain = %peer.made_for, %reason, "right ended");
         self.act(Action::WithdrawKeys { conn });
         self.send(conn, Dom0Message::Revoked { code });
-        self.forget_resumption_of(conn);
+        self.forget_made_for(peer.made_for);
         let in_progress = self.sessions_of(conn);
         self.note_right_end(conn, reason, &established, in_progress.len());
         for key in in_progress {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::agent::{Dom0Message, RefusalCode};
+use proto::id::DomId;
 
 use super::bench::{A, B, Bench, Seen, binding, token, uuid};
 use crate::audit::AuditEvent;
-use crate::broker::{ConnId, Event};
-use crate::card::Trust;
+use crate::broker::{ConnId, Event, Unresumable};
+use crate::card::{Trust, WorkerCommand};
 use crate::limits::Limits;
 use crate::mapping::VerifiedToken;
 use crate::time::UnixTime;
@@ -104,6 +105,55 @@ fn a_revoked_token_ends_what_was_made_with_it_and_nothing_else() {
     let again = bench.connect(A);
     bench.hello(again);
     assert_eq!(bench.refusals(), [(None, RefusalCode::TokenRevoked)]);
+}
+
+#[test]
+fn nothing_is_resumed_that_was_made_under_a_right_that_has_ended() {
+    let ends: [(fn(&mut Bench), bool); 4] = [
+        (revoke, true),
+        (|bench| tokens_from(bench, later(bench, 1)), true),
+        (|bench| bench.handle(gone(A)), true),
+        // While it is away a token only runs out: the next one says the same.
+        (|bench| bench.pass(SOON), false),
+    ];
+    for (n, (end, counts_when_away)) in ends.into_iter().enumerate() {
+        for is_away in [false, true] {
+            let mut bench = Bench::with_card();
+            let exp = UnixTime(bench.now.unix.0 + SOON);
+            bench.tokens.get_mut(&A).expect("there").exp = exp;
+            let conn = with_established(&mut bench);
+            if is_away {
+                bench.handle(Event::Disconnected { conn });
+            }
+            bench.seen.clear();
+            end(&mut bench);
+            let told = !is_away || counts_when_away;
+            assert_eq!(forgotten(&bench), (told, told), "{n}, away: {is_away}");
+        }
+    }
+}
+
+/// When a token ends that is about to.
+const SOON: Duration = Duration::from_secs(10);
+
+/// The domain is no more.
+fn gone(domid: DomId) -> Event {
+    Event::DomainEnded {
+        domid,
+        domain: uuid(domid),
+        successor: None,
+    }
+}
+
+/// Whether engines and card were told to forget what was made for the domain.
+fn forgotten(bench: &Bench) -> (bool, bool) {
+    let engines =
+        |seen: &Seen| matches!(seen, Seen::Unresumable(Unresumable::Domain(of)) if *of == uuid(A));
+    let worker = |seen: &Seen| matches!(seen, Seen::Ordered(WorkerCommand::ForgetSession));
+    (
+        bench.seen.iter().any(engines),
+        bench.seen.iter().any(worker),
+    )
 }
 
 #[test]
