@@ -21,6 +21,11 @@ impl Broker {
     /// Ends a session with a no. A session that is not known is refused all the same.
     pub(super) fn refuse(&mut self, key: SessionKey, refusal: Refusal) {
         let ended = self.end_session(key);
+        let plan = ended.as_ref().and_then(Session::plan);
+        let refusal = match plan.is_some_and(|plan| self.has_other_card(plan)) {
+            true => refusal.in_pool(),
+            false => refusal,
+        };
         let Some(connection) = self.connections.get(&key.conn) else {
             return;
         };

@@ -106,6 +106,16 @@ impl Broker {
         (own.saturating_add(coming), card.idle_since)
     }
 
+    /// Whether another card of the pool that a plan was made in can be used.
+    pub(super) fn has_other_card(&self, plan: &Plan) -> bool {
+        let mut others = plan.pool.iter().flat_map(|pool| &pool.others);
+        others.any(|seid| {
+            self.cards
+                .get(seid)
+                .is_some_and(|card| card.usable().is_ok())
+        })
+    }
+
     /// The card of one who waits is lost: another card of its pool is looked for, or it is refused.
     pub(super) fn move_on(&mut self, key: SessionKey, refusal: Refusal) {
         let Some(session) = self.sessions.get_mut(&key) else {

@@ -59,6 +59,23 @@ impl Refusal {
         }
     }
 
+    /// The domain has another card that is as good and can be had: what failed by its card alone can
+    /// be tried again at once.
+    pub(super) fn in_pool(self) -> Self {
+        let is_cards = matches!(
+            self.code,
+            RefusalCode::NoCard
+                | RefusalCode::CardRemoved
+                | RefusalCode::CardFailed
+                | RefusalCode::PinRequired
+                | RefusalCode::PinBlocked
+        );
+        match is_cards {
+            true => self.retry_after(Duration::ZERO),
+            false => self,
+        }
+    }
+
     /// A handshake failed on its card. What concerns the server the guest may know; what concerns
     /// the card, the operator.
     pub(super) fn of_session(error: &SessionError, alert: Option<Vec<u8>>) -> Self {

@@ -13,8 +13,8 @@ use super::destination::Destination;
 use super::error::AppError;
 use super::plan::Plan;
 use super::state::AppState;
-use crate::dom0::Session;
-use crate::handshake::{Handover, HandshakeRelay, Step};
+use crate::dom0::{Dom0Error, LinkError, Session};
+use crate::handshake::{Handover, HandshakeError, HandshakeRelay, Step};
 
 /// Bytes of the server read at once during the handshake.
 const READ_SIZE: usize = 16_384;
@@ -55,8 +55,59 @@ impl Connected {
     }
 }
 
-/// Makes the TCP connection and runs the handshake over it. Dropping this at any time ends both.
+/// Makes the TCP connection and runs the handshake over it; once more when dom0 says that another
+/// card can be had at once. Dropping this at any time ends both.
 pub(super) async fn connect(plan: &Plan, state: &AppState) -> Result<Connected, AppError> {
+    match try_connect(plan, state).await {
+        Err(Failure::OtherCard(error)) => {
+            tracing::info!(%error, "trying again with another card");
+            try_connect(plan, state).await.map_err(AppError::from)
+        }
+        tried => tried.map_err(AppError::from),
+    }
+}
+
+/// Why there is no connection.
+enum Failure {
+    /// The card of the handshake failed, and there is another one.
+    OtherCard(AppError),
+    /// Trying again would not help, or not now.
+    Final(AppError),
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl From<Dom0Error> for Failure {
+    fn from(error: Dom0Error) -> Self {
+        Self::Final(error.into())
+    }
+}
+
+impl From<LinkError> for Failure {
+    fn from(error: LinkError) -> Self {
+        Self::Final(error.into())
+    }
+}
+
+impl From<HandshakeError> for Failure {
+    fn from(error: HandshakeError) -> Self {
+        Self::Final(error.into())
+    }
+}
+
+impl From<Failure> for AppError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::OtherCard(error) | Failure::Final(error) => error,
+        }
+    }
+}
+
+async fn try_connect(plan: &Plan, state: &AppState) -> Result<Connected, Failure> {
     let destination = (plan.destination.host(), plan.destination.port());
     let failed =
         |error: io::Error| AppError::connect_failed(format!("{}: {error}", plan.destination));
@@ -76,7 +127,7 @@ pub(super) async fn connect(plan: &Plan, state: &AppState) -> Result<Connected, 
 async fn shake_hands(
     server: &mut TcpStream,
     session: &mut Session,
-) -> Result<Box<Handover>, AppError> {
+) -> Result<Box<Handover>, Failure> {
     let mut relay = HandshakeRelay::new(session.limits().handshake_bytes);
     let mut buffer = vec![0; READ_SIZE];
     loop {
@@ -103,7 +154,11 @@ async fn shake_hands(
                 if !matches!(sent, Ok(Ok(()))) {
                     tracing::debug!("the server did not take the alert");
                 }
-                return Err(AppError::refused(refused.code, refused.message));
+                let error = AppError::refused(refused.code, refused.message);
+                return Err(match refused.retry_after_ms {
+                    Some(0) => Failure::OtherCard(error),
+                    _ => Failure::Final(error),
+                });
             }
         }
     }

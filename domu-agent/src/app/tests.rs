@@ -86,6 +86,32 @@ async fn a_refusal_reaches_the_application_and_its_alert_the_server() {
 }
 
 #[tokio::test]
+async fn a_handshake_whose_card_failed_is_made_once_more_with_another_card() {
+    let mut world = World::new().await;
+    let mut app = world.app().await;
+    app.write_all(world.request().as_bytes())
+        .await
+        .expect("connected");
+    for attempt in 1..=2 {
+        let mut server = world.accept(Protection::Tls13).await;
+        let session = world.dom0.next_open().await.session;
+        let refused = Refused {
+            session: Some(session),
+            code: RefusalCode::CardRemoved,
+            message: format!("attempt {attempt}"),
+            alert: None,
+            retry_after_ms: Some(0),
+        };
+        world.dom0.send(&Dom0Message::Refused(refused)).await;
+        assert_eq!(server.tcp.read(&mut [0]).await.expect("an end"), 0);
+    }
+    let Answer::Error(error) = answer(&mut app).await else {
+        panic!("not refused");
+    };
+    assert_eq!(error.to_string(), "card-removed: attempt 2");
+}
+
+#[tokio::test]
 async fn a_wrong_explicit_nonce_is_never_used() {
     let mut world = World::new().await;
     let mut app = world.app().await;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::agent::RefusalCode;
+use proto::agent::{Dom0Message, RefusalCode};
 use proto::id::Seid;
 
 use super::bench::{A, B, Bench, Seen, binding, card, other_card};
@@ -120,6 +120,53 @@ fn who_waits_for_a_card_that_is_lost_goes_on_with_another_one() {
     let refused = bench.refusals();
     assert_eq!(refused.len(), 2, "{refused:?}");
     assert!(refused.iter().all(|(_, code)| *code == RefusalCode::NoCard));
+}
+
+/// When guests were told that they may ask again, in milliseconds.
+fn retries(bench: &Bench) -> Vec<Option<u64>> {
+    let refused = bench.seen.iter().filter_map(|seen| match seen {
+        Seen::Told(_, Dom0Message::Refused(refused)) => Some(refused.retry_after_ms),
+        _ => None,
+    });
+    refused.collect()
+}
+
+#[test]
+fn a_handshake_that_has_begun_and_lost_its_card_may_be_tried_with_the_other_one_at_once() {
+    for wants_signature in [false, true] {
+        let mut bench = bench(Door::Piv);
+        let conn = bench.admitted(A);
+        let mut running = None;
+        for session in 1..=2 {
+            bench.open(conn, session);
+            let orders = bench.engine_orders();
+            let [(_, EngineCommand::Begin(request))] = orders.as_slice() else {
+                panic!("{orders:?}");
+            };
+            let is_here = request.seid == card();
+            if wants_signature {
+                bench.engine_wants_signature(conn, session, 1);
+                let use_id = bench.signing().use_id;
+                running = running.or(is_here.then_some(use_id));
+            }
+        }
+        bench.seen.clear();
+        bench.report(gone());
+        // The one that has the card hears of it from the worker.
+        if let Some(running) = running {
+            bench.fail(running, crate::card::SessionError::CardRemoved);
+        }
+        assert_eq!(retries(&bench), [Some(0)], "{wants_signature}");
+        bench.seen.clear();
+        bench.open(conn, 3);
+        assert_eq!(bench.refusals(), [], "the other card is there");
+        bench.seen.clear();
+        // Now there is nowhere to go.
+        bench.report_of(&other_card(), gone());
+        let told = retries(&bench);
+        assert!(!told.is_empty());
+        assert!(told.iter().all(|after| *after == Some(5_000)));
+    }
 }
 
 #[test]
