@@ -63,7 +63,8 @@ pub(crate) enum Command {
     /// Find out what is wrong with this installation, and what to do about it
     ///
     /// Looks at the service, its configuration, pcscd and its readers, cards, channels and
-    /// bindings. Sends nothing to a card. Exit code 1 when something does not work.
+    /// bindings. PIV cards that nobody uses are asked how many PIN tries they have left, which costs
+    /// none. Exit code 1 when something does not work.
     Doctor(DoctorArgs),
 }
 
@@ -74,7 +75,8 @@ pub(crate) enum CardCommand {
     List(ReportArgs),
     /// Show everything about one card
     ///
-    /// Nothing is sent to the card: it costs no PIN try and disturbs no handshake.
+    /// A PIV card that nobody uses is asked how many PIN tries it has left, which costs none of
+    /// them. A card in use is not asked: no handshake is disturbed.
     Show(CardArgs),
     /// Print each card, and again whenever one comes, goes or changes
     Watch(ReportArgs),
