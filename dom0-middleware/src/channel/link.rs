@@ -24,6 +24,9 @@ const CLOSE_TIME: Duration = Duration::from_secs(1);
 /// How often an ending connection is looked at.
 const CLOSE_TICK: Duration = Duration::from_millis(5);
 
+/// Most frames that are written together.
+const FRAMES_AT_ONCE: usize = 8;
+
 /// The length in front of a message, in bytes.
 const FRAME_HEADER: usize = 4;
 
@@ -140,13 +143,12 @@ impl LastWords {
 
 /// Writes until the handle is dropped.
 async fn write_all(mut writer: impl AsyncWrite + Unpin, mut outbox: Outbox) -> LinkEnd {
-    while let Some(frame) = outbox.frames.recv().await {
-        let written = match writer.write_all(&frame.bytes).await {
-            // TLS keeps records that the guest does not take yet.
-            Ok(()) => writer.flush().await,
-            failed => failed,
-        };
-        outbox.queued.remove(&frame);
+    let mut frames = Vec::new();
+    while outbox.frames.recv_many(&mut frames, FRAMES_AT_ONCE).await > 0 {
+        let written = write_frames(&mut writer, &frames).await;
+        frames
+            .drain(..)
+            .for_each(|frame| outbox.queued.remove(&frame));
         if written.is_err() {
             return LinkEnd::Lost;
         }
@@ -154,6 +156,23 @@ async fn write_all(mut writer: impl AsyncWrite + Unpin, mut outbox: Outbox) -> L
     // The guest learns of the end by reading it; whether it does is its own affair.
     let _ = writer.shutdown().await;
     LinkEnd::Closed
+}
+
+/// Writes all of them, those that are short together: the guest is woken once.
+async fn write_frames(writer: &mut (impl AsyncWrite + Unpin), frames: &[Frame]) -> io::Result<()> {
+    match frames {
+        [frame] => writer.write_all(&frame.bytes).await?,
+        frames => {
+            let length = frames.iter().map(|frame| frame.bytes.len()).sum();
+            let mut together = Zeroizing::new(Vec::with_capacity(length));
+            for frame in frames {
+                together.extend_from_slice(&frame.bytes);
+            }
+            writer.write_all(&together).await?;
+        }
+    }
+    // TLS keeps records that the guest does not take yet.
+    writer.flush().await
 }
 
 /// Reads until the end, or until something comes after which nothing can be understood.

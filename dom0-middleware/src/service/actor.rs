@@ -12,6 +12,7 @@ use tracing::{error, warn};
 use super::bindings::Bindings;
 use super::bound::TellBound;
 use super::cards::Cards;
+use super::due::Due;
 use super::engines::EngineTasks;
 use super::error::ServiceError;
 use super::host_side::HvKeyWatch;
@@ -84,29 +85,23 @@ impl Actor {
         stop: impl Future<Output = ()>,
     ) -> Result<Self, ServiceError> {
         tokio::pin!(stop);
+        let mut due = Due::default();
         loop {
-            let timeouts = [
-                self.broker.next_timeout(),
-                self.audit.next_timeout(),
-                self.sightings.next_timeout(),
-            ];
-            let timeout = timeouts.into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                () = until(timeout) => {
+                () = until(due.look_at()) => {
                     let now = Now::read();
-                    if let Err(error) = self.audit.handle_timeout(now) {
-                        error!(%error, "cannot write a checkpoint of the audit");
+                    if due.is_reached(now.monotonic, self.next_timeout()) {
+                        self.on_timeout(now)?;
+                        due.is_reached(now.monotonic, self.next_timeout());
                     }
-                    if self.sightings.is_due(now) {
-                        self.write_sightings();
-                    }
-                    let actions = self.broker.handle_timeout(now);
-                    self.perform(actions)?;
                 }
                 told = outlet.next() => match told {
-                    Some(told) => self.on_told(told)?,
+                    Some(told) => {
+                        self.on_told(told)?;
+                        due.may_have_changed(Instant::now);
+                    }
                     None => break,
                 },
             }
@@ -121,6 +116,27 @@ impl Actor {
         self.leases.note_release();
         self.see_racs_guests_out(&mut outlet).await?;
         Ok(self)
+    }
+
+    /// When something is due by itself.
+    fn next_timeout(&self) -> Option<Instant> {
+        let timeouts = [
+            self.broker.next_timeout(),
+            self.audit.next_timeout(),
+            self.sightings.next_timeout(),
+        ];
+        timeouts.into_iter().flatten().min()
+    }
+
+    fn on_timeout(&mut self, now: Now) -> Result<(), ServiceError> {
+        if let Err(error) = self.audit.handle_timeout(now) {
+            error!(%error, "cannot write a checkpoint of the audit");
+        }
+        if self.sightings.is_due(now) {
+            self.write_sightings();
+        }
+        let actions = self.broker.handle_timeout(now);
+        self.perform(actions)
     }
 
     pub(super) fn on_told(&mut self, told: Told) -> Result<(), ServiceError> {

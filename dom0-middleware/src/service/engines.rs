@@ -1,20 +1,19 @@
 //! Handshakes that the service makes itself.
 //!
-//! rustls waits for the card in the middle of a step, on a thread that may block; a handshake that
-//! waits for its server has none. No more of them wait for cards than the queues of the cards have
-//! room for. Each thread that has to be woken costs the guest time: a step begins when records come
-//! and tells the broker itself what it came to, and where no other step runs, it runs in the place
-//! of the broker's own task.
+//! rustls waits for the card in the middle of a step; a handshake that waits for its server has no
+//! thread. Each thread that has to be woken costs the guest time. So the first words, which need no
+//! card, and all that follows the signature are computed where the broker's own task runs; a step
+//! that may ask the card, or meet a chain of certificates that takes long to check, has a thread to
+//! itself. No more of them wait for cards than the queues of the cards have room for.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::id::SessionId;
 use rustls::SignatureScheme;
-use tokio::task::{AbortHandle, block_in_place, spawn_blocking};
+use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::sleep;
 use tracing::debug;
 
@@ -30,18 +29,12 @@ const TICKETS: Duration = Duration::from_secs(600);
 pub(super) struct EngineTasks {
     engines: Engines,
     inbox: Inbox,
-    steps: Steps,
     running: BTreeMap<(ConnId, SessionId), Arc<Handshake>>,
 }
-
-/// How many steps are computing.
-#[derive(Clone, Default)]
-struct Steps(Arc<AtomicUsize>);
 
 /// One handshake, for the step that runs and for those who bring what the next one needs.
 struct Handshake {
     report: Reports,
-    steps: Steps,
     state: Mutex<State>,
     /// Where it comes from whether a signature is right that the step has gone on with.
     unconfirmed: Mutex<Option<Receiver<SignatureNews>>>,
@@ -51,6 +44,8 @@ struct State {
     /// What the server has said and no step has taken. The broker bounds how much that is.
     records: Vec<u8>,
     stage: Stage,
+    /// Whether the card has signed. It does so once, so no later step waits for it.
+    has_signed: bool,
 }
 
 enum Stage {
@@ -80,7 +75,6 @@ impl EngineTasks {
         Self {
             engines: Engines::new(),
             inbox,
-            steps: Steps::default(),
             running: BTreeMap::new(),
         }
     }
@@ -115,57 +109,28 @@ impl EngineTasks {
         self.running.remove(&(conn, session));
     }
 
+    /// Says the first words. Never waits.
     fn begin(&mut self, key: (ConnId, SessionId), request: EngineRequest) {
         let handshake = Arc::new(Handshake {
             report: Reports {
                 key,
                 inbox: self.inbox.clone(),
             },
-            steps: self.steps.clone(),
             state: Mutex::new(State {
                 records: Vec::new(),
                 stage: Stage::Running,
+                has_signed: false,
             }),
             unconfirmed: Mutex::default(),
         });
         self.running.insert(key, Arc::clone(&handshake));
-        let engines = self.engines.clone();
-        self.steps.run(move || match engines.begin(request) {
+        match self.engines.begin(request) {
             Ok((engine, hello)) => {
                 handshake.report.tell_records(hello);
-                handshake.go_on(engine);
+                handshake.state().stage = Stage::AwaitServer(engine);
             }
             Err(error) => handshake.fail(error, None),
-        });
-    }
-}
-
-impl Steps {
-    /// Runs a step: the only one instead of another task, further ones on threads of their own, so
-    /// that those who come and go are not kept waiting by many.
-    fn run(&self, step: impl FnOnce() + Send + 'static) {
-        let steps = self.clone();
-        let is_alone = self.0.fetch_add(1, Ordering::AcqRel) == 0;
-        let step = move || {
-            step();
-            steps.0.fetch_sub(1, Ordering::AcqRel);
-        };
-        match is_alone {
-            true => drop(tokio::spawn(async move { step() })),
-            false => drop(spawn_blocking(step)),
         }
-    }
-
-    /// Waits in the middle of a step, until the broker or the card's worker has dropped the other end
-    /// at the latest.
-    fn wait(&self, news: &Receiver<SignatureNews>) -> Result<SignatureNews, SessionError> {
-        if let Ok(news) = news.try_recv() {
-            return Ok(news);
-        }
-        self.0.fetch_sub(1, Ordering::AcqRel);
-        let came = block_in_place(|| news.recv());
-        self.0.fetch_add(1, Ordering::AcqRel);
-        came.map_err(|_| SessionError::Cancelled)
     }
 }
 
@@ -175,9 +140,13 @@ impl Handshake {
         let mut state = self.state();
         state.records.extend(data);
         match std::mem::replace(&mut state.stage, Stage::Running) {
+            Stage::AwaitServer(engine) if state.has_signed => {
+                drop(state);
+                self.go_on(engine);
+            }
             Stage::AwaitServer(engine) => {
                 let handshake = Arc::clone(self);
-                self.steps.run(move || handshake.go_on(engine));
+                drop(spawn_blocking(move || handshake.go_on(engine)));
             }
             stage => state.stage = stage,
         }
@@ -227,7 +196,7 @@ impl Handshake {
     /// follows from one that is not leaves.
     fn confirm(&self) -> Result<(), SessionError> {
         match self.unconfirmed().take() {
-            Some(news) => match self.steps.wait(&news)? {
+            Some(news) => match wait(&news)? {
                 SignatureNews::Right => Ok(()),
                 SignatureNews::Made(_) => Err(SessionError::Cancelled),
             },
@@ -305,20 +274,28 @@ impl Reports {
     }
 }
 
+/// Waits for what becomes of a signature, until the broker or the card's worker has dropped the other
+/// end at the latest.
+fn wait(news: &Receiver<SignatureNews>) -> Result<SignatureNews, SessionError> {
+    news.recv().map_err(|_| SessionError::Cancelled)
+}
+
 /// The way of one step to the card: through the broker, which sees to it that it is its turn. The
 /// signature comes back from the card's worker.
 struct CardDoor(Arc<Handshake>);
 
 impl SignDoor for CardDoor {
     fn sign(&mut self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, SessionError> {
-        let Handshake { report, steps, .. } = &*self.0;
+        if std::mem::replace(&mut self.0.state().has_signed, true) {
+            return Err(SessionError::Cancelled);
+        }
         let (slot, news) = SignatureSlot::new();
-        report.tell(EngineReport::WantsSignature(SignWish {
+        self.0.report.tell(EngineReport::WantsSignature(SignWish {
             scheme,
             message: message.to_vec(),
             slot,
         }));
-        match steps.wait(&news)? {
+        match wait(&news)? {
             SignatureNews::Made(signature) => {
                 *self.0.unconfirmed() = Some(news);
                 Ok(signature)

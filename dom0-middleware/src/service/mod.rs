@@ -36,7 +36,7 @@
 //! | `examiner` | looks at the tokens of a connection, rarely enough |
 //! | `host_side` | what it has of the HV: issuers of tokens, TLS of channels |
 //! | `renewal` | renews the channel key's certificate |
-//! | `inbox` | what the actor is told |
+//! | `inbox`, `due` | what the actor is told; when something is due by itself |
 
 mod actor;
 mod approval;
@@ -48,6 +48,7 @@ mod card_show;
 mod cards;
 mod changes;
 mod doorstep;
+mod due;
 mod durable;
 mod engines;
 mod error;

@@ -61,22 +61,31 @@ pub fn run_with(
     config: Config,
     on_ready: impl FnOnce(CardDesk) + Send + 'static,
 ) -> Result<(), ServiceError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread has all channels, the broker and whoever waits: between several, each message would
+    // wake another one. What takes long has a thread of its own: cards, steps of handshakes, issuing.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(most_threads(&config))
         .enable_all()
         .build()
         .map_err(ServiceError::System)?;
-    // A task like those it speaks to: outside of the runtime's threads, each message to it and from
-    // it would have to wake another thread.
-    let service = runtime.spawn(serve(config, on_ready));
-    let result = match runtime.block_on(service) {
-        Ok(result) => result,
-        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
-    };
+    let result = runtime.block_on(serve(config, on_ready));
     // Connections that are still being written to get no more time.
     runtime.shutdown_timeout(Duration::ZERO);
     result
 }
+
+/// How many threads may be borrowed: as many as handshakes can wait for cards, so that none of them
+/// keeps those waiting that compute, and some for these and for files.
+fn most_threads(config: &Config) -> usize {
+    let waiting = config
+        .readers
+        .len()
+        .saturating_mul(config.limits.queue_per_card);
+    waiting.saturating_add(SPARE_THREADS)
+}
+
+/// Threads for what does not wait for cards.
+const SPARE_THREADS: usize = 64;
 
 async fn serve(
     config: Config,

@@ -26,10 +26,15 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), AgentError> {
     descriptors::provide(config.agent.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build();
-    runtime
-        .map_err(AgentError::Runtime)?
-        .block_on(serve(config, channel, allow))
+        .build()
+        .map_err(AgentError::Runtime)?;
+    // A task like those it begins: outside of the runtime's threads, each application that comes
+    // would wake one more.
+    let served = runtime.spawn(serve(config, channel, allow));
+    match runtime.block_on(served) {
+        Ok(result) => result,
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    }
 }
 
 async fn serve(config: Config, channel: Channel, allow: AllowList) -> Result<(), AgentError> {
