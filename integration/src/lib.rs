@@ -88,6 +88,7 @@ pub mod racs_guest;
 pub mod racs_lines;
 pub mod racs_user;
 pub mod rogue_guest;
+pub mod soak_page;
 pub mod tls_server;
 pub mod wait;
 pub mod wiretap;

@@ -29,6 +29,9 @@ measured with cards that only sign, all else with EAP-TLS cards unless it says w
   without the server**, which may be one and a half times the client share and a millisecond.
 - **client share**: the processor time of that library for it.
 
+`make soak` writes what comes of longer times: [ten minutes at full load](benchmarks/soak.md) and
+[an hour of troubles](benchmarks/fault-soak.md).
+
 ";
 
 /// A title, pictures, and how the names of the figures begin.

@@ -134,8 +134,10 @@ fn run(setting: &Setting, case: &Case, (rounds, work): (usize, Work), figures: &
 /// Is it ahead of the key behind PKCS#11?
 fn compare(figures: &mut Figures, name: &dyn Fn(&str) -> String, ours: &Score, theirs: &Score) {
     let latency = ours.times.median() / theirs.times.median();
+    let worst = ours.times.p99() / theirs.times.p99();
     let rate = ours.rate() / theirs.rate();
     figures.add_below(&name("p50 to pkcs#11"), latency, Unit::Ratio, 1.0);
+    figures.add_below(&name("p99 to pkcs#11"), worst, Unit::Ratio, 1.0);
     figures.add_above(&name("rate to pkcs#11"), rate, Unit::Ratio, 1.0);
 }
 

@@ -22,7 +22,9 @@ and take extended APDUs, as the profile of each says.
   most one and a half times the client share and half a millisecond, and for resumed handshakes one
   millisecond. **Without the card** it is what Tessera's programs add, less what signing takes of the key
   in a file.
-- **to pkcs#11**: the median, or the handshakes in a second, by those of the key behind PKCS#11.
+- **processor**: what all programs of a handshake take of the processors together, server and application
+  included; of it the service, the agents and the cards.
+- **to pkcs#11**: the median, p99, or the handshakes in a second, by those of the key behind PKCS#11.
 
 With 64 domains at once both processors are busy, and a time is mostly that of waiting for them.
 
@@ -34,7 +36,7 @@ pub(super) fn write(figures: &Figures, page: &mut String) {
     page.push_str(
         "![One domain](benchmarks/doors.svg)\n\n![64 domains](benchmarks/doors-64.svg)\n\n",
     );
-    page.push_str("| | p50, ms | p99, ms | in a second |\n|---|---:|---:|---:|\n");
+    page.push_str("| | p50, ms | p99, ms | in a second | processor, ms | service, agents, cards |\n|---|---:|---:|---:|---:|---|\n");
     for case in cases() {
         for who in Contender::ALL {
             let value = |what: &str| figures.value(&name(&case, who, what));
@@ -42,7 +44,19 @@ pub(super) fn write(figures: &Figures, page: &mut String) {
             else {
                 continue;
             };
-            let _ = writeln!(page, "| {case}: {who} | {p50:.2} | {p99:.2} | {rate:.0} |");
+            let all = value("processor").unwrap_or(f64::NAN);
+            let parts = ["service", "agents", "cards"];
+            let parts = parts.map(|part| value(&format!("processor of the {part}")));
+            let parts: Vec<String> = parts
+                .into_iter()
+                .flatten()
+                .map(|part| format!("{part:.2}"))
+                .collect();
+            let parts = parts.join(", ");
+            let _ = writeln!(
+                page,
+                "| {case}: {who} | {p50:.2} | {p99:.2} | {rate:.0} | {all:.2} | {parts} |"
+            );
         }
     }
     page.push_str("\n| | | should be | |\n|---|---:|---|---|\n");
@@ -54,6 +68,7 @@ pub(super) fn write(figures: &Figures, page: &mut String) {
                 "added",
                 "added, without the card",
                 "p50 to pkcs#11",
+                "p99 to pkcs#11",
                 "rate to pkcs#11",
             ] {
                 if let Some(row) = figures.row(&name(&case, who, what)) {
