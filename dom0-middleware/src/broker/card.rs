@@ -166,7 +166,7 @@ impl Card {
 
     /// The guest that has it for raw APDUs.
     pub(super) fn lent_to_guest(&self) -> Option<DomainUuid> {
-        let lease = self.lease.as_ref().filter(|lease| !lease.ended)?;
+        let lease = self.lease.as_ref().filter(|lease| lease.ended.is_none())?;
         lease.holder.guest()
     }
 

@@ -154,7 +154,7 @@ impl Broker {
         };
         match &card.lease {
             // Its last holder is on its way out, and the card will be free.
-            Some(held) if held.stuck || (!held.ended && held.recalled.is_none()) => {
+            Some(held) if held.stuck || (held.ended.is_none() && held.recalled.is_none()) => {
                 Err(LeaseRefusal::InUse)
             }
             Some(_) if self.guest_wishes.iter().any(waits) => Err(LeaseRefusal::InUse),
@@ -228,7 +228,7 @@ impl Broker {
         self.refuse_wishes_where(|wish| wish.conn == conn, &LeaseRefusal::NotPermitted);
         let is_its = |card: &Card| {
             let lease = card.lease.as_ref();
-            lease.is_some_and(|lease| lease.holder.is_guest(conn) && !lease.ended)
+            lease.is_some_and(|lease| lease.holder.is_guest(conn) && lease.ended.is_none())
         };
         let cards = self.cards.iter().filter(|(_, card)| is_its(card));
         let cards: Vec<Seid> = cards.map(|(seid, _)| seid.clone()).collect();

@@ -96,6 +96,6 @@ pub(super) struct Lease {
     pub(super) recalled: Option<Instant>,
     /// It should have come back long ago.
     pub(super) stuck: bool,
-    /// The holder has no card any more; the card has still to come to rest.
-    pub(super) ended: bool,
+    /// Since when the holder has no card any more; the card has still to come to rest.
+    pub(super) ended: Option<Instant>,
 }

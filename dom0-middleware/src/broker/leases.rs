@@ -44,7 +44,10 @@ impl Broker {
                 seid: seid.clone(),
                 present: !matches!(card.presence, Presence::Absent),
                 in_use: self.may_lend(seid) == Err(LeaseRefusal::InUse),
-                lent: card.lease.as_ref().is_some_and(|lease| !lease.ended),
+                lent: card
+                    .lease
+                    .as_ref()
+                    .is_some_and(|lease| lease.ended.is_none()),
             })
             .collect()
     }
@@ -84,7 +87,7 @@ impl Broker {
                 since: self.now.monotonic,
                 recalled: None,
                 stuck: false,
-                ended: false,
+                ended: None,
             });
         }
         let bound = self.is_bound(&seid);
@@ -120,7 +123,7 @@ impl Broker {
         }
         match &card.lease {
             None => Ok(()),
-            Some(lease) if lease.ended && !lease.stuck => Err(LeaseRefusal::ComingToRest),
+            Some(lease) if lease.ended.is_some() && !lease.stuck => Err(LeaseRefusal::ComingToRest),
             Some(_) => Err(LeaseRefusal::InUse),
         }
     }
@@ -162,10 +165,11 @@ impl Broker {
             LoanEnd::Removed => LeaseEnd::Removed,
             LoanEnd::NotLent => LeaseEnd::Failed,
         };
+        let now = self.now.monotonic;
         let card = self.cards.get_mut(seid);
         let lease = card.and_then(|card| card.lease.as_mut());
         if let Some(lease) = lease.filter(|lease| lease.use_id == use_id) {
-            lease.ended = true;
+            lease.ended = Some(now);
             self.note_lease_end(seid, end, Some(apdus));
         }
     }
@@ -222,7 +226,7 @@ impl Broker {
         self.audit(record);
     }
 
-    /// Takes cards for lost that were recalled and do not come back.
+    /// Takes cards for lost that are to come back and do not.
     pub(super) fn check_leases(&mut self) {
         let now = self.now.monotonic;
         let late = |card: &Card| {
@@ -283,11 +287,12 @@ impl Broker {
 }
 
 impl Card {
-    /// When a card that was recalled counts as lost.
+    /// When a card that is to come back counts as lost: its borrower may hang, and so may its worker on
+    /// the way to rest.
     pub(super) fn lease_timeout(&self, limits: &Limits) -> Option<Instant> {
         let lease = self.lease.as_ref().filter(|lease| !lease.stuck)?;
         // As long as any card has to come to rest.
-        Some(lease.recalled? + limits.handshake + limits.apdu)
+        Some(lease.recalled.or(lease.ended)? + limits.handshake + limits.apdu)
     }
 }
 

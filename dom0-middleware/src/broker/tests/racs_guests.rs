@@ -21,12 +21,17 @@ impl Bench {
     /// Guest A is bound to the second card alone, may send it SELECTs, and the card is there.
     pub(super) fn with_raw_card(door: Door) -> Self {
         let mut bench = Self::with_card();
-        let unbound = Self::binding_of(A);
-        bench.handle(Event::Unbound { binding: unbound });
-        bench.bind_raw("FFFF0000 00A40000");
-        bench.plug_raw_card_in(door);
-        bench.seen.clear();
+        bench.give_raw_card(door);
         bench
+    }
+
+    /// Makes it so.
+    pub(super) fn give_raw_card(&mut self, door: Door) {
+        let binding = Self::binding_of(A);
+        self.handle(Event::Unbound { binding });
+        self.bind_raw("FFFF0000 00A40000");
+        self.plug_raw_card_in(door);
+        self.seen.clear();
     }
 
     pub(super) fn plug_raw_card_in(&mut self, door: Door) {
@@ -369,6 +374,26 @@ fn a_guest_that_waits_for_its_own_handshakes_for_too_long_is_told_so() {
         matches!(came, Some(Err(LeaseRefusal::InUse) | Ok(_))),
         "{came:?}"
     );
+}
+
+#[test]
+fn a_handshake_does_not_wait_for_ever_for_a_card_that_does_not_come_to_rest() {
+    let mut bench = Bench::with_raw_card(Door::EapTls);
+    let (messages, racs) = (bench.admitted(A), bench.speak_racs(A).0);
+    let use_id = bench.taken(racs, 1);
+    let (apdus, end) = (1, LoanEnd::Returned);
+    let seid = other_card();
+    bench.report_of(&seid, WorkerReport::LoanEnded { use_id, apdus, end });
+    bench.open(messages, 1);
+    assert!(bench.refusals().is_empty());
+    let limits = Limits::default();
+    bench.pass(limits.handshake + limits.apdu);
+    assert_eq!(bench.refusals(), [(Some(1), RefusalCode::CardFailed)]);
+    // It comes back after all.
+    let card_time = Duration::ZERO;
+    bench.report_of(&seid, WorkerReport::Free { use_id, card_time });
+    bench.open(messages, 2);
+    bench.started();
 }
 
 #[test]
