@@ -1,22 +1,24 @@
 //! Every order of events in a small world: two guests, three sessions, one card.
 //!
-//! `random` samples long runs; here short ones are complete. The search goes breadth first over all
-//! events that can happen next, and takes states that differ in nothing for one. A broker holds
+//! `random` and `racs_random` sample long runs; here short ones are complete. The search goes breadth first
+//! over all events that can happen next, and takes states that differ in nothing for one. A broker holds
 //! keys and cannot be copied, so each state is reached again from the beginning.
 //!
 //! | Module | Holds |
 //! |---|---|
+//! | `search` | the search, of whatever world |
 //! | `step` | what can happen |
 //! | `world` | the guests, the worker and the card as the broker sees them |
 //! | `next` | what can happen next, and how everything comes to its end |
 //! | `promises` | what must be true of everything the broker does |
+//! | `turns` | another world: one guest with a card of its own, for handshakes and raw APDUs |
 
 mod next;
 mod promises;
+mod search;
 mod step;
+mod turns;
 mod world;
-
-use std::collections::HashSet;
 
 use self::step::{Alphabet, Answer, EngineWork, Setting, Step};
 use self::world::World;
@@ -45,37 +47,12 @@ fn search_signing(alphabet: Alphabet, beginning: &[Step], depth: usize) -> Seen 
 }
 
 fn search_in(setting: Setting, beginning: &[Step], depth: usize) -> Seen {
-    let depth = depth + more_depth();
-    let mut known = HashSet::from([World::after(setting, beginning).key()]);
     let mut seen = Seen::default();
-    let mut level: Vec<Vec<Step>> = vec![beginning.to_vec()];
-    for _ in 0..depth {
-        let mut next = Vec::new();
-        for path in level {
-            for step in World::after(setting, &path).steps() {
-                let mut longer = path.clone();
-                longer.push(step);
-                let world = World::after(setting, &longer);
-                if known.insert(world.key()) {
-                    seen.count(&world);
-                    world.ends_well_with_everybody();
-                    World::after(setting, &longer).ends_well_with_nobody();
-                    next.push(longer);
-                }
-            }
-        }
-        level = next;
-    }
-    seen.states = known.len();
+    let look = |world: &World| seen.count(world);
+    seen.states = search::search(setting, beginning, depth, look);
     let events = beginning.len();
     println!("{setting:?}, {depth} events after {events}: {seen:?}");
     seen
-}
-
-/// Events beyond those that are looked at in every run, for a long one by hand.
-fn more_depth() -> usize {
-    let more = std::env::var("TESSERA_MORE_DEPTH").ok();
-    more.map_or(0, |more| more.parse().expect("a number of events"))
 }
 
 /// One session has the card, two wait for it.

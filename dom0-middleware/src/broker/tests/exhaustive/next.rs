@@ -8,7 +8,7 @@ use crate::card::Door;
 
 impl World {
     /// Everything that can happen next.
-    pub(super) fn steps(&self) -> Vec<Step> {
+    pub(super) fn next_steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         for (number, (guest, session)) in SESSIONS.into_iter().enumerate() {
             let before = SESSIONS[..number]
@@ -115,7 +115,7 @@ impl World {
     }
 
     /// Everybody does what must be done, in any order: answers, reports.
-    pub(super) fn ends_well_with_everybody(mut self) {
+    pub(super) fn end_with_everybody(mut self) {
         for _ in 0..ENOUGH {
             if !self.bench.open_reads.is_empty() {
                 self.take(Step::Read(0, Answer::True));
@@ -131,7 +131,7 @@ impl World {
     }
 
     /// Nobody does anything any more: time alone ends what was begun.
-    pub(super) fn ends_well_with_nobody(mut self) {
+    pub(super) fn end_with_nobody(mut self) {
         for _ in 0..ENOUGH {
             if self.next_timer().is_none() {
                 return self.expect_all_over();

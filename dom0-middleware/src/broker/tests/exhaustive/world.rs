@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use super::search::SmallWorld;
 use super::step::{Alphabet, Answer, Change, EngineWork, Setting, Step, Work};
 use crate::broker::tests::bench::{A, B, Bench, card, known, uuid};
 use crate::broker::{ConnId, EngineReport, Event};
@@ -79,10 +80,56 @@ pub(super) struct World {
 }
 
 /// The same in all worlds, so that their states can be compared.
-static BEGINNING: LazyLock<Now> = LazyLock::new(|| Now {
+pub(super) static BEGINNING: LazyLock<Now> = LazyLock::new(|| Now {
     monotonic: Instant::now(),
     unix: UnixTime::from_secs(1_800_000_000),
 });
+
+impl SmallWorld for World {
+    type Setting = Setting;
+    type Step = Step;
+
+    fn after(setting: Setting, path: &[Step]) -> Self {
+        let mut world = Self::new(setting);
+        for step in path {
+            world.take(*step);
+        }
+        world
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        self.next_steps()
+    }
+
+    fn key(&self) -> u64 {
+        let broker = &self.bench.broker;
+        let mut hasher = DefaultHasher::new();
+        // Sums and the operator's view decide nothing.
+        format!(
+            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+            broker.connections,
+            broker.sessions,
+            broker.cards,
+            broker.reads,
+            broker.account,
+            (broker.trust.keys(), &broker.revoked),
+            broker.now,
+            self.bench.open_reads
+        )
+        .hash(&mut hasher);
+        (self.guests, self.fates, self.engines).hash(&mut hasher);
+        (self.order, self.card_is_present).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn ends_well_with_everybody(self) {
+        self.end_with_everybody();
+    }
+
+    fn ends_well_with_nobody(self) {
+        self.end_with_nobody();
+    }
+}
 
 impl World {
     /// Both guests admitted, the card in its reader, nothing asked for.
@@ -115,37 +162,6 @@ impl World {
             card_is_present: true,
             is_identified: false,
         }
-    }
-
-    /// The world after these events.
-    pub(super) fn after(setting: Setting, path: &[Step]) -> Self {
-        let mut world = Self::new(setting);
-        for step in path {
-            world.take(*step);
-        }
-        world
-    }
-
-    /// Tells states apart: the same key, the same future.
-    pub(super) fn key(&self) -> u64 {
-        let broker = &self.bench.broker;
-        let mut hasher = DefaultHasher::new();
-        // Sums and the operator's view decide nothing.
-        format!(
-            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
-            broker.connections,
-            broker.sessions,
-            broker.cards,
-            broker.reads,
-            broker.account,
-            (broker.trust.keys(), &broker.revoked),
-            broker.now,
-            self.bench.open_reads
-        )
-        .hash(&mut hasher);
-        (self.guests, self.fates, self.engines).hash(&mut hasher);
-        (self.order, self.card_is_present).hash(&mut hasher);
-        hasher.finish()
     }
 
     /// Lets it happen and looks at what the broker makes of it.
