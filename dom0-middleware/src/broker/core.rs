@@ -12,7 +12,7 @@ use super::action::Action;
 use super::card::Card;
 use super::connection::Connection;
 use super::event::{ConnId, Event};
-use super::guest_leases::GuestWishes;
+use super::guest_wishes::GuestWishes;
 use super::last_refusals::LastRefusals;
 use super::reads::Reads;
 use super::session::{Session, SessionKey};

@@ -39,7 +39,8 @@
 //! | `account`, `coalesced` | what the audit is told, and how often |
 //! | `killing` | sessions that the operator ends |
 //! | `lease`, `leases` | cards that are lent for raw APDUs, cards in maintenance |
-//! | `racs_guests`, `guest_leases` | guests that speak RACS, and turns with their own handshakes |
+//! | `racs_guests` | guests that speak RACS |
+//! | `guest_wishes`, `guest_leases` | what they want their cards for; turns with their own handshakes |
 //! | `snapshot`, `session_views` | what the operator sees |
 
 mod account;
@@ -57,6 +58,7 @@ mod engine;
 mod engines;
 mod event;
 mod guest_leases;
+mod guest_wishes;
 mod guests;
 mod killing;
 mod last_refusals;
