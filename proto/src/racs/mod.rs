@@ -38,7 +38,8 @@
 //! | `answer` | what status lines carry: [`apdu_answer`], [`list_answer`] |
 //! | `allow_list`, `forbidden` | which APDUs pass |
 //! | `version` | [`VERSION`] |
-//! | `admission` | the first words on a guest's channel: [`TokenLineReader`], [`admitted`], [`refusal`] |
+//! | `token_line` | the first word of a guest on its channel: [`TokenLineReader`] |
+//! | `admission` | and dom0's: [`admitted`], [`refusal`] |
 //!
 //! Source: specs/racs.md §3 to §6; draft-urien-core-racs-02 to -15.
 
@@ -53,12 +54,10 @@ mod request;
 mod response;
 mod status;
 mod token;
+mod token_line;
 mod version;
 
-pub use self::admission::{
-    ALPN, FirstLine, MAX_TOKEN_LINE, TokenLineError, TokenLineReader, admitted, refusal,
-    token_line, verdict,
-};
+pub use self::admission::{ALPN, admitted, refusal, verdict};
 pub use self::allow_list::{AllowList, AllowListError, ApduMask};
 pub use self::answer::{AnswerError, apdu_answer, list_answer};
 pub use self::command::{ApduCommand, Command, CommandLine, RequestLine};
@@ -69,4 +68,7 @@ pub use self::request::{MAX_REQUEST, Request, RequestTooLong};
 pub use self::response::{MAX_RESPONSE, Response, ResponseError, ResponseReader};
 pub use self::status::{CommandNumber, FailureClass, StatusCode, StatusLine};
 pub use self::token::{Label, SeidToken, TokenError};
+pub use self::token_line::{
+    FirstLine, MAX_TOKEN_LINE, TokenLineError, TokenLineReader, token_line,
+};
 pub use self::version::{ACCEPTED_VERSIONS, VERSION};
