@@ -7,12 +7,11 @@ use proto::agent::Door;
 use proto::apdu::Atr;
 use proto::id::{DomainUuid, IdentityName};
 
-use super::card_time::Drift;
 use super::engine::SignWish;
 use super::guest_leases::OWN_LEASE_WAIT;
 use super::lease::Lease;
 use super::leases::in_maintenance;
-use super::pace::Pace;
+use super::pace::{Pace, PaceDrift};
 use super::plan::{Plan, Signer};
 use super::queue::{Place, Queue};
 use super::refusal::Refusal;
@@ -188,7 +187,7 @@ impl Card {
     }
 
     /// The card is free again. Tells when it shows to have become slow, or is well again.
-    pub(super) fn release(&mut self, id: UseId, now: Instant) -> Option<Drift> {
+    pub(super) fn release(&mut self, id: UseId, now: Instant) -> Option<PaceDrift> {
         if self.lease.take_if(|lease| lease.use_id == id).is_some() {
             self.idle_since = Some(now);
             // What the last handshake left in it is gone.
@@ -200,8 +199,11 @@ impl Card {
         let held = now.saturating_duration_since(ended.since);
         self.queue.charge(ended.domain, held);
         let done = ended.done?;
+        let identity = &ended.plan.grant.identity;
+        let pace = &mut self.pace;
+        let drift = pace.learn(identity, done.resumed, held, done.card_time);
         self.last = Some(ended.plan);
-        self.pace.learn(done.resumed, held, done.card_time)
+        drift
     }
 
     /// A handshake begins. Whether all that was made before it is too old to be resumed by it.
@@ -303,7 +305,7 @@ impl Card {
     /// How long a handshake is expected to take after another one.
     fn expected(&self, plan: &Plan, before: Option<&Arc<Plan>>) -> Duration {
         let resumes = before.is_some_and(|before| plan.may_resume(before));
-        self.pace.expected(resumes)
+        self.pace.expected(&plan.grant.identity, resumes)
     }
 }
 

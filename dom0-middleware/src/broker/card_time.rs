@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::account::millis;
-use super::snapshot::PaceView;
+use super::pace_view::PaceView;
 
 /// The newest time counts for one part in this many.
 const WEIGHT: u32 = 4;
@@ -20,7 +20,7 @@ const USUAL_AFTER: u32 = 16;
 const DRIFTED: u32 = 200;
 const BACK: u32 = 150;
 
-/// What was learned of one kind of handshake.
+/// What was learned of one kind of work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CardTime {
     /// An exponential average.
@@ -85,7 +85,7 @@ impl CardTime {
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (average, usual) = (millis(self.average), millis(self.usual));
-        write!(f, "{average} ms a handshake, {usual} ms at first")
+        write!(f, "{average} ms, {usual} ms at first")
     }
 }
 

@@ -5,10 +5,10 @@ use proto::id::Seid;
 use tracing::{info, warn};
 
 use super::card::{Presence, UseStep, absent, stuck};
-use super::card_time::Drift;
 use super::core::Broker;
 use super::engine::Unresumable;
 use super::lease::LeaseRefusal;
+use super::pace::PaceDrift;
 use super::refusal::Refusal;
 use crate::audit::{AuditEvent, PinOutcome};
 use crate::card::{CardError, CardIdentity, SessionError, UseId, WorkerReport};
@@ -22,7 +22,8 @@ impl Broker {
                 profile,
                 identities,
                 features,
-                ..
+                fingerprint,
+                adopted: _,
             } => {
                 self.audit(AuditEvent::CardPresent {
                     seid: seid.clone(),
@@ -31,7 +32,8 @@ impl Broker {
                     identities: identities.iter().map(|held| held.name.clone()).collect(),
                 });
                 if let Some(card) = self.cards.get_mut(seid) {
-                    card.pace.serve(features.door);
+                    let names = identities.iter().map(|held| &held.name);
+                    card.pace.serve(features.door, fingerprint, names);
                     card.holdings = Some(identities.into_iter().map(holding).collect());
                     card.presence = Presence::Present {
                         atr,
@@ -108,7 +110,7 @@ impl Broker {
                 let now = self.now.monotonic;
                 let card = self.cards.get_mut(seid);
                 if let Some(drift) = card.and_then(|card| card.release(use_id, now)) {
-                    tell(seid, drift);
+                    tell(seid, &drift);
                 }
             }
         }
@@ -234,8 +236,8 @@ fn holding(found: CardIdentity) -> Holding {
     }
 }
 
-fn tell(seid: &Seid, drift: Drift) {
-    match drift.is_slow {
+fn tell(seid: &Seid, drift: &PaceDrift) {
+    match drift.is_slow() {
         true => warn!(
             %seid,
             "the card has become slow: {drift}; clean its contacts, try another reader, look who \

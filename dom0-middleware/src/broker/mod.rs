@@ -41,7 +41,7 @@
 //! | `lease`, `leases` | cards that are lent for raw APDUs, cards in maintenance |
 //! | `racs_guests` | guests that speak RACS |
 //! | `guest_wishes`, `guest_leases` | what they want their cards for; turns with their own handshakes |
-//! | `snapshot`, `session_views` | what the operator sees |
+//! | `snapshot`, `session_views`, `pace_view` | what the operator sees |
 
 mod account;
 mod action;
@@ -66,6 +66,7 @@ mod lease;
 mod leases;
 mod opening;
 mod pace;
+mod pace_view;
 mod plan;
 mod pool;
 mod queue;
@@ -90,11 +91,12 @@ pub use self::engine::{EngineCommand, EngineReport, SignWish, Unresumable};
 pub use self::event::{BadInput, ConnId, Event, Peer, ReadId, TokenRule};
 pub use self::lease::{Holder, LeaseId, LeaseRefusal};
 pub use self::leases::CardEntry;
+pub use self::pace_view::{PaceView, PacesView, SignatureView};
 pub use self::racs_guests::{RacsEnd, RacsGuest};
 pub use self::session_views::{
     DebtView, NotASession, QueueView, SessionName, SessionState, SessionView, WaitingView,
 };
 pub use self::snapshot::{
-    CardState, CardView, ConnectionView, Counters, HolderView, IdentityView, PaceView, RefusalView,
+    CardState, CardView, ConnectionView, Counters, HolderView, IdentityView, RefusalView,
     RunningView, Snapshot,
 };

@@ -1,11 +1,15 @@
 //! How long a card takes, learned from what it took.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use proto::agent::Door;
+use proto::id::IdentityName;
 
 use super::card_time::{CardTime, Drift};
-use super::snapshot::PaceView;
+use super::pace_view::{PacesView, SignatureView};
+use crate::card::CardFingerprint;
 
 /// What a card takes of which nothing is known: that of the published measurements, which makes whole
 /// handshakes in 2.0 s, 0.6 s of them for its signature.
@@ -15,19 +19,34 @@ const SIGNATURE: Duration = Duration::from_millis(600);
 /// How many times as long as a resumed handshake a full one takes, by the same measurements.
 const RATIO: u32 = 4;
 
-/// The newest handshake counts for one part in this many; the first one for all.
+/// The newest time counts for one part in this many; the first one for all.
 const WEIGHT: u32 = 4;
 
-/// What is known of one card's handshakes, for each kind of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is known of one card.
+#[derive(Debug)]
 pub(super) struct Pace {
-    door: Door,
+    /// Which card that is, once one was there.
+    card: Option<CardFingerprint>,
+    known: Known,
+}
+
+/// What is known, by the part that the card takes.
+#[derive(Debug)]
+enum Known {
+    Handshakes(Handshakes),
+    /// Keys differ in kind, and one may want the PIN each time: so each identity has a pace of its own.
+    Signatures(BTreeMap<IdentityName, Kind>),
+}
+
+/// What is known of a card that makes whole handshakes.
+#[derive(Debug, Default)]
+struct Handshakes {
     full: Kind,
     resumed: Kind,
 }
 
-/// One kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What is known of one kind of work.
+#[derive(Debug, Default)]
 struct Kind {
     /// How long the card was held, which the server has a part in: an exponential average.
     held: Option<Duration>,
@@ -35,36 +54,48 @@ struct Kind {
     card: CardTime,
 }
 
+/// A card has become slow at some work, or is as it was again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PaceDrift {
+    work: Work,
+    drift: Drift,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Work {
+    Full,
+    Resumed,
+    Signature(IdentityName),
+}
+
 impl Pace {
     /// Of a card of this door nothing is known but what such cards take.
     pub(super) fn new(door: Door) -> Self {
         Self {
-            door,
-            full: Kind::default(),
-            resumed: Kind::default(),
+            card: None,
+            known: Known::nothing(door, []),
         }
     }
 
-    /// A card of this door is there. One of another door is another card.
-    pub(super) fn serve(&mut self, door: Door) {
-        if self.door != door {
-            *self = Self::new(door);
+    /// This card is there, with these identities. What was learned of another one is forgotten.
+    pub(super) fn serve<'a>(
+        &mut self,
+        door: Door,
+        card: CardFingerprint,
+        identities: impl IntoIterator<Item = &'a IdentityName>,
+    ) {
+        if self.card.as_ref() != Some(&card) {
+            self.known = Known::nothing(door, identities);
+            self.card = Some(card);
         }
     }
 
     /// How long a handshake is expected to hold the card.
-    pub(super) fn expected(&self, resumed: bool) -> Duration {
-        match (self.door, resumed) {
+    pub(super) fn expected(&self, identity: &IdentityName, resumed: bool) -> Duration {
+        match &self.known {
+            Known::Handshakes(handshakes) => handshakes.expected(resumed),
             // What is resumed here does not need the card.
-            (Door::Piv, _) => self.full.held.unwrap_or(SIGNATURE),
-            (Door::EapTls, true) => {
-                let held = self.resumed.held;
-                held.unwrap_or_else(|| self.expected(false) / RATIO)
-            }
-            (Door::EapTls, false) => {
-                let of_resumed = || self.resumed.held?.checked_mul(RATIO);
-                self.full.held.or_else(of_resumed).unwrap_or(FULL)
-            }
+            Known::Signatures(of) => of.get(identity).map_or(SIGNATURE, Kind::signature),
         }
     }
 
@@ -72,76 +103,212 @@ impl Pace {
     /// shows that the card has changed.
     pub(super) fn learn(
         &mut self,
+        identity: &IdentityName,
         resumed: bool,
         held: Duration,
         card_time: Duration,
-    ) -> Option<Drift> {
-        let kind = match resumed {
-            true => &mut self.resumed,
-            false => &mut self.full,
+    ) -> Option<PaceDrift> {
+        let (kind, work) = match &mut self.known {
+            Known::Handshakes(of) if resumed => (&mut of.resumed, Work::Resumed),
+            Known::Handshakes(of) => (&mut of.full, Work::Full),
+            // Nothing is kept for one that the card does not hold: there are as many as it has.
+            Known::Signatures(of) => (of.get_mut(identity)?, Work::Signature(identity.clone())),
         };
-        kind.held = Some(match kind.held {
+        let drift = kind.learn(held, card_time)?;
+        Some(PaceDrift { work, drift })
+    }
+
+    /// To be shown.
+    pub(super) fn view(&self) -> PacesView {
+        match &self.known {
+            Known::Handshakes(of) => PacesView {
+                full: Some(of.full.card.view(of.expected(false))),
+                resumed: Some(of.resumed.card.view(of.expected(true))),
+                signatures: Vec::new(),
+            },
+            Known::Signatures(of) => {
+                let view = |(identity, kind): (&IdentityName, &Kind)| SignatureView {
+                    identity: identity.clone(),
+                    pace: kind.card.view(kind.signature()),
+                };
+                PacesView {
+                    signatures: of.iter().map(view).collect(),
+                    ..PacesView::default()
+                }
+            }
+        }
+    }
+}
+
+impl Known {
+    fn nothing<'a>(door: Door, identities: impl IntoIterator<Item = &'a IdentityName>) -> Self {
+        let kind = |identity: &IdentityName| (identity.clone(), Kind::default());
+        match door {
+            Door::EapTls => Self::Handshakes(Handshakes::default()),
+            Door::Piv => Self::Signatures(identities.into_iter().map(kind).collect()),
+        }
+    }
+}
+
+impl Handshakes {
+    fn expected(&self, resumed: bool) -> Duration {
+        let (full, of_resumed) = (self.full.held, self.resumed.held);
+        match resumed {
+            true => of_resumed.unwrap_or_else(|| self.expected(false) / RATIO),
+            false => {
+                let told_by_resumed = || of_resumed?.checked_mul(RATIO);
+                full.or_else(told_by_resumed).unwrap_or(FULL)
+            }
+        }
+    }
+}
+
+impl Kind {
+    fn learn(&mut self, held: Duration, card_time: Duration) -> Option<Drift> {
+        self.held = Some(match self.held {
             Some(average) => average - average / WEIGHT + held / WEIGHT,
             None => held,
         });
-        kind.card.learn(card_time)
+        self.card.learn(card_time)
     }
 
-    /// To be shown: full ones, and resumed ones where those need the card.
-    pub(super) fn views(&self) -> (PaceView, Option<PaceView>) {
-        let view = |resumed, kind: &Kind| kind.card.view(self.expected(resumed));
-        let resumed = (self.door == Door::EapTls).then(|| view(true, &self.resumed));
-        (view(false, &self.full), resumed)
+    fn signature(&self) -> Duration {
+        self.held.unwrap_or(SIGNATURE)
+    }
+}
+
+impl PaceDrift {
+    /// Whether it has become slow, not well again.
+    pub(super) fn is_slow(&self) -> bool {
+        self.drift.is_slow
+    }
+}
+
+impl fmt::Display for PaceDrift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let drift = self.drift;
+        match &self.work {
+            Work::Full => write!(f, "a full handshake takes {drift}"),
+            Work::Resumed => write!(f, "a resumed handshake takes {drift}"),
+            Work::Signature(identity) => write!(f, "a signature of {identity} takes {drift}"),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proto::apdu::Atr;
+
     use super::*;
+    use crate::card::Sight;
 
     const fn ms(time: u64) -> Duration {
         Duration::from_millis(time)
     }
 
+    fn name(name: &str) -> IdentityName {
+        name.parse().expect("a name")
+    }
+
+    fn fingerprint(byte: u8) -> CardFingerprint {
+        let atr = Atr::decode(&[0x3B, byte]).expect("an ATR");
+        Sight::new(&atr, &[0; 32]).with_identities(&[])
+    }
+
+    fn signing(byte: u8) -> Pace {
+        let mut pace = Pace::new(Door::Piv);
+        pace.serve(Door::Piv, fingerprint(byte), [&name("9a"), &name("9c")]);
+        pace
+    }
+
     #[test]
     fn the_first_measurement_is_believed_and_the_others_move_it() {
         let mut pace = Pace::new(Door::EapTls);
-        assert_eq!(pace.expected(false), FULL);
-        pace.learn(false, ms(100), ms(90));
-        assert_eq!(pace.expected(false), ms(100));
-        pace.learn(false, ms(200), ms(90));
-        assert_eq!(pace.expected(false), ms(125));
+        let web = name("web01");
+        assert_eq!(pace.expected(&web, false), FULL);
+        pace.learn(&web, false, ms(100), ms(90));
+        assert_eq!(pace.expected(&web, false), ms(100));
+        pace.learn(&web, false, ms(200), ms(90));
+        assert_eq!(pace.expected(&web, false), ms(125));
     }
 
     #[test]
     fn a_card_that_was_never_seen_is_expected_to_take_what_its_kind_takes() {
-        let (full, resumed) = Pace::new(Door::Piv).views();
-        assert_eq!((full.expected_ms, resumed), (600, None));
-        let (full, resumed) = Pace::new(Door::EapTls).views();
-        assert_eq!(full.expected_ms, 2_000);
-        assert_eq!(resumed.map(|pace| pace.expected_ms), Some(500));
+        assert_eq!(Pace::new(Door::Piv).expected(&name("9a"), false), SIGNATURE);
+        assert_eq!(Pace::new(Door::Piv).view(), PacesView::default());
+        let view = Pace::new(Door::EapTls).view();
+        let expected = |pace: Option<super::super::PaceView>| pace.map(|pace| pace.expected_ms);
+        assert_eq!(expected(view.full), Some(2_000));
+        assert_eq!(expected(view.resumed), Some(500));
     }
 
     #[test]
-    fn one_kind_tells_of_the_other() {
+    fn one_kind_of_handshake_tells_of_the_other() {
         let mut pace = Pace::new(Door::EapTls);
-        assert_eq!(pace.expected(true), ms(500));
-        pace.learn(true, ms(10), ms(9));
-        assert_eq!(pace.expected(false), ms(40));
-        pace.learn(false, ms(80), ms(70));
-        assert_eq!(pace.expected(true), ms(10));
+        let web = name("web01");
+        assert_eq!(pace.expected(&web, true), ms(500));
+        pace.learn(&web, true, ms(10), ms(9));
+        assert_eq!(pace.expected(&web, false), ms(40));
+        pace.learn(&web, false, ms(80), ms(70));
+        assert_eq!(pace.expected(&web, true), ms(10));
     }
 
     #[test]
-    fn a_card_that_signs_is_expected_to_sign_whatever_is_resumed() {
+    fn an_identity_that_is_slow_by_itself_is_no_drift_of_the_card() {
+        let mut pace = signing(0);
+        let (fast, slow) = (name("9a"), name("9c"));
+        for _ in 0..20 {
+            assert_eq!(pace.learn(&fast, false, ms(60), ms(50)), None);
+        }
+        for _ in 0..20 {
+            assert_eq!(pace.learn(&slow, false, ms(910), ms(900)), None);
+        }
+        assert_eq!(pace.expected(&fast, true), ms(60));
+        assert_eq!(pace.expected(&slow, false), ms(910));
+        let view = pace.view();
+        assert_eq!((view.full, view.resumed), (None, None));
+        let [first, second] = &view.signatures[..] else {
+            panic!("{view:?}");
+        };
+        assert_eq!((&first.identity, first.pace.card_ms), (&fast, Some(50)));
+        assert_eq!((&second.identity, second.pace.measured), (&slow, 20));
+    }
+
+    #[test]
+    fn a_drift_says_what_has_become_slow() {
+        let mut pace = signing(0);
+        let drift = (0..40).find_map(|n| {
+            let time = if n < 16 { ms(50) } else { ms(200) };
+            pace.learn(&name("9c"), false, time, time)
+        });
+        let drift = drift.expect("slow");
+        assert!(drift.is_slow());
+        let text = drift.to_string();
+        assert!(text.starts_with("a signature of 9c takes "), "{text}");
+        assert!(text.ends_with(" ms, 50 ms at first"), "{text}");
+    }
+
+    #[test]
+    fn what_the_card_does_not_hold_is_not_learned() {
+        let mut pace = signing(0);
+        assert_eq!(pace.learn(&name("9e"), false, ms(10), ms(10)), None);
+        assert_eq!(pace.expected(&name("9e"), false), SIGNATURE);
+        assert_eq!(pace.view().signatures.len(), 2);
+    }
+
+    #[test]
+    fn another_card_begins_anew_and_the_same_one_goes_on() {
+        let (identity, mut pace) = (name("9a"), signing(0));
+        pace.learn(&identity, false, ms(80), ms(70));
+        pace.serve(Door::Piv, fingerprint(0), [&identity]);
+        assert_eq!(pace.expected(&identity, false), ms(80), "it came back");
+        pace.serve(Door::Piv, fingerprint(1), [&identity]);
+        assert_eq!(pace.expected(&identity, false), SIGNATURE, "another one");
+
         let mut pace = Pace::new(Door::EapTls);
-        pace.learn(false, ms(80), ms(70));
-        pace.serve(Door::Piv);
-        assert_eq!(pace.expected(false), SIGNATURE, "that was another card");
-        pace.learn(false, ms(50), ms(49));
-        pace.serve(Door::Piv);
-        assert_eq!(pace.expected(true), ms(50));
-        let (full, resumed) = pace.views();
-        assert_eq!((full.expected_ms, full.measured, resumed), (50, 1, None));
+        pace.serve(Door::EapTls, fingerprint(0), [&identity]);
+        pace.learn(&identity, false, ms(80), ms(70));
+        pace.serve(Door::EapTls, fingerprint(1), [&identity]);
+        assert_eq!(pace.expected(&identity, false), FULL);
     }
 }

@@ -101,9 +101,11 @@ impl Broker {
                 && matches!(session.stage, Stage::ExpectEngine { .. })
                 && session.seid() == Some(seid)
         });
-        let coming = u32::try_from(coming.count()).unwrap_or(u32::MAX);
-        let coming = card.pace.expected(false).saturating_mul(coming);
-        (own.saturating_add(coming), card.idle_since)
+        let coming = coming.filter_map(|session| {
+            let identity = &session.plan()?.grant.identity;
+            Some(card.pace.expected(identity, false))
+        });
+        (coming.fold(own, Duration::saturating_add), card.idle_since)
     }
 
     /// Whether another card of the pool that a plan was made in can be used.

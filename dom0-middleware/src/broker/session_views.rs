@@ -10,9 +10,10 @@ use super::account::millis;
 use super::card::Card;
 use super::core::Broker;
 use super::event::ConnId;
+use super::pace_view::PacesView;
 use super::plan::Plan;
 use super::session::{Session, SessionKey, Stage};
-use super::snapshot::{HolderView, PaceView, RunningView};
+use super::snapshot::{HolderView, RunningView};
 
 /// Names a session for the operator and in the audit: `3.17` is session 17 of connection 3. No other
 /// has the same name in one run of the service.
@@ -140,11 +141,9 @@ pub struct QueueView {
     pub waiting: Vec<WaitingView>,
     /// Time on the card that domains owe: who owes more has its turn later.
     pub debts: Vec<DebtView>,
-    /// How long full handshakes take.
-    pub full: PaceView,
-    /// How long resumed ones take; nothing where they do not need the card.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub resumed: Option<PaceView>,
+    /// How long its work takes.
+    #[serde(flatten)]
+    pub pace: PacesView,
 }
 
 /// A session that waits for a card.
@@ -290,15 +289,13 @@ impl Broker {
             domain,
             owes_ms: millis(owed),
         });
-        let (full, resumed) = card.pace.views();
         QueueView {
             seid: seid.clone(),
             running: self.running(card),
             held_by: self.held_by(card),
             waiting: waiting.collect(),
             debts: debts.collect(),
-            full,
-            resumed,
+            pace: card.pace.view(),
         }
     }
 }

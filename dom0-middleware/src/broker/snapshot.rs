@@ -7,6 +7,7 @@ use super::account::millis;
 use super::card::{Card, Presence};
 use super::connection::{Phase, Speaks};
 use super::core::Broker;
+use super::pace_view::PacesView;
 use super::session::Stage;
 use super::session_views::SessionName;
 use crate::hex::hex;
@@ -86,28 +87,9 @@ pub struct CardView {
     pub held_by: Option<HolderView>,
     /// How many wait for it.
     pub waiting: usize,
-    /// How long full handshakes take.
-    pub full: PaceView,
-    /// How long resumed ones take; nothing where they do not need the card.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub resumed: Option<PaceView>,
-}
-
-/// How long one kind of handshake takes on a card.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PaceView {
-    /// For how long the next one is expected to hold the card, in milliseconds.
-    pub expected_ms: u64,
-    /// How many were measured; with 0 the expectation is an assumption.
-    pub measured: u32,
-    /// What the card itself took of the last ones, in milliseconds, their average.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub card_ms: Option<u64>,
-    /// The same of its first ones, once there were enough of them.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub usual_ms: Option<u64>,
-    /// Whether it has become much slower than it was.
-    pub drifted: bool,
+    /// How long its work takes.
+    #[serde(flatten)]
+    pub pace: PacesView,
 }
 
 impl CardView {
@@ -118,8 +100,7 @@ impl CardView {
             running: None,
             held_by: None,
             waiting: 0,
-            full: PaceView::default(),
-            resumed: None,
+            pace: PacesView::default(),
             ..card.clone()
         };
         look(self) == look(other)
@@ -233,7 +214,6 @@ impl Broker {
     }
 
     fn card(&self, seid: &Seid, card: &Card) -> CardView {
-        let (full, resumed) = card.pace.views();
         let mut view = CardView {
             seid: seid.clone(),
             state: CardState::Absent,
@@ -247,8 +227,7 @@ impl Broker {
             maintenance: card.maintenance,
             held_by: self.held_by(card),
             waiting: card.queue.len(),
-            full,
-            resumed,
+            pace: card.pace.view(),
         };
         match &card.presence {
             Presence::Absent => view.why = card.trouble.as_ref().map(ToString::to_string),

@@ -105,7 +105,7 @@ pub(super) fn held_by(held: &HolderView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::PaceView;
+    use crate::broker::PacesView;
 
     #[test]
     fn a_card_that_cannot_be_used_says_why() {
@@ -122,8 +122,7 @@ mod tests {
             maintenance: false,
             held_by: None,
             waiting: 0,
-            full: PaceView::default(),
-            resumed: None,
+            pace: PacesView::default(),
         };
         let mut out = Vec::new();
         print(&[card], &mut out).expect("memory");
@@ -156,8 +155,7 @@ se-00: PIN file /x does not hold 4 to 8 digits
                 recalled: false,
             }),
             waiting: 0,
-            full: PaceView::default(),
-            resumed: None,
+            pace: PacesView::default(),
         };
         let mut out = Vec::new();
         print(&[card], &mut out).expect("memory");

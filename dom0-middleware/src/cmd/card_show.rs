@@ -7,7 +7,7 @@ use crate::admin::{
     AdminAnswer, AdminError, AdminRequest, CardDetails, CertificateView, PinStatusView, PinView,
     ask,
 };
-use crate::broker::PaceView;
+use crate::broker::{PaceView, PacesView};
 use crate::cli::{CardArgs, ReportArgs};
 use crate::error::MiddlewareError;
 
@@ -56,13 +56,7 @@ fn print(details: &CardDetails, out: &mut impl Write) -> io::Result<()> {
     if card.maintenance {
         writeln!(out, "guests     none: in maintenance")?;
     }
-    writeln!(out, "full       {}", pace(&card.full))?;
-    let resumed = card.resumed.as_ref().map(pace);
-    writeln!(
-        out,
-        "resumed    {}",
-        resumed.as_deref().unwrap_or("without the card")
-    )?;
+    print_paces(&card.pace, out)?;
     if card.identities.is_empty() {
         return Ok(());
     }
@@ -99,7 +93,25 @@ fn print(details: &CardDetails, out: &mut impl Write) -> io::Result<()> {
     table::print(out, headings, &rows)
 }
 
-/// How long one kind of handshake takes.
+/// How long handshakes take; of a card that signs, those with each identity.
+fn print_paces(paces: &PacesView, out: &mut impl Write) -> io::Result<()> {
+    match &paces.full {
+        Some(full) => writeln!(out, "full       {}", pace(full))?,
+        None if paces.signatures.is_empty() => {
+            writeln!(out, "full       no signature was measured yet")?;
+        }
+        None => {}
+    }
+    for (n, of) in paces.signatures.iter().enumerate() {
+        let heading = if n == 0 { "full" } else { "" };
+        writeln!(out, "{heading:<10} {}: {}", of.identity, pace(&of.pace))?;
+    }
+    let resumed = paces.resumed.as_ref().map(pace);
+    let resumed = resumed.as_deref().unwrap_or("without the card");
+    writeln!(out, "resumed    {resumed}")
+}
+
+/// How long one kind of work takes.
 fn pace(pace: &PaceView) -> String {
     let expected = pace.expected_ms;
     let Some(card) = pace.card_ms else {
@@ -161,6 +173,7 @@ fn tries(status: Option<&PinStatusView>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::SignatureView;
 
     #[test]
     fn a_pin_says_how_it_stands() {
@@ -178,6 +191,34 @@ mod tests {
         assert!(say(PinStatusView::Verified).contains("verified"));
         assert!(say(PinStatusView::Pending).contains("pending"));
         assert!(say(PinStatusView::Failed).contains("failed"));
+    }
+
+    #[test]
+    fn each_identity_of_a_card_that_signs_has_its_own_time() {
+        let print = |paces: &PacesView| {
+            let mut out = Vec::new();
+            print_paces(paces, &mut out).expect("memory");
+            String::from_utf8(out).expect("text")
+        };
+        let of = |identity: &str, expected_ms| SignatureView {
+            identity: identity.parse().expect("a name"),
+            pace: PaceView {
+                expected_ms,
+                ..PaceView::default()
+            },
+        };
+        let paces = PacesView {
+            signatures: vec![of("9a", 80), of("9c", 900)],
+            ..PacesView::default()
+        };
+        let expected = "\
+full       9a: about 80 ms: assumed, none was measured yet
+           9c: about 900 ms: assumed, none was measured yet
+resumed    without the card
+";
+        assert_eq!(print(&paces), expected);
+        let expected = "full       no signature was measured yet\nresumed    without the card\n";
+        assert_eq!(print(&PacesView::default()), expected);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use proto::id::Seid;
 
 use super::table;
 use crate::admin::{AdminAnswer, AdminError, AdminRequest, ask};
-use crate::broker::QueueView;
+use crate::broker::{PacesView, QueueView, SignatureView};
 use crate::cli::ReportArgs;
 use crate::error::MiddlewareError;
 
@@ -29,17 +29,27 @@ pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), Middlew
     Ok(())
 }
 
+/// What a handshake takes of the card.
+fn pace(paces: &PacesView) -> String {
+    if let (Some(full), Some(resumed)) = (&paces.full, &paces.resumed) {
+        let (full, resumed) = (full.expected_ms, resumed.expected_ms);
+        return format!(
+            "a full handshake takes about {full} ms of the card, a resumed one {resumed} ms"
+        );
+    }
+    let of = |view: &SignatureView| format!("{} ms with {}", view.pace.expected_ms, view.identity);
+    let signatures: Vec<String> = paces.signatures.iter().map(of).collect();
+    match signatures.is_empty() {
+        true => "no signature of it was measured yet".to_owned(),
+        false => format!(
+            "a full handshake takes about {} of the card, a resumed one nothing",
+            signatures.join(", ")
+        ),
+    }
+}
+
 fn print(queue: &QueueView, out: &mut impl Write) -> io::Result<()> {
-    let full = queue.full.expected_ms;
-    let resumed = match &queue.resumed {
-        Some(resumed) => format!("{} ms", resumed.expected_ms),
-        None => "nothing".to_owned(),
-    };
-    writeln!(
-        out,
-        "{}: a full handshake takes about {full} ms of the card, a resumed one {resumed}",
-        queue.seid
-    )?;
+    writeln!(out, "{}: {}", queue.seid, pace(&queue.pace))?;
     match (&queue.running, &queue.held_by) {
         (None, None) => writeln!(out, "  free")?,
         (None, Some(held)) => {

@@ -11,7 +11,7 @@ use super::grids::GridFacts;
 use super::readers::readers;
 use super::vchan::VchanFacts;
 use crate::admin::{HvKeyView, PinStatusView, RacsView, StatusView, TokensView};
-use crate::broker::{CardState, CardView};
+use crate::broker::{CardState, CardView, PaceView};
 use crate::time::UnixTime;
 use crate::xen::XenstoreFault;
 
@@ -186,15 +186,9 @@ fn card(card: &CardView) -> Finding {
         CardState::Present if card.identities.is_empty() => {
             Finding::warn(check, "is ready and holds no identity").next("personalise it")
         }
-        CardState::Present if card.full.drifted => {
-            let (now, usual) = (card.full.card_ms, card.full.usual_ms);
-            let ms = Option::unwrap_or_default;
-            let text = format!(
-                "takes {} ms for a handshake, {} ms at first",
-                ms(now),
-                ms(usual)
-            );
-            Finding::warn(check, text)
+        CardState::Present if card.pace.drifted().next().is_some() => {
+            let slow: Vec<String> = card.pace.drifted().map(slowness).collect();
+            Finding::warn(check, format!("has become slow: {}", slow.join("; ")))
                 .next("clean its contacts, try another reader, look who else uses it")
         }
         CardState::Present => {
@@ -212,6 +206,13 @@ fn card(card: &CardView) -> Finding {
         Some(next) => finding.next(next),
         None => finding,
     }
+}
+
+/// What a card takes for some work now, and took at first.
+fn slowness((work, pace): (String, &PaceView)) -> String {
+    let now = pace.card_ms.unwrap_or_default();
+    let usual = pace.usual_ms.unwrap_or_default();
+    format!("{work} takes {now} ms, {usual} ms at first")
 }
 
 /// A card that shows no more tries than are left alone: after its next reset it is not opened.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::admin::{ChannelView, HvKeyView, PinStatusView, ServiceView};
-use crate::broker::{ConnectionView, Counters, IdentityView, PaceView, RefusalView, Snapshot};
+use crate::broker::{ConnectionView, Counters, IdentityView, PacesView, RefusalView, Snapshot};
 use crate::doctor::Level;
 use crate::doctor::facts::{PcscFacts, PcscProblem};
 
@@ -25,8 +25,7 @@ fn card_view(state: CardState) -> CardView {
         maintenance: false,
         held_by: None,
         waiting: 0,
-        full: PaceView::default(),
-        resumed: None,
+        pace: PacesView::default(),
     }
 }
 

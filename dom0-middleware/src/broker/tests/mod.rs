@@ -12,6 +12,7 @@ mod killing;
 mod leases;
 mod limits;
 mod opening;
+mod paces;
 mod pool;
 mod racs_guests;
 mod racs_random;
