@@ -3,7 +3,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::admin::{ChannelView, HvKeyView, PinStatusView, ServiceView};
-use crate::broker::{ConnectionView, Counters, IdentityView, PacesView, RefusalView, Snapshot};
+use crate::broker::{
+    ConnectionView, Counters, IdentityView, PaceView, PacesView, RefusalView, SignatureView,
+    Snapshot,
+};
 use crate::doctor::Level;
 use crate::doctor::facts::{PcscFacts, PcscProblem};
 
@@ -373,6 +376,51 @@ fn a_card_that_cannot_be_used_is_named_with_why_and_what_to_do() {
             "card maintenance se-00 off",
         ],
     );
+}
+
+#[test]
+fn a_card_that_has_become_slow_is_told_with_the_work_it_is_slow_at() {
+    let pace = |drifted| PaceView {
+        expected_ms: 700,
+        measured: 40,
+        card_ms: Some(650),
+        usual_ms: Some(300),
+        drifted,
+    };
+    let with = |paces: PacesView| {
+        let mut status = status();
+        status.state.cards[0].pace = paces;
+        Facts {
+            service: Ok(status),
+            ..facts()
+        }
+    };
+    let handshakes = |full, resumed| PacesView {
+        full: Some(pace(full)),
+        resumed: Some(pace(resumed)),
+        signatures: Vec::new(),
+    };
+    assert_eq!(wrong(&with(handshakes(false, false))), [""; 0]);
+    let cure = "-> clean its contacts, try another reader, look who else uses it";
+    let full = "Warn card se-00: has become slow: a full handshake takes 650 ms, 300 ms at first";
+    one_wrong(&with(handshakes(true, false)), &[full, cure]);
+    let resumed =
+        "Warn card se-00: has become slow: a resumed handshake takes 650 ms, 300 ms at first";
+    one_wrong(&with(handshakes(false, true)), &[resumed, cure]);
+    let other = "; a resumed handshake takes 650 ms, 300 ms at first";
+    one_wrong(&with(handshakes(true, true)), &[full, other, cure]);
+
+    let of = |identity: &str, drifted| SignatureView {
+        identity: identity.parse().expect("a name"),
+        pace: pace(drifted),
+    };
+    let signs = |slow| PacesView {
+        signatures: vec![of("9a", false), of("9c", slow)],
+        ..PacesView::default()
+    };
+    assert_eq!(wrong(&with(signs(false))), [""; 0]);
+    let signature = "slow: a signature of 9c takes 650 ms, 300 ms at first";
+    one_wrong(&with(signs(true)), &[signature, cure]);
 }
 
 #[test]

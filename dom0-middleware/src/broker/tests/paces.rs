@@ -1,5 +1,7 @@
 //! How long cards take, as the broker learns it.
 
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::bench::{A, B, Bench, card, certificate};
@@ -112,4 +114,100 @@ fn another_card_in_the_same_place_is_measured_anew() {
         bench.plug_in_with(&card(), door, vec![identity]);
         assert_eq!(measured(&bench), 0, "another one");
     }
+}
+
+/// What is written to the log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Everything that `work` logs, in lines.
+    fn of(work: impl FnOnce()) -> Vec<String> {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, work);
+        let bytes = log.0.lock().expect("no test died with it");
+        let text = String::from_utf8(bytes.clone()).expect("text");
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut log = self.0.lock().expect("no test died with it");
+        log.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The lines about a card that has become slow, or well.
+fn about_slowness(lines: Vec<String>) -> Vec<String> {
+    let is_it = |line: &String| line.contains("slow");
+    lines.into_iter().filter(is_it).collect()
+}
+
+/// Has a card do `work` sixteen times as usual, then slowly, then as usual again; returns what it logged.
+fn drift(mut work: impl FnMut(u32, Duration)) -> Vec<String> {
+    let log = Log::of(|| {
+        for n in 1..=60 {
+            let slow = (17..=36).contains(&n);
+            work(n, if slow { ms(400) } else { ms(100) });
+        }
+    });
+    about_slowness(log)
+}
+
+#[track_caller]
+fn expect_both_lines(lines: &[String], work: &str) {
+    let [slow, well] = lines else {
+        panic!("once each: {lines:?}");
+    };
+    for word in [
+        " WARN ",
+        "the card has become slow: ",
+        work,
+        ", 100 ms at first; clean its contacts",
+        "seid=se-00",
+    ] {
+        assert!(slow.contains(word), "{word}: {slow}");
+    }
+    for word in [" INFO ", "the card is no longer slow: ", work, "seid=se-00"] {
+        assert!(well.contains(word), "{word}: {well}");
+    }
+}
+
+#[test]
+fn a_card_that_becomes_slow_is_in_the_log_once_and_so_is_its_getting_well() {
+    let mut bench = Bench::with_card();
+    let conn = bench.admitted(A);
+    let lines = drift(|session, took| shake(&mut bench, conn, session, took));
+    expect_both_lines(&lines, "a full handshake takes ");
+
+    let mut bench = Bench::with_signing_card();
+    let conn = bench.admitted(A);
+    let lines = drift(|session, took| sign(&mut bench, conn, session, took));
+    expect_both_lines(&lines, "a signature of id-1 takes ");
+}
+
+#[test]
+fn a_card_whose_identities_differ_is_not_called_slow() {
+    let mut bench = Bench::with_signing_card();
+    let (a, b) = (bench.admitted(A), bench.admitted(B));
+    let log = Log::of(|| {
+        for session in 1..=20 {
+            sign(&mut bench, a, session, ms(50));
+        }
+        for session in 1..=20 {
+            sign(&mut bench, b, session, ms(900));
+        }
+    });
+    assert_eq!(about_slowness(log), [""; 0]);
 }
