@@ -20,7 +20,9 @@ pub(super) struct Pool {
     /// What the guest wanted, to ask for it again when its card is lost.
     open: Arc<Open>,
     /// The other cards.
-    pub(super) others: Vec<Seid>,
+    others: Vec<Seid>,
+    /// Those of them that it could have had.
+    pub(super) usable: Vec<Seid>,
 }
 
 impl Broker {
@@ -57,6 +59,7 @@ impl Broker {
         pool: &[BindingId],
     ) -> Result<Result<Plan, Refusal>, Reason> {
         let mut best: Option<((Duration, Option<Instant>), Plan)> = None;
+        let mut usable = Vec::new();
         let mut refused = None;
         for id in pool {
             let planned = match self.plan_with(conn, open, peer, domain, Wish::Binding(*id)) {
@@ -66,6 +69,7 @@ impl Broker {
             match planned {
                 Ok(plan) => {
                     let end = self.expected_end(&plan);
+                    usable.push(plan.grant.seid.clone());
                     if best.as_ref().is_none_or(|(least, _)| end < *least) {
                         best = Some((end, plan));
                     }
@@ -78,11 +82,16 @@ impl Broker {
         let Some((_, plan)) = best else {
             return Ok(Err(refused.unwrap_or_else(super::card::absent)));
         };
+        let is_other = |seid: &Seid| *seid != plan.grant.seid;
+        usable.retain(is_other);
         let cards = pool.iter().filter_map(|id| self.table.binding(*id));
-        let cards = cards.map(|binding| binding.seid.clone());
-        let others = cards.filter(|seid| *seid != plan.grant.seid).collect();
-        let open = Arc::new(open.clone());
-        Ok(Ok(plan.in_pool(Pool { open, others })))
+        let others = cards.map(|binding| binding.seid.clone()).filter(is_other);
+        let pool = Pool {
+            open: Arc::new(open.clone()),
+            others: others.collect(),
+            usable,
+        };
+        Ok(Ok(plan.in_pool(pool)))
     }
 
     /// In how much time a handshake would be over if it began now; and since when its card is idle,

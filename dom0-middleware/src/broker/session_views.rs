@@ -300,10 +300,10 @@ impl Broker {
     }
 }
 
-/// The other cards of the pool in which a session got its card.
+/// The other cards that a session could have had when it got its card.
 fn others(session: &Session) -> Vec<Seid> {
     let pool = session.plan().and_then(|plan| plan.pool.as_ref());
-    pool.map(|pool| pool.others.clone()).unwrap_or_default()
+    pool.map(|pool| pool.usable.clone()).unwrap_or_default()
 }
 
 #[cfg(test)]

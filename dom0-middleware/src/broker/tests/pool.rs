@@ -179,6 +179,10 @@ fn a_card_that_is_not_there_is_passed_over() {
         bench.open(conn, session);
     }
     assert_eq!(started(&mut bench).1, other_card());
+    let queues = bench.broker.queues();
+    let waiting: Vec<_> = queues.iter().flat_map(|queue| &queue.waiting).collect();
+    assert_eq!(waiting.len(), 1);
+    assert!(waiting[0].pool.is_empty(), "nobody could have had it");
     bench.report_of(&other_card(), gone());
     bench.seen.clear();
     bench.open(conn, 3);
