@@ -8,6 +8,7 @@ use flate2::write::GzEncoder;
 use thiserror::Error;
 
 use super::tlv::{TlvReader, TlvWriter};
+use super::transfer::TransferError;
 use crate::error::DecodeError;
 
 /// A certificate as a card keeps it.
@@ -76,6 +77,9 @@ pub enum CertificateError {
     /// Not data objects.
     #[error(transparent)]
     Object(#[from] DecodeError),
+    /// It did not come whole.
+    #[error(transparent)]
+    Answer(#[from] TransferError),
     /// Said to be gzip, and is not.
     #[error("the certificate is said to be compressed and cannot be decompressed")]
     Gzip,

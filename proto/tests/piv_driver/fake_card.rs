@@ -125,6 +125,8 @@ pub(crate) struct FakePivCard {
     pub(crate) discovery: Option<Discovery>,
     /// What it says to GET METADATA, if it knows the instruction.
     pub(crate) metadata: Option<Vec<u8>>,
+    /// What it answers instead of an object.
+    pub(crate) odd: BTreeMap<ObjectTag, Vec<u8>>,
     /// What may be signed with a curve.
     pub(crate) messages: Vec<Vec<u8>>,
     /// Turns a signature into what the card gives instead.
@@ -166,6 +168,7 @@ impl FakePivCard {
             }),
             discovery: Some(Discovery::APPLICATION_PIN),
             metadata: None,
+            odd: BTreeMap::new(),
             messages: Vec::new(),
             spoil: None,
             forgets: 0,
@@ -283,6 +286,9 @@ impl FakePivCard {
     }
 
     fn object(&self, tag: ObjectTag) -> Result<Vec<u8>, u16> {
+        if let Some(odd) = self.odd.get(&tag) {
+            return Ok(odd.clone());
+        }
         let object = match tag {
             ObjectTag::CHUID => self.chuid.as_ref().map(Chuid::encode),
             ObjectTag::DISCOVERY => self.discovery.as_ref().map(Discovery::encode),

@@ -4,7 +4,7 @@ use proto::apdu::Aid;
 use proto::piv::driver::{
     CertifiedKey, Inventory, KeyError, PivFault, PivKey, PivStep, Step, Unusable, opening as opens,
 };
-use proto::piv::{Discovery, KeyAlgorithm, PinReference, Slot, TlvWriter};
+use proto::piv::{Discovery, KeyAlgorithm, ObjectTag, PinReference, Slot, TlvWriter, Transfer};
 use rcgen::{CertificateParams, KeyPair};
 
 use super::fake_card::{FakePivCard, Held};
@@ -95,6 +95,58 @@ fn what_cannot_be_used_is_set_aside_and_named() {
     for of in [PivKey::of_certificate, PivKey::of_spki] {
         assert_eq!(of(slot, &[1, 2, 3]), Err(KeyError::Unreadable));
     }
+}
+
+#[test]
+fn an_odd_object_costs_its_slot_and_no_other() {
+    let too_long = vec![0x53; Transfer::MAX_ANSWER + 1];
+    let odd = [
+        (Slot::Signature, vec![0x54, 0], "data object"),
+        (Slot::KeyManagement, vec![0x53, 0x82, 9], "TLV"),
+        (retired(3), too_long, "answer of more than 17000 bytes"),
+    ];
+    let mut card = FakePivCard::new();
+    for (slot, answer, _) in &odd {
+        card.odd.insert(slot.certificate(), answer.clone());
+    }
+    let opened = open(&mut card).expect("opened, and its PIN verified");
+    let slots: Vec<Slot> = opened.keys.iter().map(|held| held.key.slot()).collect();
+    assert_eq!(slots, [Slot::Authentication, Slot::CardAuthentication]);
+    assert_eq!(opened.unusable.len(), odd.len());
+    for ((slot, why), (expected, _, said)) in opened.unusable.iter().zip(&odd) {
+        assert_eq!(slot, expected);
+        assert!(why.to_string().contains(said), "{why}");
+    }
+    // Where that is the only slot that is asked for, it is told no less.
+    let opened = look_into(&mut card, Inventory::one(retired(3))).expect("opened");
+    assert!(opened.keys.is_empty() && opened.unusable.len() == 1);
+}
+
+#[test]
+fn an_odd_discovery_object_is_none_unless_the_pin_would_be_a_guess() {
+    let mut card = FakePivCard::new();
+    let answers = |card: &mut FakePivCard, answer: &[u8]| {
+        card.odd.insert(ObjectTag::DISCOVERY, answer.to_vec());
+        open(card)
+    };
+    let opened = answers(&mut card, &[0x53, 1, 0]).expect("opened");
+    assert_eq!(opened.pin, PinReference::Application);
+    let guess = answers(&mut card, &[0x7E, 4, 0x5F, 0x2F, 1, 0x60]);
+    let is_refused = |result: &Result<Opened, PivFault>| match result {
+        Err(PivFault::Malformed { step, .. } | PivFault::Transfer { step, .. }) => {
+            *step == PivStep::Discovery
+        }
+        _ => false,
+    };
+    assert!(is_refused(&guess), "{guess:?}");
+    let endless = answers(&mut card, &vec![0; Transfer::MAX_ANSWER + 1]);
+    assert!(is_refused(&endless), "{endless:?}");
+    // The number of the card, by which it is known again.
+    let mut card = FakePivCard::new();
+    let endless = vec![0; Transfer::MAX_ANSWER + 1];
+    card.odd.insert(ObjectTag::CHUID, endless);
+    let step = PivStep::Chuid;
+    assert!(matches!(open(&mut card), Err(PivFault::Transfer { step: at, .. }) if at == step));
 }
 
 #[test]

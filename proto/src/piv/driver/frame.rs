@@ -3,7 +3,7 @@
 use super::fault::{PivFault, PivStep};
 use super::pin::{self, AwaitPin, PinKeeper, Verified};
 use crate::apdu::{CommandApdu, ResponseApdu, StatusWord};
-use crate::piv::{PinReference, PivCommand, Transfer, TransferStep};
+use crate::piv::{PinReference, PivCommand, Transfer, TransferError, TransferStep};
 
 /// What a task wants next.
 pub enum Step<T: Task> {
@@ -75,6 +75,19 @@ pub trait Task {
     /// Takes the answer to the last command. That the PIN is verified comes as the answer to
     /// [`PivStep::PinStatus`] or [`PivStep::VerifyPin`].
     fn on_answer(&mut self, answer: &Answer) -> Result<Next<Self::Output>, PivFault>;
+
+    /// The answer to the last command did not come whole, and what came of it is gone. The task ends
+    /// there, unless it can do without that answer.
+    ///
+    /// # Errors
+    /// [`PivFault`] when it cannot.
+    fn on_broken_answer(
+        &mut self,
+        step: PivStep,
+        source: TransferError,
+    ) -> Result<Next<Self::Output>, PivFault> {
+        Err(PivFault::Transfer { step, source })
+    }
 }
 
 /// What a task decides.
@@ -147,9 +160,8 @@ impl<T: Task> AwaitCard<T> {
             sent,
             transfer,
         } = self;
-        let came = transfer.on_response(response);
-        let response = match came.map_err(|source| PivFault::Transfer { step, source })? {
-            TransferStep::Transmit(transfer, command) => {
+        let response = match (transfer.on_response(response), sent) {
+            (Ok(TransferStep::Transmit(transfer, command)), _) => {
                 frame.count(step)?;
                 let waiting = Self {
                     frame,
@@ -158,7 +170,14 @@ impl<T: Task> AwaitCard<T> {
                 };
                 return Ok(Step::Transmit(waiting, command));
             }
-            TransferStep::Complete(response) => response,
+            (Ok(TransferStep::Complete(response)), _) => response,
+            (Err(source), Sent::Command(_)) => {
+                let next = frame.task.on_broken_answer(step, source)?;
+                return frame.act(next);
+            }
+            (Err(source), Sent::Look(_) | Sent::Verify) => {
+                return Err(PivFault::Transfer { step, source });
+            }
         };
         let answer = Answer { step, response };
         match sent {

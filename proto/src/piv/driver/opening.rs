@@ -13,7 +13,7 @@ use crate::apdu::Aid;
 use crate::error::DecodeError;
 use crate::piv::{
     ApplicationProperties, CertificateError, CertificateObject, Discovery, ObjectTag, PinReference,
-    PivCommand, Slot, TlvReader, metadata_public_key,
+    PivCommand, Slot, TlvReader, TransferError, metadata_public_key,
 };
 
 /// Begins to open a card that was just powered up or reset.
@@ -165,10 +165,26 @@ impl Task for Opening {
         } else if let Some(read) = self.unread.pop_front() {
             self.take(read, answer)?;
         }
-        Ok(match self.unread.front() {
-            Some(read) => read.next(),
-            None => Next::Done(std::mem::take(&mut self.opened)),
-        })
+        Ok(self.next())
+    }
+
+    /// Without one certificate the others can be used. Of what is not read otherwise, the card could not
+    /// be known again, or its PIN be another one.
+    fn on_broken_answer(
+        &mut self,
+        step: PivStep,
+        source: TransferError,
+    ) -> Result<Next<Opened>, PivFault> {
+        let Some(Read::Certificate(slot)) = self.unread.front().copied() else {
+            return Err(PivFault::Transfer { step, source });
+        };
+        if step != PivStep::ReadCertificate {
+            return Err(PivFault::Transfer { step, source });
+        }
+        self.unread.pop_front();
+        let unusable = Unusable::Object(source.into());
+        self.opened.unusable.push((slot, unusable));
+        Ok(self.next())
     }
 }
 
@@ -177,9 +193,8 @@ impl Opening {
         match read {
             Read::Discovery => {
                 if let Some(data) = object_of(answer)? {
-                    let discovery = ObjectTag::DISCOVERY.unwrap(data);
-                    let discovery = discovery.and_then(Discovery::decode);
-                    self.opened.pin = discovery.map_err(|source| malformed(answer, source))?.pin();
+                    let pin = Discovery::pin_of_answer(data);
+                    self.opened.pin = pin.map_err(|source| malformed(answer, source))?;
                 }
             }
             Read::Metadata(_) => {
@@ -191,7 +206,7 @@ impl Opening {
             Read::Chuid => self.opened.chuid = object_of(answer)?.map(<[u8]>::to_vec),
             Read::Certificate(slot) => {
                 if let Some(data) = object_of(answer)? {
-                    self.take_certificate(slot, answer, data)?;
+                    self.take_certificate(slot, data);
                 }
             }
         }
@@ -200,15 +215,9 @@ impl Opening {
 
     /// Most slots of most cards are empty; one whose certificate cannot be used is set aside, so that
     /// the others can be.
-    fn take_certificate(
-        &mut self,
-        slot: Slot,
-        answer: &Answer,
-        data: &[u8],
-    ) -> Result<(), PivFault> {
+    fn take_certificate(&mut self, slot: Slot, data: &[u8]) {
         let object = slot.certificate().unwrap(data);
-        let object = object.map_err(|source| malformed(answer, source))?;
-        match CertificateObject::decode(object) {
+        match object.map_or_else(|error| Err(error.into()), CertificateObject::decode) {
             Ok(None) => {}
             Ok(Some(object)) => {
                 let certificate = without_padding(object.der);
@@ -222,7 +231,13 @@ impl Opening {
             }
             Err(error) => self.opened.unusable.push((slot, Unusable::Object(error))),
         }
-        Ok(())
+    }
+
+    fn next(&mut self) -> Next<Opened> {
+        match self.unread.front() {
+            Some(read) => read.next(),
+            None => Next::Done(std::mem::take(&mut self.opened)),
+        }
     }
 }
 
