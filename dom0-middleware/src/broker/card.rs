@@ -27,6 +27,8 @@ const LEASE_GUESS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Card {
     pub(super) presence: Presence,
+    /// Which part of a handshake it takes.
+    pub(super) door: Door,
     /// Why none can come.
     pub(super) trouble: Option<SourceTrouble>,
     /// What it held when it was last opened.
@@ -115,6 +117,7 @@ impl Card {
         Self {
             intermediates,
             presence: Presence::Absent,
+            door,
             trouble: None,
             holdings: None,
             queue: Queue::new(limits.queue_per_card),

@@ -234,7 +234,7 @@ impl Broker {
             Presence::Unusable(why) => {
                 view.state = CardState::Unusable;
                 view.why = Some(why.to_string());
-                view.next = Some(why.next_step(seid));
+                view.next = Some(why.next_step(seid, card.door));
             }
             Presence::Present { atr, profile, .. } => {
                 view.state = CardState::Present;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use proto::agent::RefusalCode;
+use proto::agent::{Door, RefusalCode};
 use proto::id::Seid;
+use proto::piv::driver::PivFault;
 use proto::tls::{Alert, FlightError};
 use thiserror::Error;
 
@@ -16,6 +17,14 @@ use super::session_fault::{HandshakeFault, PolicyFault};
 use super::transport::TransportError;
 use super::trust::TrustError;
 use crate::hex::hex;
+
+/// Where other programs reach a card: one in a reader is connected exclusively, in use or not.
+pub(crate) const WHERE_TOOLS_WORK: &str =
+    "at another computer or while the service is stopped, which has the card for itself";
+
+/// What helps where a PIV card has no PIN try left.
+pub(crate) const SET_PIN_WITH_PUK: &str =
+    "set a new PIN with the PUK (pkcs15-tool --unblock-pin --auth-id 01)";
 
 /// Why a card cannot be used at all, for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -88,9 +97,9 @@ impl CardError {
         matches!(self, Self::NotAdopted { .. } | Self::UnknownCard { .. })
     }
 
-    /// What the operator should do.
+    /// What the operator should do about a card of this door.
     #[must_use]
-    pub fn next_step(&self, seid: &Seid) -> String {
+    pub fn next_step(&self, seid: &Seid, door: Door) -> String {
         match self {
             Self::NotAdopted { .. } => {
                 format!("if it belongs there: dom0-middleware card adopt {seid} --pin-file FILE")
@@ -110,9 +119,10 @@ impl CardError {
                 "correct the PIN file, which is then tried by itself; if it is right, \
                  dom0-middleware card pin {seid} --pin-file FILE"
             ),
-            Self::LastPinTry => {
-                "verify the PIN with a tool of the card, which gives it its tries back".to_owned()
-            }
+            Self::LastPinTry => format!(
+                "verify the right PIN with a tool of the card, which gives it its tries back, \
+                 {WHERE_TOOLS_WORK}"
+            ),
             Self::NoIdentity => {
                 "put an identity on it; see whether its profile is right".to_owned()
             }
@@ -120,11 +130,24 @@ impl CardError {
                 "put another certificate into slot {slot}, with piv-tool --cert or the vendor's tool; \
                  then pull the card and put it in again"
             ),
-            Self::PinBlocked => "unblock the PIN with the operator PIN of the card".to_owned(),
+            Self::PinBlocked => {
+                let with = match door {
+                    Door::Piv => SET_PIN_WITH_PUK,
+                    Door::EapTls => "unblock the PIN with the operator PIN of the card",
+                };
+                format!(
+                    "{with}, {WHERE_TOOLS_WORK}; then dom0-middleware card pin {seid} --pin-file FILE"
+                )
+            }
             Self::PinLedger(_) | Self::Adoption(_) => {
                 "make that file readable and writable for the service".to_owned()
             }
             Self::InUse => "wait for the end of that use".to_owned(),
+            Self::Fault(CardFault::Piv(PivFault::PinUncounted { .. })) => {
+                "see whether a setting or newer firmware has the card show its tries to a VERIFY \
+                 without PIN; else use another card"
+                    .to_owned()
+            }
             Self::Fault(_) | Self::Transport(_) => {
                 "it is tried again by itself, after 30 s at most; if it stays so, try another \
                  reader, and see whether the profile is that of the card"
@@ -138,7 +161,10 @@ impl CardError {
     pub fn is_about_pin(&self) -> bool {
         let is_pin = matches!(
             self,
-            Self::LastPinTry | Self::PinBlocked | Self::PinLedger(_)
+            Self::LastPinTry
+                | Self::PinBlocked
+                | Self::PinLedger(_)
+                | Self::Fault(CardFault::Piv(PivFault::PinUncounted { .. }))
         );
         is_pin || self.awaits_pin()
     }
@@ -292,5 +318,37 @@ fn tries(left: Option<u8>) -> String {
         Some(1) => "1 try left".to_owned(),
         Some(n) => format!("{n} tries left"),
         None => "the card does not say how many tries are left".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::apdu::StatusWord;
+
+    use super::*;
+
+    #[test]
+    fn what_helps_a_pin_is_said_in_the_words_of_the_card() {
+        let next = |why: &CardError, door| why.next_step(&"se-00".parse().expect("a SEID"), door);
+        let blocked = next(&CardError::PinBlocked, Door::Piv);
+        for word in ["PUK", "service is stopped", "card pin se-00"] {
+            assert!(blocked.contains(word), "{word}: {blocked}");
+        }
+        assert!(!blocked.contains("operator PIN"), "{blocked}");
+        let blocked = next(&CardError::PinBlocked, Door::EapTls);
+        assert!(
+            blocked.contains("operator PIN") && !blocked.contains("PUK"),
+            "{blocked}"
+        );
+        for door in [Door::Piv, Door::EapTls] {
+            let last = next(&CardError::LastPinTry, door);
+            assert!(last.contains("service is stopped"), "{last}");
+        }
+        let sw = StatusWord(0x6D00);
+        let uncounted = CardError::from(CardFault::Piv(PivFault::PinUncounted { sw }));
+        assert!(uncounted.is_about_pin() && !uncounted.awaits_pin());
+        let uncounted = next(&uncounted, Door::Piv);
+        assert!(!uncounted.contains("reader"), "{uncounted}");
+        assert!(uncounted.contains("VERIFY without PIN"), "{uncounted}");
     }
 }

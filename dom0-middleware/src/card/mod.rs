@@ -49,6 +49,7 @@ pub use proto::agent::Door;
 pub use self::adopted::{AdoptedCard, AdoptedCards, AdoptionError, KeepCard};
 pub(crate) use self::alert::description as alert_for;
 pub use self::error::{CardError, SessionError, server_alert};
+pub(crate) use self::error::{SET_PIN_WITH_PUK, WHERE_TOOLS_WORK};
 pub use self::fault::{CardFault, CardStep, EapProblem};
 pub use self::fingerprint::{CardFingerprint, Difference, Sight};
 pub use self::handle::{CardHandle, CardRecords, SendError, spawn_worker};

@@ -8,6 +8,7 @@ use crate::admin::{
     ask,
 };
 use crate::broker::{PaceView, PacesView};
+use crate::card::WHERE_TOOLS_WORK;
 use crate::cli::{CardArgs, ReportArgs};
 use crate::error::MiddlewareError;
 
@@ -152,11 +153,17 @@ fn tries(status: Option<&PinStatusView>) -> String {
             "PIN verified; the card shows no tries as long as it remembers that"
         }
         Some(PinStatusView::Tries { left: left @ 2.. }) => return format!("{left} left"),
-        Some(PinStatusView::Tries { .. }) => {
-            "1 left, which is not spent: verify the right PIN with a tool of the card, or set a new \
-             one with the PUK"
+        Some(PinStatusView::Tries { left: 1 }) => {
+            return format!(
+                "1 left, which is not spent: verify the right PIN with a tool of the card, or set a \
+                 new one with the PUK, {WHERE_TOOLS_WORK}"
+            );
         }
-        Some(PinStatusView::Blocked) => "none left, the PIN is blocked: set a new one with the PUK",
+        Some(PinStatusView::Blocked | PinStatusView::Tries { left: 0 }) => {
+            return format!(
+                "none left, the PIN is blocked: set a new one with the PUK, {WHERE_TOOLS_WORK}"
+            );
+        }
         Some(PinStatusView::Untold) => {
             "the card does not tell how many are left, so no PIN is sent"
         }
@@ -180,11 +187,17 @@ mod tests {
         let say = |status: PinStatusView| tries(Some(&status));
         assert_eq!(tries(None), "-");
         assert_eq!(say(PinStatusView::Tries { left: 3 }), "3 left");
-        for left in [0, 1] {
-            let said = say(PinStatusView::Tries { left });
-            assert!(said.starts_with("1 left, which is not spent"), "{said}");
+        let said = say(PinStatusView::Tries { left: 1 });
+        assert!(said.starts_with("1 left, which is not spent"), "{said}");
+        assert!(said.contains("service is stopped"), "{said}");
+        for none in [PinStatusView::Blocked, PinStatusView::Tries { left: 0 }] {
+            let said = say(none);
+            assert!(
+                said.starts_with("none left") && said.contains("PUK"),
+                "{said}"
+            );
+            assert!(said.contains("service is stopped"), "{said}");
         }
-        assert!(say(PinStatusView::Blocked).contains("PUK"));
         let why = "the card is in use".to_owned();
         let busy = say(PinStatusView::NotAsked { why });
         assert_eq!(busy, "not asked: the card is in use");

@@ -12,6 +12,7 @@ use super::readers::readers;
 use super::vchan::VchanFacts;
 use crate::admin::{HvKeyView, PinStatusView, RacsView, StatusView, TokensView};
 use crate::broker::{CardState, CardView, PaceView};
+use crate::card::{SET_PIN_WITH_PUK, WHERE_TOOLS_WORK};
 use crate::time::UnixTime;
 use crate::xen::XenstoreFault;
 
@@ -219,18 +220,18 @@ fn slowness((work, pace): (String, &PaceView)) -> String {
 fn few_tries((seid, pin): &(Seid, PinStatusView)) -> Option<Finding> {
     let check = format!("pin of card {seid}");
     match pin {
-        PinStatusView::Tries { left: 0 | 1 } => {
+        PinStatusView::Tries { left: 1 } => {
             let finding = Finding::warn(check, "the card has 1 PIN try left, which is not spent");
-            Some(finding.next(
-                "verify the right PIN with a tool of the card, which gives it its tries back, or set \
-                 a new one with the PUK (pkcs15-tool --unblock-pin --auth-id 01)",
-            ))
+            Some(finding.next(format!(
+                "verify the right PIN with a tool of the card, which gives it its tries back, or \
+                 {SET_PIN_WITH_PUK}, {WHERE_TOOLS_WORK}"
+            )))
         }
-        PinStatusView::Blocked => {
+        PinStatusView::Blocked | PinStatusView::Tries { left: 0 } => {
             let finding = Finding::warn(check, "the card has no PIN try left: it is blocked");
             Some(finding.next(format!(
-                "set a new PIN with the PUK (pkcs15-tool --unblock-pin --auth-id 01), then \
-                     dom0-middleware card pin {seid} --pin-file FILE"
+                "{SET_PIN_WITH_PUK}, {WHERE_TOOLS_WORK}; then dom0-middleware card pin {seid} \
+                 --pin-file FILE"
             )))
         }
         _ => None,

@@ -177,12 +177,26 @@ fn a_card_with_few_pin_tries_is_warned_of() {
     let check = "Warn pin of card se-00";
     one_wrong(
         &with(PinStatusView::Tries { left: 1 }),
-        &[check, "1 PIN try left", "verify the right PIN", "PUK"],
+        &[
+            check,
+            "1 PIN try left",
+            "verify the right PIN",
+            "PUK",
+            "service is stopped",
+        ],
     );
-    one_wrong(
-        &with(PinStatusView::Blocked),
-        &[check, "blocked", "PUK", "card pin se-00"],
-    );
+    for none in [PinStatusView::Blocked, PinStatusView::Tries { left: 0 }] {
+        one_wrong(
+            &with(none),
+            &[
+                check,
+                "no PIN try left",
+                "PUK",
+                "service is stopped",
+                "card pin se-00",
+            ],
+        );
+    }
 }
 
 #[test]

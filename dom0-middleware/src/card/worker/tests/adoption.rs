@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use proto::agent::Door;
 use proto::apdu::Atr;
 
 use super::bench::{Bench, write_pin};
@@ -123,7 +124,7 @@ fn a_card_nobody_described_gets_no_pin_until_it_is_adopted() {
     let mut bench = Bench::undescribed();
     let why = bench.await_unusable();
     assert!(matches!(why, CardError::NotAdopted { .. }), "{why:?}");
-    let next = why.next_step(bench.handle.seid());
+    let next = why.next_step(bench.handle.seid(), Door::EapTls);
     assert!(next.contains("card adopt se-00"), "{next}");
     assert!(bench.slot.lock().card.log.is_empty(), "nothing was sent");
 

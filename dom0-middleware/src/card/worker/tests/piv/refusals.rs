@@ -22,7 +22,7 @@ fn a_key_that_tls_does_not_take_is_left_alone_and_named_when_there_is_no_other()
         assert!(said.contains(word), "{word}: {said}");
     }
     assert!(
-        why.next_step(&"se-00".parse().expect("a SEID"))
+        why.next_step(&"se-00".parse().expect("a SEID"), Door::Piv)
             .contains("slot 9a")
     );
     assert_eq!(bench.pins_sent(), 0);
