@@ -226,8 +226,8 @@ pub(crate) struct CardArgs {
 pub(crate) struct AdoptArgs {
     #[command(flatten)]
     pub(crate) card: CardArgs,
-    /// The file with the card's PIN: 4 to 8 digits unless its profile says otherwise, mode 0600; where
-    /// the configuration names one, it need not be said
+    /// The file with the card's PIN: 4 to 8 digits, of a PIV card 6 to 8 unless its profile says
+    /// otherwise, mode 0600; where the configuration names one, it need not be said
     #[arg(long, value_name = "FILE")]
     pub(crate) pin_file: Option<PathBuf>,
 }
@@ -259,7 +259,8 @@ pub(crate) enum Switch {
 pub(crate) struct PinArgs {
     #[command(flatten)]
     pub(crate) card: CardArgs,
-    /// The file with the card's PIN: 4 to 8 digits unless its profile says otherwise, mode 0600
+    /// The file with the card's PIN: 4 to 8 digits, of a PIV card 6 to 8 unless its profile says
+    /// otherwise, mode 0600
     #[arg(long, value_name = "FILE")]
     pub(crate) pin_file: PathBuf,
 }

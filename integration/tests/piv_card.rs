@@ -220,7 +220,7 @@ fn a_pin_of_other_characters_is_taken_where_the_profile_says_so() {
     let shown = await_card(folder, "unusable");
     let why = shown["why"].as_str().expect("a reason");
     for word in [
-        "4 to 8 digits",
+        "6 to 8 digits",
         "pin_characters = \"printable\"",
         "[[profile]]",
     ] {

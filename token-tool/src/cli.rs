@@ -78,7 +78,7 @@ pub(crate) struct KeygenArgs {
     /// File with the PIN of the card, its first line; asked for on the terminal otherwise
     #[arg(long, value_name = "FILE", requires = "hv_key")]
     pub(crate) pin_file: Option<PathBuf>,
-    /// Which characters that PIN may have: 4 to 8 digits, or 6 to 8 printable ones
+    /// Which characters that PIN may have: 6 to 8 digits, or as many printable ones
     #[arg(long, value_enum, default_value_t = PinKind::Digits, requires = "hv_key")]
     pub(crate) pin_characters: PinKind,
     /// Days that the certificate is good
@@ -118,7 +118,7 @@ pub(crate) enum PinKind {
 impl From<PinKind> for PinCharacters {
     fn from(kind: PinKind) -> Self {
         match kind {
-            PinKind::Digits => Self::Digits,
+            PinKind::Digits => Self::PivDigits,
             PinKind::Printable => Self::Printable,
         }
     }
@@ -141,7 +141,7 @@ pub(crate) struct IssueArgs {
     /// otherwise
     #[arg(long, value_name = "FILE")]
     pub(crate) pin_file: Option<PathBuf>,
-    /// Which characters the PIN of that card may have: 4 to 8 digits, or 6 to 8 printable ones
+    /// Which characters the PIN of that card may have: 6 to 8 digits, or as many printable ones
     #[arg(long, value_enum, default_value_t = PinKind::Digits)]
     pub(crate) pin_characters: PinKind,
     /// The VM: its UUID, or the name that xenstore has for it while it runs

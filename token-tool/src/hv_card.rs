@@ -125,7 +125,7 @@ fn ask_pin(name: &str, characters: PinCharacters) -> Result<Pin, ToolError> {
 /// How other characters are allowed.
 fn option(characters: PinCharacters) -> &'static str {
     match characters {
-        PinCharacters::Digits => {
+        PinCharacters::Digits | PinCharacters::PivDigits => {
             "; for a token that takes other characters: --pin-characters printable"
         }
         PinCharacters::Printable => "",

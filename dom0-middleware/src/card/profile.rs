@@ -91,7 +91,7 @@ impl PivProfile {
             name: "piv".to_owned(),
             aid: Aid::PIV,
             extended_length: false,
-            pin_characters: PinCharacters::Digits,
+            pin_characters: PinCharacters::PivDigits,
         }
     }
 }

@@ -166,7 +166,7 @@ mod tests {
     fn keeper(place: Option<HvPinPlace>) -> HvPin {
         HvPin {
             place,
-            characters: PinCharacters::Digits,
+            characters: PinCharacters::PivDigits,
             ledger: Arc::new(MemoryPinLedger::new().expect("randomness")),
             seid: account(),
         }

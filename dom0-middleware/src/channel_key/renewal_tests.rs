@@ -38,7 +38,7 @@ impl Host {
             name: KEY.parse().expect("a name"),
             certificate: certificate.clone(),
             pin: Some(HvPinPlace::File(pin_file(&folder))),
-            characters: PinCharacters::Digits,
+            characters: PinCharacters::PivDigits,
             ledger: Arc::new(MemoryPinLedger::new().expect("randomness")),
             readers: Arc::new(reader.clone()),
         }));

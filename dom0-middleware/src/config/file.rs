@@ -325,10 +325,11 @@ pub(super) enum PinCharactersName {
     Printable,
 }
 
+/// Only what is said of PIV cards can be chosen.
 impl From<PinCharactersName> for PinCharacters {
     fn from(name: PinCharactersName) -> Self {
         match name {
-            PinCharactersName::Digits => Self::Digits,
+            PinCharactersName::Digits => Self::PivDigits,
             PinCharactersName::Printable => Self::Printable,
         }
     }

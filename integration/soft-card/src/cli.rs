@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use proto::apdu::Protocol;
+use proto::card::PinCharacters;
 use proto::id::IdentityName;
 use proto::piv::Slot;
 use proto::tls::ProtocolVersion;
@@ -160,14 +161,12 @@ pub enum Failure {
         source: std::io::Error,
     },
     /// A PIN file holds no PIN.
-    #[error("{}: not a PIN of {shortest} to 8 {characters}", path.display())]
+    #[error("{}: not a PIN of {characters}", path.display())]
     NoPin {
         /// The file.
         path: PathBuf,
-        /// The fewest characters.
-        shortest: usize,
-        /// Which.
-        characters: &'static str,
+        /// What it should be.
+        characters: PinCharacters,
     },
     /// The card directory.
     #[error(transparent)]

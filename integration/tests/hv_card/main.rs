@@ -68,7 +68,7 @@ fn a_wrong_pin_costs_one_try_and_the_last_one_is_never_spent() {
 fn a_pin_of_other_characters_is_taken_where_the_card_takes_it() {
     let host = Host::with_p256();
     host.card.write_pin("letters\n");
-    let words = ["does not hold 4 to 8 digits", "--pin-characters printable"];
+    let words = ["does not hold 6 to 8 digits", "--pin-characters printable"];
     let output = host.issue(&[]);
     assert_eq!(output.status.code(), Some(78), "{}", said(&output));
     for word in words {

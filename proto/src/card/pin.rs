@@ -5,35 +5,35 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// A PIN: 4 to 8 ASCII digits, or on some PIV cards other characters. Wiped on drop, shown by nothing,
-/// compared in constant time.
+/// A PIN: 4 to 8 ASCII digits, on PIV cards 6 at least, and on some of them other characters. Wiped on
+/// drop, shown by nothing, compared in constant time.
 ///
 /// Source: specs/eap-tls-card.md §5.2; NIST SP 800-73-4 Part 2 §2.4.3.
 #[derive(Clone)]
 pub struct Pin(Zeroizing<Vec<u8>>);
 
-/// Which characters a card takes in its PIN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Which characters a card takes in its PIN, and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PinCharacters {
-    /// 4 to 8 digits, as the standards have it.
-    #[default]
+    /// 4 to 8 digits: EAP-TLS cards.
     Digits,
+    /// 6 to 8 digits: PIV cards by the standard, which may count a shorter one as a wrong one.
+    PivDigits,
     /// 6 to 8 printable ASCII characters, as many PIV tokens do.
     Printable,
 }
 
 impl PinCharacters {
     fn fit(self, pin: &[u8]) -> bool {
-        match self {
-            Self::Digits => {
-                (MIN_LEN..=Pin::PADDED_LEN).contains(&pin.len())
-                    && pin.iter().all(u8::is_ascii_digit)
-            }
-            Self::Printable => {
-                (MIN_PRINTABLE_LEN..=Pin::PADDED_LEN).contains(&pin.len())
-                    && pin.iter().all(is_printable)
-            }
-        }
+        let min = match self {
+            Self::Digits => MIN_LEN,
+            Self::PivDigits | Self::Printable => MIN_PIV_LEN,
+        };
+        let is_one = match self {
+            Self::Digits | Self::PivDigits => u8::is_ascii_digit,
+            Self::Printable => is_printable,
+        };
+        (min..=Pin::PADDED_LEN).contains(&pin.len()) && pin.iter().all(is_one)
     }
 }
 
@@ -42,6 +42,7 @@ impl fmt::Display for PinCharacters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Digits => "4 to 8 digits",
+            Self::PivDigits => "6 to 8 digits",
             Self::Printable => "6 to 8 printable ASCII characters",
         })
     }
@@ -169,7 +170,7 @@ fn is_printable(byte: &u8) -> bool {
 }
 
 const MIN_LEN: usize = 4;
-const MIN_PRINTABLE_LEN: usize = 6;
+const MIN_PIV_LEN: usize = 6;
 const PADDING: u8 = 0xFF;
 
 #[cfg(test)]
@@ -212,6 +213,17 @@ mod tests {
             assert_eq!(printable(bad), Err(PinError));
         }
         assert_eq!(Pin::of(PinCharacters::Digits, b"12345a"), Err(PinError));
+    }
+
+    #[test]
+    fn a_piv_card_has_six_digits_at_least() {
+        let piv = |pin| Pin::of(PinCharacters::PivDigits, pin);
+        for good in [&b"123456"[..], b"1234567", b"12345678"] {
+            assert_eq!(piv(good).expect("digits").as_bytes(), good);
+        }
+        for bad in [&b""[..], b"1234", b"12345", b"123456789", b"12345a"] {
+            assert_eq!(piv(bad), Err(PinError));
+        }
     }
 
     #[test]

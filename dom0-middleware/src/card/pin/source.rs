@@ -126,11 +126,11 @@ pub enum PinSourceError {
 /// How other characters are allowed.
 fn setting(characters: PinCharacters) -> &'static str {
     match characters {
-        PinCharacters::Digits => {
+        PinCharacters::PivDigits => {
             "; a PIV token that takes other characters needs pin_characters = \"printable\", in its \
              [[profile]] or in [[hv]]"
         }
-        PinCharacters::Printable => "",
+        PinCharacters::Digits | PinCharacters::Printable => "",
     }
 }
 
@@ -195,13 +195,15 @@ mod tests {
             Err(PinSourceError::NotAPin { .. })
         ));
         std::fs::write(&path, "pass w0\n").expect("written");
-        let no = source.read(PinCharacters::Digits).expect_err("no digits");
-        let said = no.to_string();
-        assert!(
-            said.contains("4 to 8 digits; ") && said.contains("pin_characters"),
-            "{said}"
-        );
-        assert!(!said.contains("w0"), "{said}");
+        for (characters, expected) in [
+            (PinCharacters::Digits, "does not hold 4 to 8 digits"),
+            (PinCharacters::PivDigits, "does not hold 6 to 8 digits; "),
+        ] {
+            let said = source.read(characters).expect_err("no digits").to_string();
+            assert!(said.contains(expected) && !said.contains("w0"), "{said}");
+            let is_piv = characters == PinCharacters::PivDigits;
+            assert_eq!(said.contains("pin_characters"), is_piv, "{said}");
+        }
         let pin = source.read(PinCharacters::Printable).expect("printable");
         assert_eq!(pin.pin.as_bytes(), b"pass w0");
         std::fs::remove_file(&path).expect("removed");
@@ -209,6 +211,20 @@ mod tests {
             source.read(PinCharacters::Digits),
             Err(PinSourceError::Unreadable { .. })
         ));
+    }
+
+    #[test]
+    fn a_pin_that_is_too_short_for_a_piv_card_is_not_given_out() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("pin");
+        let source = PinSource::File(path.clone());
+        std::fs::write(&path, "12345\n").expect("written");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("set");
+        assert!(source.read(PinCharacters::Digits).is_ok());
+        for characters in [PinCharacters::PivDigits, PinCharacters::Printable] {
+            let no = source.read(characters).expect_err("too short");
+            assert!(matches!(no, PinSourceError::NotAPin { .. }), "{no}");
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl Check<'_> {
             name,
             pin,
             pin_line,
-            characters: characters.unwrap_or_default(),
+            characters: characters.unwrap_or(PinCharacters::PivDigits),
         })
     }
 

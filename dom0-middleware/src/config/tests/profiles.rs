@@ -66,7 +66,10 @@ fn a_profile_is_the_built_in_one_with_differences() {
     let config = parse(&format!("{token}{CARD}profile = \"other\"\n")).expect("good");
     let characters = config.readers[0].card.profile.pin_characters();
     assert_eq!(characters, PinCharacters::Printable);
-    assert_eq!(CardProfile::piv().pin_characters(), PinCharacters::Digits);
+    assert_eq!(
+        CardProfile::piv().pin_characters(),
+        PinCharacters::PivDigits
+    );
     refused_at(2, "only base", &token.replace("\"piv\"", "\"eap-tls\""));
     let misspelt = parse(&token.replace("printable", "letters")).expect_err("no such kind");
     assert!(misspelt.to_string().contains("test.toml"), "{misspelt}");

@@ -35,10 +35,10 @@ pub fn run(args: &PersonaliseArgs) -> Result<(), Failure> {
 
 fn eap_tls(args: &PersonaliseArgs, name: &IdentityName, ca: &Path) -> Result<(), Failure> {
     let pins = PinState::new(
-        pin(&args.pin_file, EAP_TLS_PIN, PinCharacters::Digits)?,
+        pin(&args.pin_file, PinCharacters::Digits)?,
         pin_or_factory(
             args.operator_pin_file.as_ref(),
-            EAP_TLS_PIN,
+            PinCharacters::Digits,
             FACTORY_OPERATOR_PIN,
         )?,
     );
@@ -57,7 +57,11 @@ fn eap_tls(args: &PersonaliseArgs, name: &IdentityName, ca: &Path) -> Result<(),
 fn piv(args: &PersonaliseArgs, slot: Slot) -> Result<(), Failure> {
     let pins = PinState::new(
         piv_pin(&args.pin_file)?,
-        pin_or_factory(args.puk_file.as_ref(), PIV_PIN, FACTORY_PUK)?,
+        pin_or_factory(
+            args.puk_file.as_ref(),
+            PinCharacters::PivDigits,
+            FACTORY_PUK,
+        )?,
     );
     let (key, certificate) = (read(&args.key)?, read(&args.cert)?);
     let parts = SlotPem {
@@ -71,37 +75,33 @@ fn piv(args: &PersonaliseArgs, slot: Slot) -> Result<(), Failure> {
 
 fn pin_or_factory(
     path: Option<&PathBuf>,
-    shortest: usize,
+    characters: PinCharacters,
     factory: &[u8],
 ) -> Result<StoredPin, Failure> {
     match path {
-        Some(path) => pin(path, shortest, PinCharacters::Digits),
+        Some(path) => pin(path, characters),
         None => Ok(StoredPin::padded(factory).expect("eight digits")),
     }
 }
 
 /// The PIN of a PIV card. With other characters than digits it makes a card that takes any.
 fn piv_pin(path: &Path) -> Result<StoredPin, Failure> {
-    let digits = pin(path, PIV_PIN, PinCharacters::Digits);
+    let digits = pin(path, PinCharacters::PivDigits);
     digits.or_else(|no_digits| match no_digits {
-        Failure::NoPin { .. } => pin(path, PIV_PIN, PinCharacters::Printable),
+        Failure::NoPin { .. } => pin(path, PinCharacters::Printable),
         unread => Err(unread),
     })
 }
 
 /// The PIN in a file; its line end does not count.
-fn pin(path: &Path, shortest: usize, characters: PinCharacters) -> Result<StoredPin, Failure> {
+fn pin(path: &Path, characters: PinCharacters) -> Result<StoredPin, Failure> {
     let text = read(path)?;
     let digits = text.trim_ascii_end();
-    let fits = digits.len() >= shortest && Pin::of(characters, digits).is_ok();
+    let fits = Pin::of(characters, digits).is_ok();
     let pin = StoredPin::padded(digits).filter(|_| fits);
     pin.ok_or_else(|| Failure::NoPin {
         path: path.to_owned(),
-        shortest,
-        characters: match characters {
-            PinCharacters::Digits => "digits",
-            PinCharacters::Printable => "printable characters",
-        },
+        characters,
     })
 }
 
@@ -114,8 +114,5 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
         })
 }
 
-/// The fewest digits.
-const EAP_TLS_PIN: usize = 4;
-const PIV_PIN: usize = 6;
 const FACTORY_OPERATOR_PIN: &[u8] = b"00000000";
 const FACTORY_PUK: &[u8] = b"12345678";

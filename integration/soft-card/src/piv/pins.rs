@@ -51,10 +51,10 @@ pub(super) struct Pins {
 
 impl Pins {
     pub(super) fn new(state: PinState) -> Self {
-        let has_digits = as_pin(PinCharacters::Digits, state.user.pin.as_bytes()).is_some();
+        let has_digits = as_pin(PinCharacters::PivDigits, state.user.pin.as_bytes()).is_some();
         Self {
             characters: match has_digits {
-                true => PinCharacters::Digits,
+                true => PinCharacters::PivDigits,
                 false => PinCharacters::Printable,
             },
             state,
@@ -196,7 +196,6 @@ fn as_pin(characters: PinCharacters, bytes: &[u8]) -> Option<StoredPin> {
     let length = bytes.iter().take_while(|byte| **byte != 0xFF).count();
     let (pin, padding) = bytes.split_at_checked(length)?;
     let fits = bytes.len() == StoredPin::LEN
-        && length >= MIN_PIN_LEN
         && Pin::of(characters, pin).is_ok()
         && padding.iter().all(|byte| *byte == 0xFF);
     fits.then(|| StoredPin::padded(bytes))?
@@ -206,5 +205,3 @@ fn two(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let (first, second) = data.split_at_checked(StoredPin::LEN)?;
     (second.len() == StoredPin::LEN).then_some((first, second))
 }
-
-const MIN_PIN_LEN: usize = 6;

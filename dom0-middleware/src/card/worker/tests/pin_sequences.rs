@@ -46,6 +46,7 @@ fn in_every_order_a_pin_costs_one_try_and_never_the_last() {
     all_sequences(|tries| {
         AnyCard::EapTls(Box::new(FakeCard {
             tries,
+            pin: digits(true).into(),
             ..FakeCard::default()
         }))
     });
@@ -87,7 +88,7 @@ fn run(card: AnyCard, file: &Path, sequence: &[Between], tries: u8, begins_right
     let expected = Expected {
         seid: &seid,
         pin: Some(&source),
-        pin_characters: PinCharacters::Digits,
+        pin_characters: PinCharacters::PivDigits,
         fingerprint: None,
     };
     let mut is_right = begins_right;
@@ -146,7 +147,7 @@ fn run(card: AnyCard, file: &Path, sequence: &[Between], tries: u8, begins_right
 }
 
 fn digits(is_right: bool) -> &'static str {
-    if is_right { "0000" } else { "4711" }
+    if is_right { "000000" } else { "471147" }
 }
 
 fn verifies(card: &Slot) -> usize {
