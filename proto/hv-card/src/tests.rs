@@ -71,9 +71,10 @@ fn open_and_sign(
 
 #[test]
 fn each_kind_of_key_signs_all_that_its_certificate_allows() {
-    let [short, _, long] = RSA_KEYS.map(Held::rsa_of);
+    let [short, middle, long] = RSA_KEYS.map(Held::rsa_of);
     for (slot, held, algorithms) in [
         (Slot::Signature, short, &[Ps256, Rs256][..]),
+        (Slot::KeyManagement, middle, &[Ps256, Rs256]),
         (Slot::Authentication, long, &[Ps256, Rs256]),
         (Slot::Signature, Held::curve(KeyAlgorithm::P256), &[Es256]),
         (
@@ -92,6 +93,22 @@ fn each_kind_of_key_signs_all_that_its_certificate_allows() {
         }
         assert_eq!(algorithms, certificate.key().algorithms());
     }
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_named_before_any_pin() {
+    let slot = Slot::Signature;
+    let mut card = p256(slot);
+    let too_long = vec![0x53; proto::piv::Transfer::MAX_ANSWER + 1];
+    for odd in [vec![0x54, 0], too_long] {
+        card.odd.insert(slot.certificate(), odd);
+        let fault = open(&mut card, slot).expect_err("no certificate");
+        assert!(
+            matches!(fault, KeyFault::CertificateObject { .. }),
+            "{fault}"
+        );
+    }
+    assert_eq!(card.count(0x20), 0);
 }
 
 #[test]
