@@ -1,7 +1,6 @@
 //! What can happen next, and how everything comes to its end.
 
-use std::time::Duration;
-
+use super::search::{ENOUGH, SmallWorld};
 use super::step::{Alphabet, Answer, Change, EngineWork, Step, Work};
 use super::world::{Engine, Fate, Order, SESSIONS, World};
 use crate::card::Door;
@@ -108,12 +107,6 @@ impl World {
         }
     }
 
-    pub(super) fn next_timer(&self) -> Option<Duration> {
-        let at = self.bench.broker.next_timeout()?;
-        let left = at.saturating_duration_since(self.bench.now.monotonic);
-        (left < SOON).then_some(left)
-    }
-
     /// Everybody does what must be done, in any order: answers, reports.
     pub(super) fn end_with_everybody(mut self) {
         for _ in 0..ENOUGH {
@@ -130,26 +123,9 @@ impl World {
         panic!("it never comes to an end");
     }
 
-    /// Nobody does anything any more: time alone ends what was begun.
-    pub(super) fn end_with_nobody(mut self) {
-        for _ in 0..ENOUGH {
-            if self.next_timer().is_none() {
-                return self.expect_all_over();
-            }
-            self.take(Step::Timer);
-        }
-        panic!("there is always one more timer");
-    }
-
     #[track_caller]
-    fn expect_all_over(&self) {
+    pub(super) fn expect_no_more(&self) {
         let lost = self.fates.iter().position(|fate| *fate == Fate::Open);
         assert_eq!(lost, None, "a session that nobody ends");
     }
 }
-
-/// Timers further away than this are of no interest: signs of life, looks at the calendar.
-const SOON: Duration = Duration::from_secs(59);
-
-/// Events that bring any of these worlds to rest.
-const ENOUGH: usize = 60;

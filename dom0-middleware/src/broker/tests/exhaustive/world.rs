@@ -1,17 +1,14 @@
 //! The guests, the worker and the card as the broker sees them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::search::SmallWorld;
+use super::search::{self, SmallWorld};
 use super::step::{Alphabet, Answer, Change, EngineWork, Setting, Step, Work};
 use crate::broker::tests::bench::{A, B, Bench, card, known, uuid};
 use crate::broker::{ConnId, EngineReport, Event};
 use crate::card::{CardError, Door, SessionError, TransportError, UseId, WorkerReport};
-use crate::limits::Limits;
 use crate::mapping::{DomainFact, ReadFault};
-use crate::time::{Now, UnixTime};
 
 /// The sessions there can be: whose, and its number.
 pub(super) const SESSIONS: [(usize, u32); 3] = [(0, 1), (0, 2), (1, 1)];
@@ -79,12 +76,6 @@ pub(super) struct World {
     pub(super) is_identified: bool,
 }
 
-/// The same in all worlds, so that their states can be compared.
-pub(super) static BEGINNING: LazyLock<Now> = LazyLock::new(|| Now {
-    monotonic: Instant::now(),
-    unix: UnixTime::from_secs(1_800_000_000),
-});
-
 impl SmallWorld for World {
     type Setting = Setting;
     type Step = Step;
@@ -102,32 +93,27 @@ impl SmallWorld for World {
     }
 
     fn key(&self) -> u64 {
-        let broker = &self.bench.broker;
         let mut hasher = DefaultHasher::new();
-        // Sums and the operator's view decide nothing.
-        format!(
-            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
-            broker.connections,
-            broker.sessions,
-            broker.cards,
-            broker.reads,
-            broker.account,
-            (broker.trust.keys(), &broker.revoked),
-            broker.now,
-            self.bench.open_reads
-        )
-        .hash(&mut hasher);
+        search::state(&self.bench).hash(&mut hasher);
         (self.guests, self.fates, self.engines).hash(&mut hasher);
         (self.order, self.card_is_present).hash(&mut hasher);
         hasher.finish()
+    }
+
+    fn bench(&self) -> &Bench {
+        &self.bench
+    }
+
+    fn let_time_pass(&mut self) {
+        self.take(Step::Timer);
     }
 
     fn ends_well_with_everybody(self) {
         self.end_with_everybody();
     }
 
-    fn ends_well_with_nobody(self) {
-        self.end_with_nobody();
+    fn expect_all_over(&self) {
+        self.expect_no_more();
     }
 }
 
@@ -135,11 +121,7 @@ impl World {
     /// Both guests admitted, the card in its reader, nothing asked for.
     pub(super) fn new(setting: Setting) -> Self {
         let Setting { alphabet, door } = setting;
-        let limits = Limits {
-            ping_after: Duration::from_secs(1_000_000),
-            ..Limits::default()
-        };
-        let mut bench = Bench::at(limits, *BEGINNING);
+        let mut bench = search::bench();
         bench.plug_in_as(door);
         let guests = [A, B].map(|domid| Guest {
             conn: bench.admitted(domid),

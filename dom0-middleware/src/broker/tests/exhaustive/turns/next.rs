@@ -1,7 +1,6 @@
 //! What can happen next, and how everything comes to its end.
 
-use std::time::Duration;
-
+use super::super::search::{ENOUGH, SmallWorld};
 use super::super::step::Answer;
 use super::super::world::Fate;
 use super::world::{SESSIONS, TurnsWorld, Use, UseOf, WISHES, Wish};
@@ -87,12 +86,6 @@ impl TurnsWorld {
         }
     }
 
-    pub(super) fn next_timer(&self) -> Option<Duration> {
-        let at = self.bench.broker.next_timeout()?;
-        let left = at.saturating_duration_since(self.bench.now.monotonic);
-        (left < SOON).then_some(left)
-    }
-
     /// Answers, reports, and the pause between two loans: more is not needed.
     pub(super) fn end_with_everybody(mut self) {
         for _ in 0..ENOUGH {
@@ -110,19 +103,8 @@ impl TurnsWorld {
         panic!("it never comes to an end");
     }
 
-    /// Time alone ends what was begun; but a holder may have its card for as long as it likes.
-    pub(super) fn end_with_nobody(mut self) {
-        for _ in 0..ENOUGH {
-            if self.next_timer().is_none() {
-                return self.expect_all_over();
-            }
-            self.take(Turn::Timer);
-        }
-        panic!("there is always one more timer");
-    }
-
     #[track_caller]
-    fn expect_all_over(&self) {
+    pub(super) fn expect_no_more(&self) {
         assert!(
             !self.fates.contains(&Fate::Open),
             "a session that nobody ends"
@@ -133,9 +115,3 @@ impl TurnsWorld {
         );
     }
 }
-
-/// Timers further away than this are of no interest: signs of life, looks at the calendar.
-const SOON: Duration = Duration::from_secs(59);
-
-/// Events that bring any of these worlds to rest.
-const ENOUGH: usize = 60;

@@ -3,14 +3,13 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::super::search::SmallWorld;
+use super::super::search::{self, SmallWorld};
 use super::super::step::Answer;
-use super::super::world::{BEGINNING, Fate};
+use super::super::world::Fate;
 use super::{About, Turn, Work};
 use crate::broker::tests::bench::{A, Bench, known, other_card, session_with, uuid};
 use crate::broker::{ConnId, Event, Holder, LeaseId};
 use crate::card::{Door, LoanEnd, SessionError, TransportError, UseId, WorkerReport};
-use crate::limits::Limits;
 use crate::mapping::{DomainFact, ReadFault};
 
 /// The agent's sessions.
@@ -83,45 +82,35 @@ impl SmallWorld for TurnsWorld {
     }
 
     fn key(&self) -> u64 {
-        let broker = &self.bench.broker;
         let mut hasher = DefaultHasher::new();
-        // Sums and the operator's view decide nothing.
-        format!(
-            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
-            broker.connections,
-            broker.sessions,
-            broker.cards,
-            broker.guest_wishes,
-            broker.reads,
-            broker.account,
-            (broker.trust.keys(), &broker.revoked),
-            broker.now,
-            self.bench.open_reads
-        )
-        .hash(&mut hasher);
+        search::state(&self.bench).hash(&mut hasher);
         (self.agent, self.racs, self.fates, self.wishes).hash(&mut hasher);
         (self.in_use, self.card_is_present, self.maintenance).hash(&mut hasher);
         (self.is_entitled, self.is_alive).hash(&mut hasher);
         hasher.finish()
     }
 
+    fn bench(&self) -> &Bench {
+        &self.bench
+    }
+
+    fn let_time_pass(&mut self) {
+        self.take(Turn::Timer);
+    }
+
     fn ends_well_with_everybody(self) {
         self.end_with_everybody();
     }
 
-    fn ends_well_with_nobody(self) {
-        self.end_with_nobody();
+    fn expect_all_over(&self) {
+        self.expect_no_more();
     }
 }
 
 impl TurnsWorld {
     /// The guest's connections are let in, the card is in its reader, nothing is asked for.
     fn new(about: About) -> Self {
-        let limits = Limits {
-            ping_after: Duration::from_secs(1_000_000),
-            ..Limits::default()
-        };
-        let mut bench = Bench::at(limits, *BEGINNING);
+        let mut bench = search::bench();
         bench.give_raw_card(Door::EapTls);
         let line = |conn| Line {
             conn,
