@@ -147,7 +147,7 @@ fn a_handshake_that_has_begun_and_lost_its_card_may_be_tried_with_the_other_one_
             if wants_signature {
                 bench.engine_wants_signature(conn, session, 1);
                 let use_id = bench.signing().use_id;
-                running = running.or(is_here.then_some(use_id));
+                running = running.or_else(|| is_here.then_some(use_id));
             }
         }
         bench.seen.clear();

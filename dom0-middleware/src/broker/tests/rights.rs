@@ -109,7 +109,8 @@ fn a_revoked_token_ends_what_was_made_with_it_and_nothing_else() {
 
 #[test]
 fn nothing_is_resumed_that_was_made_under_a_right_that_has_ended() {
-    let ends: [(fn(&mut Bench), bool); 4] = [
+    type End = fn(&mut Bench);
+    let ends: [(End, bool); 4] = [
         (revoke, true),
         (|bench| tokens_from(bench, later(bench, 1)), true),
         (|bench| bench.handle(gone(A)), true),
