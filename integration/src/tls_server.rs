@@ -43,6 +43,8 @@ impl TlsServer {
         thread::spawn(move || {
             for tcp in listener.incoming() {
                 let tcp = tcp.expect("a client");
+                // As servers do; else what follows waits for an answer to what came before.
+                tcp.set_nodelay(true).expect("a socket");
                 let tls = ServerConnection::new(config.clone()).expect("a good configuration");
                 let mut connection = StreamOwned::new(tls, tcp);
                 let serve = serve.clone();
