@@ -95,7 +95,7 @@ impl Pace {
         match &self.known {
             Known::Handshakes(handshakes) => handshakes.expected(resumed),
             // What is resumed here does not need the card.
-            Known::Signatures(of) => of.get(identity).map_or(SIGNATURE, Kind::signature),
+            Known::Signatures(of) => expected_signature(of, identity),
         }
     }
 
@@ -129,7 +129,7 @@ impl Pace {
             Known::Signatures(of) => {
                 let view = |(identity, kind): (&IdentityName, &Kind)| SignatureView {
                     identity: identity.clone(),
-                    pace: kind.card.view(kind.signature()),
+                    pace: kind.card.view(expected_signature(of, identity)),
                 };
                 PacesView {
                     signatures: of.iter().map(view).collect(),
@@ -171,10 +171,20 @@ impl Kind {
         });
         self.card.learn(card_time)
     }
+}
 
-    fn signature(&self) -> Duration {
-        self.held.unwrap_or(SIGNATURE)
+/// How long a signature takes: as those before it; the first one as those of the card's other identities,
+/// on average.
+fn expected_signature(of: &BTreeMap<IdentityName, Kind>, identity: &IdentityName) -> Duration {
+    if let Some(own) = of.get(identity).and_then(|kind| kind.held) {
+        return own;
     }
+    let (mut sum, mut count) = (Duration::ZERO, 0_u32);
+    for held in of.values().filter_map(|kind| kind.held) {
+        sum = sum.saturating_add(held);
+        count = count.saturating_add(1);
+    }
+    sum.checked_div(count).unwrap_or(SIGNATURE)
 }
 
 impl PaceDrift {
@@ -240,6 +250,18 @@ mod tests {
         let expected = |pace: Option<super::super::PaceView>| pace.map(|pace| pace.expected_ms);
         assert_eq!(expected(view.full), Some(2_000));
         assert_eq!(expected(view.resumed), Some(500));
+    }
+
+    #[test]
+    fn the_first_signature_of_an_identity_is_expected_to_take_what_others_take() {
+        let mut pace = signing(0);
+        let (first, second) = (name("9a"), name("9c"));
+        assert_eq!(pace.expected(&second, false), SIGNATURE);
+        pace.learn(&first, false, ms(100), ms(90));
+        assert_eq!(pace.expected(&second, false), ms(100));
+        pace.learn(&second, false, ms(300), ms(290));
+        assert_eq!(pace.expected(&first, false), ms(100));
+        assert_eq!(pace.expected(&second, false), ms(300));
     }
 
     #[test]
