@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         true => "every session ended well or with a named error, and every card serves\n",
         false => "",
     };
-    let said = format!("seed {seed}\n{report}{verdict}");
+    let said = format!("{report}{verdict}");
     print!("{report}{verdict}");
     if let Err(error) = soak_page::write("fault-soak", "An hour of troubles", ABOUT, &said) {
         eprintln!("the page cannot be written: {error}");
