@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use proto::id::DomId;
 use proto::repeated::Repeated;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tracing::{error, info};
+use xen_channel::SocketStream;
 
 use super::guest_channel::GuestChannel;
 use super::tls::ChannelTls;
@@ -52,7 +53,7 @@ impl UnixChannel {
 }
 
 impl GuestChannel for UnixChannel {
-    type Stream = UnixStream;
+    type Stream = SocketStream;
 
     /// Whoever can open its path has it.
     fn domid(&self) -> DomId {
@@ -63,10 +64,11 @@ impl GuestChannel for UnixChannel {
         self.tls.as_ref()
     }
 
-    async fn accept(&mut self) -> UnixStream {
+    async fn accept(&mut self) -> SocketStream {
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
+            let accepted = self.listener.accept().await;
+            match accepted.and_then(|(stream, _)| SocketStream::new(stream)) {
+                Ok(stream) => {
                     if let Some(left_out) = self.failing.worked() {
                         info!(domid = %self.domid, left_out, "guests are accepted again");
                     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use proto::agent::{Hello, PROTOCOL_VERSION};
 use proto::racs;
 use tokio::net::UnixStream;
-use xen_channel::LibraryError;
+use xen_channel::{LibraryError, SocketStream};
 
 use super::error::LinkError;
 use super::pipe::Pipe;
@@ -149,7 +149,7 @@ impl Way {
     async fn connect(&self) -> io::Result<Pipe> {
         match self {
             Self::Unix(path) => match UnixStream::connect(path).await {
-                Ok(stream) => Ok(Pipe::Unix(stream)),
+                Ok(stream) => SocketStream::new(stream).map(Pipe::Unix),
                 Err(error) => {
                     let text = format!("{}: {error}", path.display());
                     Err(io::Error::new(error.kind(), text))

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use tokio::io::Interest;
-use tokio::net::UnixStream;
+use xen_channel::SocketStream;
 
 use super::vchan::DomainVchan;
 
@@ -11,7 +10,7 @@ use super::vchan::DomainVchan;
 #[derive(Debug)]
 pub(super) enum Pipe {
     /// A Unix socket.
-    Unix(UnixStream),
+    Unix(SocketStream),
     /// A vchan.
     Vchan(Box<DomainVchan>),
 }
@@ -21,13 +20,7 @@ impl Pipe {
     /// something.
     pub(super) async fn ready(&mut self, to_write: bool) -> io::Result<()> {
         match self {
-            Self::Unix(stream) => {
-                let interest = match to_write {
-                    true => Interest::READABLE | Interest::WRITABLE,
-                    false => Interest::READABLE,
-                };
-                stream.ready(interest).await.map(drop)
-            }
+            Self::Unix(stream) => stream.ready(to_write).await,
             Self::Vchan(stream) => stream.ready(to_write).await,
         }
     }

@@ -37,6 +37,7 @@
 //! | `forsaken` | not closing, where the domain was saved and restored |
 //! | `server`, `client` | opening |
 //! | `devices` | the device nodes that must be there, and how to get them |
+//! | `socket` | a Unix socket in place of a vchan, where there is no Xen |
 //!
 //! # Costs
 //!
@@ -53,6 +54,7 @@ mod leftovers;
 mod library;
 mod ring;
 mod server;
+mod socket;
 mod stream;
 mod wakers;
 
@@ -66,4 +68,5 @@ pub use self::handle::OpenError;
 pub use self::library::{LIBRARY_VARIABLE, LibraryError, Libxenvchan};
 pub use self::ring::{MAX_RING, RingFault};
 pub use self::server::VchanServer;
+pub use self::socket::SocketStream;
 pub use self::stream::VchanStream;
