@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::chain::Chain;
-use super::log::{AuditError, Storage};
+use super::log::{AuditError, Storage, Syncer};
 use super::rotation::{self, Rotation};
 use super::tail;
 
@@ -129,6 +129,11 @@ impl Storage for AuditFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    fn syncer(&self) -> io::Result<Syncer> {
+        let file = self.file.try_clone()?;
+        Ok(Box::new(move || file.sync_data()))
     }
 
     fn length(&self) -> u64 {

@@ -31,8 +31,8 @@ pub struct AuditLog {
     /// The length at which another file begins, in bytes.
     max_bytes: u64,
     rotate_at: u64,
-    /// The last checkpoint that is on disk, until somebody has asked.
-    synced: Option<AuditHead>,
+    /// The last checkpoint that nobody has asked about.
+    written: Option<AuditHead>,
     /// Records that were not written and not owned up to.
     lost: u64,
 }
@@ -79,7 +79,7 @@ impl AuditLog {
             next_checkpoint: None,
             max_bytes: u64::MAX,
             rotate_at: u64::MAX,
-            synced: None,
+            written: None,
             lost: 0,
         }
     }
@@ -89,7 +89,8 @@ impl AuditLog {
         self.signing.set(signer);
     }
 
-    /// Writes one record, and what is due with it.
+    /// Writes one record, and what is due with it. Waits for the disk when another file begins, and
+    /// not otherwise.
     ///
     /// # Errors
     /// An [`io::Error`] when it was not written; the audit is then as before, and the next record
@@ -107,7 +108,7 @@ impl AuditLog {
         }
         self.write(event, now)?;
         if self.unsigned >= RECORDS
-            && let Err(error) = self.checkpoint(CheckpointReason::Records, now)
+            && let Err(error) = self.write_checkpoint(CheckpointReason::Records, now)
         {
             warn!(%error, "cannot write a checkpoint of the audit");
         }
@@ -132,6 +133,11 @@ impl AuditLog {
     /// # Errors
     /// An [`io::Error`] when that was not done.
     pub fn checkpoint(&mut self, reason: CheckpointReason, now: UnixTime) -> io::Result<()> {
+        self.write_checkpoint(reason, now)?;
+        self.sync()
+    }
+
+    fn write_checkpoint(&mut self, reason: CheckpointReason, now: UnixTime) -> io::Result<()> {
         // The key may be renewed in between, but not twice.
         for _ in 0..3 {
             if let Some(key) = self.signing.unknown_key() {
@@ -141,8 +147,7 @@ impl AuditLog {
             if let Some(checkpoint) = self.signing.checkpoint(&self.chain, reason, now) {
                 self.write(&checkpoint, now)?;
                 self.unsigned = 0;
-                self.sync()?;
-                self.synced = self.head();
+                self.written = self.head();
                 return Ok(());
             }
         }
@@ -155,7 +160,7 @@ impl AuditLog {
         self.next_checkpoint
     }
 
-    /// Writes a checkpoint if one is due.
+    /// Writes a checkpoint if one is due. Does not wait for the disk.
     ///
     /// # Errors
     /// An [`io::Error`] when it was not written; the next one is due as if it had been.
@@ -163,7 +168,7 @@ impl AuditLog {
         match self.next_checkpoint {
             Some(at) if at <= now.monotonic => {
                 self.next_checkpoint = Some(now.monotonic + PERIOD);
-                self.checkpoint(CheckpointReason::Hour, now.unix)
+                self.write_checkpoint(CheckpointReason::Hour, now.unix)
             }
             _ => Ok(()),
         }
@@ -186,9 +191,17 @@ impl AuditLog {
         self.storage.sync()
     }
 
-    /// A checkpoint that is on disk since this was last asked: the state should know of it.
-    pub fn take_synced(&mut self) -> Option<AuditHead> {
-        self.synced.take()
+    /// A checkpoint that was written since this was last asked: it is to be brought to disk, and the
+    /// state should know of it then. Where that fails it is the next one's to do.
+    pub fn take_checkpoint(&mut self) -> Option<WrittenCheckpoint> {
+        let head = self.written.take()?;
+        match self.storage.syncer() {
+            Ok(syncer) => Some(WrittenCheckpoint { head, syncer }),
+            Err(error) => {
+                warn!(%error, "cannot bring a checkpoint of the audit to disk");
+                None
+            }
+        }
     }
 
     /// The last line; `None` when there is none.
@@ -235,6 +248,26 @@ fn continued(chain: &Chain) -> Option<AuditEvent> {
     })
 }
 
+/// A checkpoint that may not be on disk yet.
+pub struct WrittenCheckpoint {
+    head: AuditHead,
+    syncer: Syncer,
+}
+
+impl WrittenCheckpoint {
+    /// Waits until it is on disk; the line that is.
+    ///
+    /// # Errors
+    /// An [`io::Error`] when that cannot be said.
+    pub fn sync(self) -> io::Result<AuditHead> {
+        (self.syncer)()?;
+        Ok(self.head)
+    }
+}
+
+/// Waits, on any thread, until what was kept before is kept for good.
+pub type Syncer = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
 /// Where lines are kept.
 pub trait Storage: Send {
     /// Keeps one more line, or none of it.
@@ -249,6 +282,14 @@ pub trait Storage: Send {
     /// An [`io::Error`] when that cannot be said.
     fn sync(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    /// As [`Self::sync`], for another thread to do.
+    ///
+    /// # Errors
+    /// An [`io::Error`] when there cannot be one.
+    fn syncer(&self) -> io::Result<Syncer> {
+        Ok(Box::new(|| Ok(())))
     }
 
     /// Length of what is kept in the piece that is written, in bytes.

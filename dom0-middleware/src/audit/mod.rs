@@ -42,7 +42,7 @@ mod verify;
 pub use self::chain::{AuditHead, Chain, Link};
 pub use self::event::{AuditEvent, BoundTo};
 pub(crate) use self::follow::{Follower, last_lines};
-pub use self::log::{AuditError, AuditLog, Storage};
+pub use self::log::{AuditError, AuditLog, Storage, Syncer, WrittenCheckpoint};
 pub use self::racs::{RacsClosed, RacsConnected, RacsRefused, RacsRefusedFor};
 pub use self::records::{
     Admitted, ChannelClosed, ChannelEnd, CheckpointProof, CheckpointReason, Closed, ClosedBy,

@@ -12,6 +12,7 @@ use tracing::{error, warn};
 use super::bindings::Bindings;
 use super::bound::TellBound;
 use super::cards::Cards;
+use super::checkpoints::Checkpoints;
 use super::due::Due;
 use super::engines::EngineTasks;
 use super::error::ServiceError;
@@ -39,6 +40,8 @@ use crate::xen::Domains;
 pub(super) struct Actor {
     pub(super) broker: Broker,
     pub(super) audit: AuditLog,
+    /// Brings the audit's checkpoints to disk.
+    pub(super) checkpoints: Checkpoints,
     /// Changes of it go through [`Self::change`].
     pub(super) state: State,
     /// What is known of bindings beyond what the broker needs.
@@ -106,10 +109,8 @@ impl Actor {
                 },
             }
             self.tell_watchers();
-            if let Some(head) = self.audit.take_synced()
-                && let Err(error) = self.state.note_audit_head(head)
-            {
-                error!(%error, "cannot write the state");
+            if let Some(written) = self.audit.take_checkpoint() {
+                self.checkpoints.keep(written);
             }
         }
         self.tell_broker(Event::Stopping)?;

@@ -28,7 +28,7 @@
 //! | `card_desk`, `leases`, `releases` | cards for raw APDUs; cards in maintenance; who waits for one |
 //! | `racs` | users of RACS |
 //! | `racs_guest`, `racs_guests`, `racs_farewell` | guests that speak RACS: one connection, who is let in, how it ended |
-//! | `durable` | the durable state at start |
+//! | `durable`, `checkpoints` | the durable state at start; how far the audit is on disk |
 //! | `changes` | a change of a right: recorded, made, told |
 //! | `guests` | accepts guests |
 //! | `vchans` | a vchan for each bound domain that runs |
@@ -47,6 +47,7 @@ mod card_desk;
 mod card_show;
 mod cards;
 mod changes;
+mod checkpoints;
 mod doorstep;
 mod due;
 mod durable;

@@ -14,6 +14,7 @@ use super::bindings::Bindings;
 use super::bound::TellBound;
 use super::card_desk::CardDesk;
 use super::cards::Cards;
+use super::checkpoints::Checkpoints;
 use super::durable;
 use super::engines::EngineTasks;
 use super::error::ServiceError;
@@ -136,6 +137,7 @@ async fn serve(
     warn_of_insecurity(&config, &bound.table);
     record_start(&mut audit, &config)?;
     durable::note_audit_head(&state, &audit)?;
+    let checkpoints = Checkpoints::start(state.clone()).map_err(ServiceError::System)?;
 
     let mut tasks = JoinSet::new();
     tasks.spawn(admin.serve(inbox.clone()));
@@ -217,6 +219,7 @@ async fn serve(
             now,
         ),
         audit,
+        checkpoints,
         bindings,
         bound: tell_bound,
         revoked,
@@ -382,6 +385,8 @@ async fn finish(mut actor: Actor) {
         warn!("a card does not return from a command; it is left to itself");
     }
     links.join_all().await;
+    // What they note is older than the last record.
+    drop(actor.checkpoints);
     let (audit, now) = (&mut actor.audit, Now::read().unix);
     let stopped = audit
         .append(&AuditEvent::ServiceStopped, now)

@@ -101,6 +101,19 @@ impl State {
         })
     }
 
+    /// As [`Self::note_audit_head`], unless what was noted before is further on.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn advance_audit_head(&self, head: AuditHead) -> Result<(), StateError> {
+        self.lock().run(|connection| {
+            let update = "UPDATE head SET audit_seq = ?1, audit_hash = ?2 \
+                          WHERE audit_seq IS NULL OR audit_seq < ?1";
+            connection.execute(update, params![int(head.seq), head.hash])?;
+            Ok(())
+        })
+    }
+
     /// How far the audit was on disk when that was noted last.
     ///
     /// # Errors
