@@ -90,6 +90,11 @@ impl Times {
         place.map_or(f64::NAN, |place| sorted[place])
     }
 
+    /// The sum of all by their count.
+    pub(crate) fn mean(&self) -> f64 {
+        self.0.iter().sum::<f64>() / self.0.len() as f64
+    }
+
     /// The time that half of them stay below.
     pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.0.clone();
