@@ -90,7 +90,12 @@ fn close(connection: &mut Connection) -> io::Result<()> {
     connection.flush()
 }
 
-fn config(
+/// What a server of one TLS version needs, which demands a certificate of its clients.
+///
+/// # Panics
+/// When the credential is not one for a server.
+#[must_use]
+pub fn config(
     pki: &Pki,
     credential: &Credential,
     version: &'static SupportedProtocolVersion,

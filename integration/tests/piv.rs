@@ -4,8 +4,12 @@ use integration::chain::{CardPlan, Chain, ChainPlan, GuestPlan, request};
 use integration::openssl::{OpensslServer, ServerPlan};
 use integration::payload::payload;
 use integration::pki::{KeyKind, Pki};
-use integration::tls_server::{TlsServer, echo};
+use integration::rogue_guest::{RogueGuest, open, server_records};
+use integration::tls_server::{self, TlsServer, echo};
 use integration::wait;
+use proto::agent::Dom0Message;
+use rustls::ServerConnection;
+use rustls::version::TLS12;
 
 use KeyKind::{P256, Rsa2048};
 
@@ -195,4 +199,72 @@ fn a_pool_of_cards_serves_on_when_one_of_them_leaves() {
         session.close();
         used(&chain).last().filter(|last| **last != first).map(drop)
     });
+}
+
+/// More than the threads that a runtime lends for what waits, unless it is told otherwise.
+const CROWD: u32 = 560;
+
+#[test]
+fn a_crowd_that_waits_for_one_card_stops_no_handshake_of_another() {
+    let pki = Pki::new();
+    let slow = CardPlan::piv("se-00").identity("9a", P256);
+    let slow = slow.options(&["--timing", "paper"]);
+    let idle = CardPlan::piv("se-01").identity("9a", P256);
+    let plan = ChainPlan::new().card(slow).card(idle);
+    let plan = plan.guest(GuestPlan::new("crowd").bound("se-00", "9a"));
+    let plan = plan.guest(GuestPlan::new("web01").bound("se-01", "9a"));
+    let places = u64::from(CROWD) + 10;
+    let plan = plan.limit("queue_per_card", places);
+    let plan = plan.limit("handshakes_per_domain", places);
+    let chain = Chain::start(&pki, &plan.limit("sessions_per_domain", places));
+
+    let config = tls_server::config(&pki, &pki.server(NAME, P256), &TLS12);
+    let config = std::sync::Arc::new(config);
+    let mut crowd = RogueGuest::admitted(&chain.door("crowd"));
+    for session in 1..=CROWD {
+        crowd.send(&open(session, NAME));
+        let hello = loop {
+            match crowd.receive() {
+                Some(Dom0Message::ClientRecords(records)) if records.session.0 == session => {
+                    break records.data;
+                }
+                // Of those that are ahead of it.
+                Some(Dom0Message::ClientRecords(_) | Dom0Message::Queued(_)) => {}
+                other => panic!("no ClientHello: {other:?}"),
+            }
+        };
+        let mut server = ServerConnection::new(config.clone()).expect("a good configuration");
+        server
+            .read_tls(&mut hello.as_slice())
+            .expect("a ClientHello");
+        server.process_new_packets().expect("a good one");
+        let mut flight = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut flight).expect("room");
+        }
+        crowd.send(&server_records(session, &flight));
+    }
+    let waiting = || {
+        let shown = chain.admin(&["queue", "show", "--json"]);
+        let queues: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+        let queues = queues.as_array().expect("one for each card").clone();
+        let slow = queues.into_iter().find(|queue| queue["seid"] == "se-00");
+        slow.expect("the slow card")["waiting"]
+            .as_array()
+            .expect("a list")
+            .len()
+    };
+    wait::until("all of them at the card", || {
+        (waiting() > 520).then_some(())
+    });
+    let server = TlsServer::start(&pki, &pki.server(NAME, P256), &TLS12, echo);
+    for _ in 0..3 {
+        let mut wish = request(server.port(), NAME);
+        wish.resume = Some(false);
+        chain.guest("web01").ask(wish).expect("a session").close();
+    }
+    assert!(waiting() > 512, "they had to wait all the time");
+    // The guest leaves, and nobody waits any more.
+    drop(crowd);
+    wait::until("an empty queue", || (waiting() == 0).then_some(()));
 }
