@@ -9,7 +9,7 @@ use integration::tls_server::{self, TlsServer, echo};
 use integration::wait;
 use proto::agent::Dom0Message;
 use rustls::ServerConnection;
-use rustls::version::TLS12;
+use rustls::version::{TLS12, TLS13};
 
 use KeyKind::{P256, Rsa2048};
 
@@ -43,7 +43,7 @@ fn sessions_are_made_in_full_and_resumed_with_each_key_and_version() {
     let pki = Pki::new();
     let chain = with_both_keys(&pki);
     for identity in ["9a", "9e"] {
-        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for version in [&TLS12, &TLS13] {
             let credential = pki.server(NAME, P256);
             let server = TlsServer::start(&pki, &credential, version, echo);
             let (resumed, _) = converse(&chain, server.port(), identity);
