@@ -45,7 +45,7 @@ fuzz-all: fuzz-deps ## Fuzz every target for a minute
 fuzz-deps:
 	@scripts/deps fuzz
 
-bench: bench-deps release ## Measure whole handshakes; prints a table, writes target/bench.json
+bench: bench-deps release ## Measure; prints a table, writes docs/benchmarks.md, its plots and target/bench.json
 	$(CARGO) build --locked --release -p dom0-middleware --examples
 	$(CARGO) run --locked --release --quiet -p integration --example bench
 

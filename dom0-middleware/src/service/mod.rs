@@ -12,8 +12,9 @@
 //!
 //! | Module | Does |
 //! |---|---|
-//! | `start` | makes everything that must be there before a guest is let in |
-//! | `actor` | owns the broker, does its actions |
+//! | `start`, `stop` | makes everything that must be there before a guest is let in; gives it up in order |
+//! | `readers`, `insecurity` | the workers of the configuration's cards; warnings of what it allows |
+//! | `actor`, `actions` | owns the broker; does what that asks for |
 //! | `operator` | does what operators ask for |
 //! | `rights`, `vms`, `tokens` | what operators do with bindings and tokens |
 //! | `bind_request`, `bindings`, `live` | what they say, beside what stands; who is meant by a name |
@@ -38,6 +39,7 @@
 //! | `renewal` | renews the channel key's certificate |
 //! | `inbox`, `due` | what the actor is told; when something is due by itself |
 
+mod actions;
 mod actor;
 mod approval;
 mod bind_request;
@@ -58,6 +60,7 @@ mod guest;
 mod guests;
 mod host_side;
 mod inbox;
+mod insecurity;
 mod issuing;
 mod leases;
 mod live;
@@ -68,12 +71,14 @@ mod racs;
 mod racs_farewell;
 mod racs_guest;
 mod racs_guests;
+mod readers;
 mod releases;
 mod renewal;
 mod revocations;
 mod rights;
 mod sightings;
 mod start;
+mod stop;
 mod token_certificates;
 mod token_delivery;
 mod token_renewal;

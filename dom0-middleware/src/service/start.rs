@@ -1,19 +1,16 @@
-//! Start and stop of the service.
+//! The start of the service.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::info;
 
 use super::actor::Actor;
 use super::bindings::Bindings;
 use super::bound::TellBound;
 use super::card_desk::CardDesk;
-use super::cards::Cards;
 use super::checkpoints::Checkpoints;
 use super::durable;
 use super::engines::EngineTasks;
@@ -21,27 +18,26 @@ use super::error::ServiceError;
 use super::guests::{self, ConnIds, Door};
 use super::host_side::HostSide;
 use super::inbox::{self, Inbox};
+use super::insecurity::{insecure, warn_of_insecurity};
 use super::issuing::Issuing;
 use super::leases::Leases;
 use super::operator::Watchers;
 use super::racs::Racs;
 use super::racs_guests::RacsGuests;
+use super::readers::start_cards;
 use super::releases::Releases;
 use super::renewal;
 use super::revocations::TellRevoked;
 use super::sightings::Sightings;
+use super::stop::{finish, stop_signal};
 use super::vchans::{self, Vchans};
 use crate::admin::{AdminListener, ServiceView};
-use crate::audit::{AuditEvent, AuditLog, CheckpointReason};
+use crate::audit::{AuditEvent, AuditLog};
 use crate::broker::{Broker, Event, Setup};
-use crate::card::pcsc::PcscSource;
-use crate::card::racs::RacsSource;
-use crate::card::vicc::{ListenError, ViccListener};
-use crate::card::{AdoptedCards, CardRecords, CardSource, PinLedger, spawn_worker};
+use crate::card::PinLedger;
 use crate::channel::UnixChannel;
 use crate::channel_key::CheckpointSigner;
-use crate::config::{Config, DomainSource, ReaderPlace, UnixChannelConfig};
-use crate::mapping::Table;
+use crate::config::{Config, DomainSource, UnixChannelConfig};
 use crate::state::{DurablePinLedger, State};
 use crate::time::Now;
 use crate::xen::{ChannelNodes, Domains, XenstoreDomains};
@@ -265,97 +261,6 @@ fn domains(config: &Config, inbox: &Inbox) -> Arc<dyn Domains> {
     }
 }
 
-/// Done when the process is told to stop.
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-fn start_cards(
-    config: &Config,
-    state: &State,
-    pins: Arc<dyn PinLedger>,
-    inbox: &Inbox,
-) -> Result<Cards, ServiceError> {
-    let records = CardRecords {
-        pins,
-        adopted: Arc::new(AdoptedCards::new(state.cards()?, inbox.keeper())),
-    };
-    let mut cards = Cards::new(records.clone());
-    for reader in &config.readers {
-        let seid = &reader.card.seid;
-        let source = source(&reader.place).map_err(|source| ServiceError::Reader {
-            seid: seid.to_string(),
-            source,
-        })?;
-        let settings = reader.card.clone();
-        let worker = spawn_worker(settings, source, records.clone(), inbox.reporter());
-        cards.add(reader.clone(), worker.map_err(ServiceError::System)?);
-    }
-    Ok(cards)
-}
-
-fn source(place: &ReaderPlace) -> Result<Box<dyn CardSource>, ListenError> {
-    Ok(match place {
-        ReaderPlace::Socket(path) => Box::new(ViccListener::bind_unix(path)?),
-        ReaderPlace::Loopback(address) => Box::new(ViccListener::bind_loopback(*address)?),
-        ReaderPlace::Reader(name) => Box::new(PcscSource::new(name.clone())),
-        ReaderPlace::Grid(place) => {
-            Box::new(RacsSource::new(place.grid.clone(), place.seid.clone()))
-        }
-    })
-}
-
-fn warn_of_insecurity(config: &Config, table: &Table) {
-    for channel in insecure(config) {
-        warn!(path = %channel.path.display(), domid = %channel.domid,
-              "insecure_development: no TLS and no token on this channel; whoever can open the \
-               socket is taken for the domain");
-    }
-    for reader in &config.readers {
-        if let ReaderPlace::Loopback(address) = reader.place {
-            warn!(%address, seid = %reader.card.seid,
-                  "insecure_development: every user of this host can connect as this card");
-        }
-    }
-    if let Some(racs) = &config.racs {
-        let raw = racs
-            .users
-            .values()
-            .flatten()
-            .filter(|card| card.raw_key_use && card.apdu);
-        let raw: BTreeSet<_> = raw.map(|card| &card.seid).collect();
-        for seid in raw {
-            warn!(%seid, "raw_key_use: users of RACS may use, read and change the keys and PINs of \
-                          this card");
-        }
-    }
-    for reader in config.readers.iter().filter(|reader| reader.raw_key_use) {
-        let seid = &reader.card.seid;
-        let mut bound = table.on_card(seid).map(|(_, binding)| binding);
-        if let Some(binding) = bound.find(|binding| binding.raw_apdu.is_some()) {
-            warn!(%seid, domain = %binding.domain,
-                  "raw_key_use: this domain may use, read and change the keys and PINs of the card by \
-                   raw APDUs, where its list lets it");
-        }
-    }
-    if table.iter().next().is_none() {
-        warn!("no bindings: no guest may use any card");
-    }
-}
-
-/// The channels without TLS and token.
-fn insecure(config: &Config) -> impl Iterator<Item = &UnixChannelConfig> {
-    let channels = config.channels.iter();
-    channels.filter(|channel| channel.insecure_development)
-}
-
 fn record_start(audit: &mut AuditLog, config: &Config) -> Result<(), ServiceError> {
     let path = |channel: &UnixChannelConfig| channel.path.display().to_string();
     let started = AuditEvent::ServiceStarted {
@@ -367,38 +272,3 @@ fn record_start(audit: &mut AuditLog, config: &Config) -> Result<(), ServiceErro
         .and_then(|_| audit.begin_checkpoints(now))
         .map_err(ServiceError::AuditWrite)
 }
-
-/// Lets guests read why, cards come to rest, and writes the last record.
-async fn finish(mut actor: Actor) {
-    let mut links = JoinSet::new();
-    for (_, link) in std::mem::take(&mut actor.links) {
-        links.spawn(link.closed());
-    }
-    actor.write_sightings();
-    let cards = actor.cards;
-    let deadline = Instant::now() + STOP_TIME;
-    let stopped = tokio::task::spawn_blocking(move || cards.stop());
-    if tokio::time::timeout_at(deadline.into(), stopped)
-        .await
-        .is_err()
-    {
-        warn!("a card does not return from a command; it is left to itself");
-    }
-    links.join_all().await;
-    // What they note is older than the last record.
-    drop(actor.checkpoints);
-    let (audit, now) = (&mut actor.audit, Now::read().unix);
-    let stopped = audit
-        .append(&AuditEvent::ServiceStopped, now)
-        .and_then(|()| audit.checkpoint(CheckpointReason::Stop, now));
-    if let Err(error) = stopped {
-        error!(%error, "cannot write the audit");
-        return;
-    }
-    if let Err(error) = durable::note_audit_head(&actor.state, &actor.audit) {
-        error!(%error, "cannot write the state");
-    }
-}
-
-/// How long cards may take to come to rest.
-const STOP_TIME: Duration = Duration::from_secs(5);
