@@ -224,6 +224,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_end_that_comes_with_the_last_bytes_is_seen_behind_them() {
+        let (mut one, mut other) = pair();
+        one.write_all(b"abc").await.expect("room");
+        one.shutdown().await.expect("shut");
+        drop(one);
+        let mut buffer = [0; 8];
+        other.ready(false).await.expect("there");
+        assert_eq!(other.try_read(&mut buffer).expect("there"), 3);
+        other.ready(false).await.expect("there");
+        assert_eq!(other.try_read(&mut buffer).expect("the end"), 0);
+    }
+
+    #[tokio::test]
     async fn a_full_socket_tells_when_there_is_room_again() {
         let (mut one, mut other) = pair();
         let mut written = 0_usize;
