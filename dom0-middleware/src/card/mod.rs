@@ -67,7 +67,7 @@ pub use self::report::{
 pub use self::session_fault::{HandshakeFault, PolicyFault, ResumptionFault};
 pub use self::settings::CardSettings;
 pub use self::transport::{
-    CardSource, CardTransport, ChainLink, Chained, SourceTrouble, TransportError,
+    CardSource, CardTransport, ChainLink, Chained, Chains, SourceTrouble, TransportError,
 };
 pub use self::trust::{
     Believed, Judge, PeerVerifier, ServerCheck, Trust, TrustError, TrustSetupError,

@@ -56,15 +56,43 @@ pub trait CardTransport: Send {
         false
     }
 
-    /// Whether several commands at once are faster than one after the other.
-    fn takes_chains(&self) -> bool {
-        false
+    /// Which commands are faster together than one after the other.
+    fn takes_chains(&self) -> Chains {
+        Chains::None
     }
 
     /// Sends commands one after the other, up to the first one that had to succeed and did not. Each may
     /// take `apdu_timeout`.
     fn transmit_all(&mut self, chain: &[ChainLink], apdu_timeout: Duration) -> Chained {
         one_by_one(self, chain, apdu_timeout)
+    }
+}
+
+/// Which commands go to a card together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chains {
+    /// None: one after the other.
+    None,
+    /// Those that are sent whatever becomes of the ones before them.
+    Independent,
+    /// All but those behind an answer with data: the card speaks T=0, and gives data when it is asked
+    /// again.
+    Silent,
+    /// All.
+    All,
+}
+
+impl Chains {
+    /// Whether commands go together of which one must succeed for the next.
+    #[must_use]
+    pub fn may_depend(self) -> bool {
+        matches!(self, Self::Silent | Self::All)
+    }
+
+    /// Whether commands go together whose answers have data.
+    #[must_use]
+    pub fn may_answer(self) -> bool {
+        matches!(self, Self::Independent | Self::All)
     }
 }
 

@@ -19,7 +19,9 @@ use crate::card::adopted::AdoptedCards;
 use crate::card::eap_tls::testing::FakeCard;
 use crate::card::handle::{CardRecords, spawn_worker};
 use crate::card::pin::{MemoryPinLedger, PinSource};
-use crate::card::transport::{CardSource, CardTransport, ChainLink, SourceTrouble, TransportError};
+use crate::card::transport::{
+    CardSource, CardTransport, ChainLink, Chains, SourceTrouble, TransportError,
+};
 use crate::card::{CardProfile, CardSettings, WorkerReport};
 use crate::racs::client::ServerRules;
 use crate::racs::client::testing::{Pki, Reply, TinyGrid, serve, soon};
@@ -124,7 +126,8 @@ fn a_card_of_a_grid_is_powered_asked_and_reset() {
     let answer = card.transmit(&command(0x18), soon()).expect("an answer");
     assert_eq!(answer.sw, StatusWord(0x6985));
     card.check_present().expect("there");
-    assert!(!card.is_worn() && card.takes_chains());
+    assert!(!card.is_worn());
+    assert_eq!(card.takes_chains(), Chains::All, "by its ATR, T=1");
     card.cold_reset(soon()).expect("reset");
     assert_eq!(resets.load(Ordering::Acquire), 2);
     assert_eq!(seen.connections.load(Ordering::Acquire), 1);
@@ -156,13 +159,17 @@ fn a_chain_is_one_request_and_stops_where_it_must() {
     let data: Vec<&[u8]> = done.responses.iter().map(ResponseApdu::data).collect();
     assert_eq!(data, [&[][..], &[0x18], &[0x12]]);
     assert_eq!(seen.requests().len(), 1);
-    assert!(card.takes_chains());
+    assert_ne!(card.takes_chains(), Chains::None);
 
     let bad = [link(0x10, true), link(0x18, true), link(0x12, false)];
     let done = card.transmit_all(&bad, Duration::from_secs(5));
     assert_eq!(done.responses.len(), 1);
     assert_eq!(done.error, Some(TransportError::StatusUnseen));
-    assert!(!card.takes_chains(), "one after the other from now on");
+    assert_eq!(
+        card.takes_chains(),
+        Chains::None,
+        "one after the other from now on"
+    );
     let answer = card.transmit(&command(0x18), soon()).expect("an answer");
     assert_eq!(answer.sw, StatusWord(0x6985));
 
@@ -175,7 +182,8 @@ fn a_chain_is_one_request_and_stops_where_it_must() {
     drop(card);
     source.grid.rules.batches = false;
     source.forget_wait();
-    assert!(!self::card(&mut source).takes_chains(), "as it was told");
+    let told = self::card(&mut source).takes_chains();
+    assert_eq!(told, Chains::None, "as it was told");
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use proto::apdu::{Atr, CommandApdu, ResponseApdu, StatusWord};
+use proto::apdu::{Atr, CommandApdu, Protocol, ResponseApdu, StatusWord};
 use proto::racs::{FailureClass, SeidToken, StatusCode, StatusLine};
 use tracing::{debug, warn};
 
 use super::atr;
 use super::fetching::{Fetching, is_other_length};
 use super::trouble::Trouble;
-use crate::card::transport::{CardTransport, ChainLink, Chained, TransportError};
+use crate::card::transport::{CardTransport, ChainLink, Chained, Chains, TransportError};
 use crate::racs::client::{Grid, GridError, GridProblem, Played, Scripted, Session};
 
 /// How long nothing may be asked of a server.
@@ -191,8 +191,14 @@ impl CardTransport for RacsTransport {
         self.is_worn_at(Instant::now())
     }
 
-    fn takes_chains(&self) -> bool {
-        self.chains && self.grid.rules.batches
+    fn takes_chains(&self) -> Chains {
+        if !(self.chains && self.grid.rules.batches) {
+            return Chains::None;
+        }
+        match Protocol::first_offered(&self.atr) {
+            Some(Protocol::T1) => Chains::All,
+            _ => Chains::Silent,
+        }
     }
 
     fn transmit_all(&mut self, chain: &[ChainLink], apdu_timeout: Duration) -> Chained {

@@ -34,15 +34,30 @@ impl Connection {
 
     /// Sends one message; `body` is at most 65,535 bytes, which any short APDU is.
     pub(super) fn send(&mut self, body: &[u8], deadline: Instant) -> Result<(), TransportError> {
-        let len = u16::try_from(body.len()).map_err(|_| DecodeError::TooLong {
-            what: "command for a virtual card",
-            max: usize::from(u16::MAX),
-            got: body.len(),
-        })?;
-        let mut message = Zeroizing::new(Vec::with_capacity(2 + body.len()));
-        message.extend_from_slice(&len.to_be_bytes());
-        message.extend_from_slice(body);
-        Ok(self.stream.write_by(&message, deadline)?)
+        self.send_all(std::iter::once(body), deadline)
+    }
+
+    /// Sends several messages at once.
+    pub(super) fn send_all<B: AsRef<[u8]>>(
+        &mut self,
+        bodies: impl Iterator<Item = B>,
+        deadline: Instant,
+    ) -> Result<(), TransportError> {
+        let bodies: Vec<B> = bodies.collect();
+        // Nothing is left behind in memory that grows.
+        let length = bodies.iter().map(|body| 2 + body.as_ref().len()).sum();
+        let mut messages = Zeroizing::new(Vec::with_capacity(length));
+        for body in &bodies {
+            let body = body.as_ref();
+            let len = u16::try_from(body.len()).map_err(|_| DecodeError::TooLong {
+                what: "command for a virtual card",
+                max: usize::from(u16::MAX),
+                got: body.len(),
+            })?;
+            messages.extend_from_slice(&len.to_be_bytes());
+            messages.extend_from_slice(body);
+        }
+        Ok(self.stream.write_by(&messages, deadline)?)
     }
 
     /// Waits for one message and returns its body, of at most `max` bytes.

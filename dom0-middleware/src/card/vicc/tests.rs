@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use proto::apdu::{CommandApdu, StatusWord};
 
 use super::{ListenError, ViccListener};
-use crate::card::transport::{CardSource, CardTransport, TransportError};
+use crate::card::transport::{CardSource, CardTransport, ChainLink, Chains, TransportError};
 use crate::socket::SocketError;
 
 const ATR: &[u8] = &[0x3B, 0x80, 0x01, 0x81];
@@ -290,6 +290,98 @@ fn a_late_answer_is_not_taken_for_the_next_one() {
         transport.transmit(&command(), shortly()).map(|_| ()),
         Err(TransportError::TimedOut)
     );
+    transport.cold_reset(soon()).expect("an answer to reset");
+    let response = transport.transmit(&command(), soon()).expect("a response");
+    assert_eq!(response.data(), [0xBB]);
+    drop(transport);
+    card.join().expect("ended");
+}
+
+fn link(p2: u8, must_succeed: bool) -> ChainLink {
+    ChainLink {
+        command: CommandApdu::new(0xA0, 0x19, 0x00, p2).with_le(1),
+        must_succeed,
+        fetch: None,
+    }
+}
+
+#[test]
+fn commands_that_do_not_depend_on_each_other_are_sent_before_they_are_answered() {
+    let place = Place::new();
+    let mut listener = place.listen();
+    // Says nothing until it has three; no to the second.
+    let mut had = Vec::new();
+    let card = serve(place.connect(), move |apdu, stream| {
+        had.push(apdu[3]);
+        if had.len() == 3 {
+            for p2 in had.drain(..) {
+                let sw1 = if p2 == 2 { 0x69 } else { 0x90 };
+                send(stream, &[p2, sw1, 0x00]);
+            }
+        }
+    });
+    let mut transport = power_up(&mut listener);
+    assert_eq!(transport.takes_chains(), Chains::Independent);
+    let chain = [link(1, false), link(2, false), link(3, false)];
+    let done = transport.transmit_all(&chain, Duration::from_secs(10));
+    assert_eq!(done.error, None);
+    let said = done.responses.iter().map(|answer| answer.data()[0]);
+    assert_eq!(said.collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(done.responses[1].sw, StatusWord(0x6900));
+    drop(transport);
+    card.join().expect("ended");
+}
+
+#[test]
+fn nothing_is_sent_behind_a_command_that_had_to_succeed_and_did_not() {
+    let place = Place::new();
+    let mut listener = place.listen();
+    let (seen, had) = std::sync::mpsc::channel();
+    let card = serve(place.connect(), move |apdu, stream| {
+        seen.send(apdu[3]).expect("somebody counts");
+        let sw1 = if apdu[3] == 2 { 0x69 } else { 0x90 };
+        send(stream, &[sw1, 0x00]);
+    });
+    let mut transport = power_up(&mut listener);
+    let chain = [link(1, true), link(2, true), link(3, false)];
+    let done = transport.transmit_all(&chain, Duration::from_secs(10));
+    assert_eq!((done.responses.len(), done.error), (2, None));
+    let many: Vec<ChainLink> = (10..20).map(|p2| link(p2, false)).collect();
+    let done = transport.transmit_all(&many, Duration::from_secs(10));
+    assert_eq!((done.responses.len(), done.error), (10, None));
+    drop(transport);
+    card.join().expect("ended");
+    let all = [1, 2].into_iter().chain(10..20);
+    assert!(had.into_iter().eq(all));
+}
+
+#[test]
+fn answers_that_never_come_to_a_chain_are_owed_at_the_reset() {
+    let place = Place::new();
+    let mut listener = place.listen();
+    let mut stream = place.connect();
+    let card = thread::spawn(move || {
+        let (mut owed, mut is_late) = (0, true);
+        while let Some(body) = receive(&mut stream) {
+            match body.as_slice() {
+                [4] => {
+                    // Late, and in order.
+                    for _ in 0..std::mem::take(&mut owed) {
+                        is_late = false;
+                        send(&mut stream, &[0xAA, 0x90, 0]);
+                    }
+                    send(&mut stream, ATR);
+                }
+                [_] => {}
+                _ if is_late => owed += 1,
+                _ => send(&mut stream, &[0xBB, 0x90, 0]),
+            }
+        }
+    });
+    let mut transport = power_up(&mut listener);
+    let chain = [link(1, false), link(2, false)];
+    let done = transport.transmit_all(&chain, Duration::from_millis(20));
+    assert_eq!(done.error, Some(TransportError::TimedOut));
     transport.cold_reset(soon()).expect("an answer to reset");
     let response = transport.transmit(&command(), soon()).expect("a response");
     assert_eq!(response.data(), [0xBB]);

@@ -8,7 +8,7 @@ use proto::apdu::{CommandApdu, ResponseApdu};
 use crate::card::eap_tls::closing;
 use crate::card::error::CardError;
 use crate::card::fault::{CardFault, CardStep};
-use crate::card::transport::{CardTransport, ChainLink, TransportError};
+use crate::card::transport::{CardTransport, ChainLink, Chains, TransportError};
 
 /// A transport, the longest an APDU may take on it, and what APDUs have taken so far.
 pub(super) struct Link {
@@ -17,6 +17,8 @@ pub(super) struct Link {
     card_time: Duration,
     /// Commands that the card has had already, with their answers: the next ones of the driver.
     ahead: VecDeque<(CommandApdu, Result<ResponseApdu, TransportError>)>,
+    /// An answer made the driver go on in another way than was foreseen: no commands go together any more.
+    goes_alone: bool,
 }
 
 impl Link {
@@ -26,6 +28,7 @@ impl Link {
             apdu_timeout,
             card_time: Duration::ZERO,
             ahead: VecDeque::new(),
+            goes_alone: false,
         }
     }
 
@@ -41,24 +44,26 @@ impl Link {
     }
 
     /// The same, where `chain` says which commands follow this one whatever data the card answers with,
-    /// this one being the first. Over a network they go together; the driver gets the answers one by one,
-    /// as if each had gone when it asked for it.
+    /// this one being the first, of those that may go together. Where they do the driver gets the answers one
+    /// by one, as if each had gone when it asked for it.
     pub(super) fn transmit_ahead(
         &mut self,
         command: &CommandApdu,
-        chain: impl FnOnce() -> Vec<ChainLink>,
+        chain: impl FnOnce(Chains) -> Vec<ChainLink>,
     ) -> Result<ResponseApdu, TransportError> {
         if let Some((sent, result)) = self.ahead.pop_front() {
             if sent == *command {
                 return result;
             }
             self.ahead.clear();
+            self.goes_alone = true;
             let why = "a command other than the one that was sent ahead is to be sent";
             return Err(TransportError::Refused(why.to_owned()));
         }
         let chain = match self.transport.takes_chains() {
-            true => chain(),
-            false => Vec::new(),
+            _ if self.goes_alone => Vec::new(),
+            Chains::None => Vec::new(),
+            chains => chain(chains),
         };
         let is_plain = chain.len() < 2 && chain.iter().all(|link| link.fetch.is_none());
         if is_plain || chain.is_empty() {
@@ -94,11 +99,13 @@ impl Link {
         &mut self,
         first: Result<closing::Step, CardFault>,
     ) -> Result<(), CardError> {
+        // What a handshake that failed has not asked for.
+        self.ahead.clear();
         let mut step = first?;
         loop {
             step = match step {
                 closing::Step::Transmit(closing, command) => {
-                    let response = self.transmit_ahead(&command, || closing.chain(&command));
+                    let response = self.transmit_ahead(&command, |_| closing.chain(&command));
                     let response = response.map_err(|source| failure(closing.step(), source))?;
                     closing.on_response(response)?
                 }

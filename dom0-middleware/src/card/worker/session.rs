@@ -78,7 +78,7 @@ impl<'a> Use<'a> {
                     if let Some(error) = self.interruption() {
                         return Err(handshake.abandon(error));
                     }
-                    let chain = || handshake.chain(&command);
+                    let chain = |chains| handshake.chain(&command, chains);
                     match self.link.transmit_ahead(&command, chain) {
                         Ok(response) => handshake.on_response(response)?,
                         Err(source) => {

@@ -20,7 +20,7 @@ use crate::card::piv::{SignError, form_of};
 use crate::card::profile::{CardProfile, PivProfile};
 use crate::card::report::WorkerReport;
 use crate::card::session_fault::PolicyFault;
-use crate::card::transport::{ChainLink, TransportError};
+use crate::card::transport::{ChainLink, Chains, TransportError};
 
 impl Worker {
     /// Runs one signature from start to [`WorkerReport::Free`].
@@ -131,7 +131,10 @@ impl Use<'_> {
         if let Some(error) = self.interruption() {
             return Err(error.into());
         }
-        let chain = || ChainLink::in_row(std::iter::once(command).chain(following).cloned());
+        let chain = |chains: Chains| match chains.may_depend() {
+            true => ChainLink::in_row(std::iter::once(command).chain(following).cloned()),
+            false => Vec::new(),
+        };
         let response = self.link.transmit_ahead(command, chain);
         let failed = |source| SessionError::of_transport(CardStep::Piv(step), source);
         Ok(response.map_err(failed)?)

@@ -1,5 +1,6 @@
 //! After the Finished messages: the card's state, the suite, and last of all the KeyBlock.
 
+use proto::apdu::CommandApdu;
 use proto::card::{CardState as EapState, CipherSuiteAnswer, EapCardCommand};
 use proto::tls::{
     CipherSuite, Established, KeyBlock, KeyBlockShape, ProtocolVersion, SessionKeys,
@@ -61,11 +62,39 @@ pub(super) fn state_of(answer: &Answer) -> Result<EapState, SessionError> {
     Ok(EapState(*state.ok_or(CardFault::NoAnswer { step })?))
 }
 
-pub(super) fn ask_suite(context: &Context, exporting: Exporting) -> Next {
+/// What is read behind the answer that `state` awaits, if the card keeps to what it says. The secrets of
+/// TLS 1.3 are not among it: first the server's certificates are judged.
+pub(super) fn exports(state: &CardState, context: &Context) -> Vec<CommandApdu> {
+    let key_block = |exporting: &Exporting| match exporting.session.shape {
+        KeyShape::KeyBlock(_) => Some(key_block_command(context)),
+        KeyShape::TrafficSecrets { .. } => None,
+    };
+    match state {
+        CardState::State(ExpectState(exporting)) => {
+            let suite = std::iter::once(suite_command(context));
+            suite.chain(key_block(exporting)).collect()
+        }
+        CardState::CipherSuite(ExpectCipherSuite(exporting)) => {
+            key_block(exporting).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn suite_command(context: &Context) -> CommandApdu {
     let profile = &context.parameters.profile;
+    profile.export_suite.to_apdu(profile.cla)
+}
+
+fn key_block_command(context: &Context) -> CommandApdu {
+    let profile = &context.parameters.profile;
+    profile.export_key_block.to_apdu(profile.cla)
+}
+
+pub(super) fn ask_suite(context: &Context, exporting: Exporting) -> Next {
     Next::Command(
         CardStep::CipherSuite,
-        profile.export_suite.to_apdu(profile.cla),
+        suite_command(context),
         CardState::CipherSuite(ExpectCipherSuite(exporting)),
     )
 }
@@ -107,10 +136,9 @@ impl ExpectCipherSuite {
 }
 
 pub(super) fn ask_key_block(context: &Context, exporting: Exporting) -> Next {
-    let profile = &context.parameters.profile;
     Next::Command(
         CardStep::KeyBlock,
-        profile.export_key_block.to_apdu(profile.cla),
+        key_block_command(context),
         CardState::KeyBlock(ExpectKeyBlock(exporting)),
     )
 }

@@ -6,14 +6,55 @@
 use proto::apdu::CommandApdu;
 
 use super::context::Context;
+use super::export::exports;
 use super::machine::{CardState, Next};
 use super::preparation::{after_forgetting, after_identity, after_reset, start};
 use crate::card::eap_tls::command::fetch_header;
-use crate::card::transport::ChainLink;
+use crate::card::transport::{ChainLink, Chains};
 
-/// The commands of a card's turn, `command` being the one that `state` awaits the answer to. The answers
-/// to all but the last say nothing but yes or no.
-pub(super) fn chain(state: &CardState, context: &Context, command: &CommandApdu) -> Vec<ChainLink> {
+/// The commands of a card's turn that may go together, `command` being the one that `state` awaits the
+/// answer to.
+pub(super) fn chain(
+    state: &CardState,
+    context: &Context,
+    command: &CommandApdu,
+    chains: Chains,
+) -> Vec<ChainLink> {
+    let exports = exports(state, context);
+    if !exports.is_empty() {
+        return match chains.may_answer() {
+            true => row_of_exports(command, exports, context),
+            false => Vec::new(),
+        };
+    }
+    match chains.may_depend() {
+        true => row(state, context, command),
+        false => Vec::new(),
+    }
+}
+
+/// What is read at the end of a handshake: the card says no to each if it is not through, whether it said
+/// so before or not.
+fn row_of_exports(
+    command: &CommandApdu,
+    exports: Vec<CommandApdu>,
+    context: &Context,
+) -> Vec<ChainLink> {
+    let link = |command| ChainLink {
+        command,
+        must_succeed: false,
+        fetch: None,
+    };
+    let commands = std::iter::once(command.clone()).chain(exports);
+    let mut chain: Vec<ChainLink> = commands.map(link).collect();
+    if let Some(last) = chain.last_mut() {
+        last.fetch = Some(fetch_header(&context.parameters.profile));
+    }
+    chain
+}
+
+/// Those whose answers say nothing but yes or no, except the last one's.
+fn row(state: &CardState, context: &Context, command: &CommandApdu) -> Vec<ChainLink> {
     let mut chain = Vec::new();
     if let Some(talk) = state.talk() {
         let segments = std::iter::once(command.clone()).chain(talk.following());

@@ -24,7 +24,7 @@ use crate::card::eap_tls::resumption::OfferedSession;
 use crate::card::eap_tls::talk::Talk;
 use crate::card::error::SessionError;
 use crate::card::fault::CardStep;
-use crate::card::transport::ChainLink;
+use crate::card::transport::{ChainLink, Chains};
 use crate::card::trust::PeerVerifier;
 
 /// Begins a handshake on an opened card.
@@ -126,8 +126,8 @@ impl AwaitCard {
 
     /// `command`, which is under way, and those that follow it whatever data the card answers with.
     #[must_use]
-    pub fn chain(&self, command: &CommandApdu) -> Vec<ChainLink> {
-        following::chain(&self.state, &self.context, command)
+    pub fn chain(&self, command: &CommandApdu, chains: Chains) -> Vec<ChainLink> {
+        following::chain(&self.state, &self.context, command, chains)
     }
 
     /// Gives the handshake up because of `error`.

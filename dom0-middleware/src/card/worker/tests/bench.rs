@@ -26,7 +26,9 @@ use crate::card::pin::{MemoryPinLedger, PinLedger, PinSource};
 use crate::card::profile::CardProfile;
 use crate::card::report::{CardSession, WorkerCommand, WorkerReport};
 use crate::card::settings::CardSettings;
-use crate::card::transport::{CardSource, CardTransport, ChainLink, Chained, TransportError};
+use crate::card::transport::{
+    CardSource, CardTransport, ChainLink, Chained, Chains, TransportError,
+};
 use crate::card::trust::Trust;
 
 /// What a test and the worker's thread share.
@@ -86,8 +88,11 @@ impl CardTransport for SlotTransport {
         Ok(self.atr.clone())
     }
 
-    fn takes_chains(&self) -> bool {
-        self.slot.lock().chains
+    fn takes_chains(&self) -> Chains {
+        match self.slot.lock().chains {
+            true => Chains::All,
+            false => Chains::None,
+        }
     }
 
     fn transmit_all(&mut self, chain: &[ChainLink], _: Duration) -> Chained {

@@ -10,6 +10,9 @@ use crate::card::transport::TransportError;
 
 const SET_IDENTITY: u8 = 0x16;
 const PROCESS_EAP: u8 = 0x80;
+const GET_STATE: u8 = 0x19;
+const READ: u8 = 0x86;
+const GET_RESPONSE: u8 = 0xC0;
 
 /// INS P1 P2 of what a handshake has sent, and how many round trips were spared. Identifiers, times and the
 /// length of the server's certificate differ from one to the next.
@@ -36,7 +39,7 @@ fn a_card_sees_the_same_commands_in_the_same_order() {
     assert_eq!(alone, together);
     assert_eq!(none, 0);
     assert!(
-        spared >= 5,
+        spared >= 7,
         "{spared} round trips spared of {}",
         alone.len()
     );
@@ -102,6 +105,68 @@ fn a_failure_in_the_middle_is_that_of_its_command() {
         sw: StatusWord(0x6F00),
     };
     assert_eq!(error, SessionError::CardFailed(expected));
+}
+
+/// Makes a handshake with a good server that fails; why.
+fn error_at_the_end(bench: &mut Bench) -> SessionError {
+    let mut flights = vec![bench.server.last(), bench.server.full()];
+    let use_id = bench.start();
+    let error = loop {
+        match bench.next() {
+            WorkerReport::AwaitingServer { .. } => {
+                let flight = flights.pop().expect("the card is through");
+                bench.answer(use_id, flight);
+            }
+            WorkerReport::Failed { error, .. } => break error,
+            WorkerReport::Established { .. } => panic!("it was to fail"),
+            _ => {}
+        }
+    };
+    bench.await_free(use_id);
+    error
+}
+
+#[test]
+fn a_card_that_is_not_through_gives_no_keys_in_a_chain_either() {
+    let mut bench = Bench::new();
+    bench.await_present();
+    {
+        let mut shared = bench.slot.lock();
+        shared.chains = true;
+        shared.card.answers = Some(Box::new(|command, answer| match command.ins {
+            GET_STATE if command.p1 == 0 => ResponseApdu::new(vec![0x02], StatusWord(0x9000)),
+            _ => answer,
+        }));
+    }
+    let error = error_at_the_end(&mut bench);
+    let expected = CardFault::NotAuthenticated { got: 0x02 };
+    assert_eq!(error, SessionError::CardFailed(expected));
+    bench.slot.lock().card.answers = None;
+    bench.full();
+}
+
+#[test]
+fn a_card_that_must_be_asked_again_is_asked_alone_from_then_on() {
+    let mut bench = Bench::new();
+    bench.await_present();
+    {
+        let mut shared = bench.slot.lock();
+        shared.chains = true;
+        let mut held = None;
+        // As by T=0, whatever its answer to reset says.
+        shared.card.answers = Some(Box::new(move |command, answer| match command.ins {
+            READ if answer.sw.is_success() => {
+                let length = u16::try_from(answer.data().len()).expect("short");
+                held = Some(answer);
+                ResponseApdu::new(Vec::new(), StatusWord(0x6100 | length))
+            }
+            GET_RESPONSE => held.take().unwrap_or(answer),
+            _ => answer,
+        }));
+    }
+    let error = error_at_the_end(&mut bench);
+    assert!(error.to_string().contains("sent ahead"), "{error}");
+    bench.full();
 }
 
 #[test]

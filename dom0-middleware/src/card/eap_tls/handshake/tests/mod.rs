@@ -22,7 +22,7 @@ use crate::card::eap_tls::testing::{
 use crate::card::eap_tls::{Capabilities, DriverParameters, HandshakeRequest, OfferedSession};
 use crate::card::error::SessionError;
 use crate::card::fault::CardFault;
-use crate::card::transport::ChainLink;
+use crate::card::transport::{ChainLink, Chains};
 use crate::card::trust::PeerVerifier;
 
 /// One handshake's terms, each to be changed by a test.
@@ -92,7 +92,8 @@ impl Rig {
         loop {
             let next = match step {
                 Step::Transmit(handshake, command) => {
-                    let must_succeed = announced.take(handshake.chain(&command), &command);
+                    let must_succeed =
+                        announced.take(handshake.chain(&command, Chains::All), &command);
                     let response = self.card.transmit(&command);
                     announced.answered(must_succeed, response.sw);
                     handshake.on_response(response)

@@ -31,7 +31,7 @@ use crate::card::report::{CardIdentity, PinInquiry, WorkerCommand, WorkerReport}
 use crate::card::session_fault::PolicyFault;
 use crate::card::settings::CardSettings;
 use crate::card::transport::{
-    CardSource, CardTransport, ChainLink, Chained, TransportError, one_by_one,
+    CardSource, CardTransport, ChainLink, Chained, Chains, TransportError, one_by_one,
 };
 use crate::card::trust::Trust;
 
@@ -97,8 +97,11 @@ impl CardTransport for Reader {
         Ok(self.atr.clone())
     }
 
-    fn takes_chains(&self) -> bool {
-        self.lock().together.is_some()
+    fn takes_chains(&self) -> Chains {
+        match self.lock().together.is_some() {
+            true => Chains::All,
+            false => Chains::None,
+        }
     }
 
     fn transmit_all(&mut self, chain: &[ChainLink], apdu_timeout: Duration) -> Chained {
