@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::chain::Chain;
 use super::log::{AuditError, Storage, Syncer};
@@ -20,6 +22,46 @@ pub(super) struct AuditFile {
     length: u64,
     /// Half a line may stand behind them.
     is_torn: bool,
+    disk: Disk,
+}
+
+/// What brings the file to disk on other threads.
+struct Disk {
+    /// The file, opened by itself: the kernel tells of a write that failed once for each opening, and what
+    /// one thread is told must not be kept from another.
+    file: File,
+    /// Some line has not reached the disk. The kernel does not try again, and does not say so again.
+    has_failed: Arc<AtomicBool>,
+}
+
+impl Disk {
+    /// The file at `path`, which is `file`.
+    fn open(path: &Path, file: &File) -> io::Result<Self> {
+        let again = File::open(path)?;
+        let (ours, there) = (file.metadata()?, again.metadata()?);
+        if (ours.dev(), ours.ino()) != (there.dev(), there.ino()) {
+            return Err(io::Error::other("another file was put in its place"));
+        }
+        Ok(Self {
+            file: again,
+            has_failed: Arc::default(),
+        })
+    }
+}
+
+/// Waits until `file` is on disk, if nothing of it was ever lost on the way.
+fn sync(file: &File, has_failed: &AtomicBool) -> io::Result<()> {
+    if has_failed.load(Ordering::Acquire) {
+        return Err(io::Error::other(
+            "lines that were written before have not reached the disk: see to the disk, then restart \
+             the service",
+        ));
+    }
+    let synced = file.sync_data();
+    if synced.is_err() {
+        has_failed.store(true, Ordering::Release);
+    }
+    synced
 }
 
 /// What was found in a file.
@@ -79,6 +121,7 @@ impl AuditFile {
         }
         let file = Self {
             path: path.to_owned(),
+            disk: Disk::open(path, &file).map_err(failed)?,
             file,
             keep: rotation.keep,
             length: tail.whole,
@@ -92,7 +135,7 @@ impl AuditFile {
         })
     }
 
-    fn next_file(&self, line: &[u8]) -> io::Result<File> {
+    fn next_file(&self, line: &[u8]) -> io::Result<(File, Disk)> {
         let next = rotation::next_file(&self.path);
         match fs::remove_file(&next) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -108,7 +151,8 @@ impl AuditFile {
         file.try_lock().map_err(io::Error::from)?;
         file.write_all(line)?;
         file.sync_all()?;
-        Ok(file)
+        let disk = Disk::open(&next, &file)?;
+        Ok((file, disk))
     }
 }
 
@@ -128,12 +172,13 @@ impl Storage for AuditFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        sync(&self.file, &self.disk.has_failed)
     }
 
     fn syncer(&self) -> io::Result<Syncer> {
-        let file = self.file.try_clone()?;
-        Ok(Box::new(move || file.sync_data()))
+        let file = self.disk.file.try_clone()?;
+        let has_failed = Arc::clone(&self.disk.has_failed);
+        Ok(Box::new(move || sync(&file, &has_failed)))
     }
 
     fn length(&self) -> u64 {
@@ -142,13 +187,14 @@ impl Storage for AuditFile {
 
     fn rotate(&mut self, first_line: &[u8]) -> io::Result<()> {
         let next = self.next_file(first_line);
-        let replaced = next.and_then(|file| {
+        let replaced = next.and_then(|next| {
             rotation::replace(&self.path, self.keep)?;
-            Ok(file)
+            Ok(next)
         });
         match replaced {
-            Ok(file) => {
+            Ok((file, disk)) => {
                 self.file = file;
+                self.disk = disk;
                 self.length = first_line.len() as u64;
                 self.is_torn = false;
                 Ok(())
@@ -170,8 +216,13 @@ mod tests {
     fn nothing_is_written_behind_half_a_line() {
         // A device that is always full and cannot be cut.
         let file = OpenOptions::new().write(true).open("/dev/full");
+        let disk = Disk {
+            file: File::open("/dev/full").expect("every Linux has it"),
+            has_failed: Arc::default(),
+        };
         let mut full = AuditFile {
             path: PathBuf::new(),
+            disk,
             file: file.expect("every Linux has it"),
             keep: 1,
             length: 0,
@@ -192,5 +243,31 @@ mod tests {
         full.length = 6;
         full.append(b"line\n").expect("it can be cut now");
         assert_eq!(fs::read_to_string(&path).expect("there"), "whole\nline\n");
+    }
+
+    #[test]
+    fn what_did_not_reach_the_disk_once_is_never_said_to_be_there() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("audit");
+        let found = AuditFile::open(&path, Rotation::default()).expect("opened");
+        let mut audit = found.file;
+        audit.append(b"line\n").expect("room");
+        let before = audit.syncer().expect("a syncer");
+        before().expect("on disk");
+        audit.sync().expect("on disk");
+        let later = audit.syncer().expect("a syncer");
+        // A terminal cannot be synced, nor can a disk that has failed.
+        audit.disk.file = File::open("/dev/null").expect("every Linux has it");
+        let failing = audit.syncer().expect("a syncer");
+        assert!(failing().is_err());
+        for synced in [later(), audit.sync()] {
+            let error = synced.expect_err("a line may be missing").to_string();
+            assert!(error.contains("restart the service"), "{error}");
+        }
+        // Another file begins anew.
+        audit.rotate(b"first\n").expect("another file");
+        audit.sync().expect("on disk");
+        let syncer = audit.syncer().expect("a syncer");
+        syncer().expect("on disk");
     }
 }

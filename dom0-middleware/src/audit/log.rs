@@ -192,7 +192,7 @@ impl AuditLog {
     }
 
     /// A checkpoint that was written since this was last asked: it is to be brought to disk, and the
-    /// state should know of it then. Where that fails it is the next one's to do.
+    /// state should know of it then.
     pub fn take_checkpoint(&mut self) -> Option<WrittenCheckpoint> {
         let head = self.written.take()?;
         match self.storage.syncer() {

@@ -115,6 +115,7 @@ impl Broker {
                 self.act(Action::TokenSeen { domid, token });
             }
         }
+        self.note_right(peer.made_for, admission.until);
         self.note_admission(conn, admission);
     }
 

@@ -59,6 +59,8 @@ pub struct Broker {
     pub(super) issuers: Vec<Issuer>,
     pub(super) revoked: BTreeSet<[u8; 16]>,
     pub(super) tokens_from: BTreeMap<DomainUuid, UnixTime>,
+    /// Until when the domains that were let in may be here, those that have left included.
+    pub(super) rights_until: BTreeMap<DomainUuid, UnixTime>,
     pub(super) connections: BTreeMap<ConnId, Connection>,
     pub(super) sessions: BTreeMap<SessionKey, Session>,
     pub(super) reads: Reads,
@@ -95,6 +97,7 @@ impl Broker {
             issuers: setup.issuers,
             revoked: setup.revoked,
             tokens_from: setup.tokens_from,
+            rights_until: BTreeMap::new(),
             connections: BTreeMap::new(),
             sessions: BTreeMap::new(),
             reads: Reads::default(),

@@ -43,6 +43,7 @@ impl Broker {
             .map(|(conn, _)| *conn)
             .collect();
         self.forget_made_for(domain);
+        self.rights_until.remove(&domain);
         if conns.is_empty() {
             return;
         }

@@ -123,7 +123,7 @@ impl Broker {
         others.any(|seid| {
             self.cards
                 .get(seid)
-                .is_some_and(|card| card.usable().is_ok())
+                .is_some_and(|card| card.features().is_ok())
         })
     }
 

@@ -145,6 +145,23 @@ impl Broker {
         }
     }
 
+    /// A domain is let in until `until`. If the right that it was let in with before has ended by itself
+    /// while nobody was here to see that, what was made under it ends now.
+    pub(super) fn note_right(&mut self, domain: DomainUuid, until: Option<UnixTime>) {
+        let before = match until {
+            Some(until) => {
+                let last = self.rights_until.get(&domain).copied();
+                self.rights_until
+                    .insert(domain, last.max(Some(until)).unwrap_or(until));
+                last
+            }
+            None => self.rights_until.remove(&domain),
+        };
+        if before.is_some_and(|before| before <= self.now.unix) {
+            self.forget_made_for(domain);
+        }
+    }
+
     /// When to look whether a right has ended by itself.
     pub(super) fn right_timeout(&self) -> Option<Instant> {
         let rights = self.connections.values().map(|c| &c.right);
@@ -173,13 +190,15 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&conn) else {
             return;
         };
+        let peer = connection.peer;
         if connection.speaks == Speaks::Racs {
+            // It may be the only one that shows the token now, and was not when sessions were made.
+            self.forget_made_for(peer.made_for);
             return self.end_racs(conn, reason);
         }
         if std::mem::replace(&mut connection.right.ended, true) {
             return;
         }
-        let peer = connection.peer;
         let established = connection.past.take_all_established();
         let code = reason.code();
         info!(%conn, domid = %peer.domid, domain = %peer.made_for, %reason, "right ended");

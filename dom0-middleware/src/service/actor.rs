@@ -26,7 +26,7 @@ use super::sightings::Sightings;
 use super::vchans::Served;
 use crate::admin::ServiceView;
 use crate::audit::AuditLog;
-use crate::broker::{Broker, ConnId, Event};
+use crate::broker::{Broker, ConnId, EngineReport, Event};
 use crate::card::WorkerReport;
 use crate::channel::LinkHandle;
 use crate::mapping::StaticDomains;
@@ -149,6 +149,11 @@ impl Actor {
                 self.tell_broker(event)
             }
             Told::Domain(event) => self.tell_broker(event),
+            Told::Said { event, place } => {
+                let done = self.tell_broker(event);
+                drop(place);
+                done
+            }
             Told::Guest(event) => {
                 if let Event::Disconnected { conn } | Event::RacsEnded { conn, .. } = event {
                     self.links.remove(&conn);
@@ -190,7 +195,17 @@ impl Actor {
                 live,
                 answer,
             } => self.on_live(request, &live, answer),
-            Told::Engine(event) => self.tell_broker(event),
+            Told::Engine(event) => {
+                if let Event::Engine {
+                    conn,
+                    session,
+                    report: EngineReport::Established(_),
+                } = event
+                {
+                    self.engines.established(conn, session);
+                }
+                self.tell_broker(event)
+            }
             Told::EngineEnded { conn, session } => {
                 self.engines.ended(conn, session);
                 Ok(())

@@ -6,7 +6,7 @@
 //! that may ask the card, or meet a chain of certificates that takes long to check, has a thread to
 //! itself. No more of them wait for cards than the queues of the cards have room for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +22,10 @@ use crate::broker::{ConnId, EngineCommand, EngineReport, Event, SignWish, Unresu
 use crate::card::{SessionError, SignatureNews, SignatureSlot};
 use crate::engine::{Engine, EngineRequest, EngineStep, Engines, SignDoor, TicketTaker};
 
+/// The most bytes of a server that are looked at in place once the card has signed: its Finished, with
+/// tickets. Who sends more has a thread for it, and keeps nobody waiting.
+const INLINE: usize = 16 << 10;
+
 /// How long after a handshake its tickets are taken: servers send them at once, or with new keys.
 const TICKETS: Duration = Duration::from_secs(600);
 
@@ -30,6 +34,7 @@ pub(super) struct EngineTasks {
     engines: Engines,
     inbox: Inbox,
     running: BTreeMap<(ConnId, SessionId), Arc<Handshake>>,
+    done: Done,
 }
 
 /// One handshake, for the step that runs and for those who bring what the next one needs.
@@ -76,6 +81,7 @@ impl EngineTasks {
             engines: Engines::new(),
             inbox,
             running: BTreeMap::new(),
+            done: Done::default(),
         }
     }
 
@@ -91,6 +97,13 @@ impl EngineTasks {
         }
     }
 
+    /// Keys were made for a session: only tickets can come for it, as long as it is one of the last ones.
+    pub(super) fn established(&mut self, conn: ConnId, session: SessionId) {
+        if let Some(oldest) = self.done.note(conn, session) {
+            self.ended(conn, oldest);
+        }
+    }
+
     /// Drops what could be resumed.
     pub(super) fn forget(&self, which: &Unresumable) {
         match which {
@@ -102,6 +115,7 @@ impl EngineTasks {
     /// A connection is no more: nothing comes for its sessions.
     pub(super) fn forget_connection(&mut self, conn: ConnId) {
         self.running.retain(|(of, _), _| *of != conn);
+        self.done.forget(conn);
     }
 
     /// Nothing comes for this session any more.
@@ -134,13 +148,37 @@ impl EngineTasks {
     }
 }
 
+/// The handshakes of each connection that are done, the last ones.
+#[derive(Debug, Default)]
+struct Done(BTreeMap<ConnId, VecDeque<SessionId>>);
+
+/// Of so many of a connection tickets are taken. Servers send them at once, so that is as many as a guest
+/// makes within a round trip or two; each may hold a server's certificates.
+const MOST_DONE: usize = 128;
+
+impl Done {
+    /// Notes one; which is not among the last ones any more.
+    fn note(&mut self, conn: ConnId, session: SessionId) -> Option<SessionId> {
+        let done = self.0.entry(conn).or_default();
+        done.push_back(session);
+        match done.len() > MOST_DONE {
+            true => done.pop_front(),
+            false => None,
+        }
+    }
+
+    fn forget(&mut self, conn: ConnId) {
+        self.0.remove(&conn);
+    }
+}
+
 impl Handshake {
     /// The server has said more. Never waits.
     fn on_records(self: &Arc<Self>, data: Vec<u8>) {
         let mut state = self.state();
         state.records.extend(data);
         match std::mem::replace(&mut state.stage, Stage::Running) {
-            Stage::AwaitServer(engine) if state.has_signed => {
+            Stage::AwaitServer(engine) if state.has_signed && state.records.len() <= INLINE => {
                 drop(state);
                 self.go_on(engine);
             }
@@ -302,5 +340,24 @@ impl SignDoor for CardDoor {
             }
             SignatureNews::Right => Err(SessionError::Cancelled),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_sessions_a_guest_makes_tickets_are_taken_of_the_last_ones() {
+        let (guest, other) = (ConnId(1), ConnId(2));
+        let mut done = Done::default();
+        for number in 0..1_000_u32 {
+            let oldest = number.checked_sub(128).map(SessionId);
+            assert_eq!(done.note(guest, SessionId(number)), oldest);
+        }
+        assert_eq!(done.note(other, SessionId(0)), None);
+        assert_eq!(done.0[&guest].len(), 128);
+        done.forget(guest);
+        assert_eq!(done.note(guest, SessionId(0)), None);
     }
 }

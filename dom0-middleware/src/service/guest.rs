@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proto::agent::AgentMessage;
 use proto::hv::HvCertificate;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
 use tracing::info;
 
 use super::doorstep::Place;
@@ -14,6 +15,10 @@ use crate::broker::{BadInput, ConnId, Event};
 use crate::channel::tls::{ChannelTls, ChannelTlsError};
 use crate::channel::{Inbound, Link, LinkEnd};
 use crate::time::Now;
+
+/// Messages of one connection that may wait for the actor: whoever says more at once waits, and not those
+/// who come after it.
+const MAX_SAID: usize = 8;
 
 /// The shell's part in a connection. How long anything may take is the broker's to say, which ends
 /// the task: TLS and `hello` have one limit together.
@@ -73,9 +78,14 @@ impl Guest {
     {
         let examiner = Examiner::new(Arc::clone(&self.issuers), spki);
         let examiner = &examiner;
+        let places = Arc::new(Semaphore::new(MAX_SAID));
+        let places = &places;
         let take = |inbound| async move {
             let event = self.event(inbound, examiner).await;
-            self.inbox.tell(Told::Guest(event)).await;
+            // It is never closed.
+            if let Ok(place) = Arc::clone(places).acquire_owned().await {
+                self.inbox.tell(Told::Said { event, place }).await;
+            }
         };
         link.run(stream, take).await
     }

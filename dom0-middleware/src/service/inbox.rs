@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use proto::id::{Seid, SessionId};
 use proto::piv::PinLook;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::card_desk::LeaseRequest;
 use super::issuing::TokenMade;
@@ -33,7 +33,13 @@ pub(super) enum Told {
         handle: LinkHandle,
         event: Event,
     },
-    /// A guest said something, or left.
+    /// A guest said something that may wait together with what others say.
+    Said {
+        event: Event,
+        /// Dropped when that was done.
+        place: OwnedSemaphorePermit,
+    },
+    /// A guest said something wrong, or left.
     Guest(Event),
     /// A guest whose channel speaks RACS has said its first line. Admitted or not, it is told by
     /// `admit`, or by its link.

@@ -107,22 +107,11 @@ impl Actor {
     async fn serve(&mut self, mut connection: Connection, backoff: &mut Backoff) -> LinkError {
         let mut buffer = Zeroizing::new(vec![0; READ_SIZE]);
         loop {
-            while let Some(event) = connection.next_event() {
-                match &event {
-                    LinkEvent::Welcome(welcome) => {
-                        backoff.reset();
-                        self.on_welcome(welcome.clone());
-                    }
-                    LinkEvent::Revoked(code) => self.on_revoked(*code),
-                    LinkEvent::Refused(refused) => self.on_refused(refused),
-                    _ => {}
-                }
-                connection.on_event(event);
-            }
+            self.take_events(&mut connection, backoff);
             if connection.is_welcome() {
                 while let Some(command) = self.waiting.pop_front() {
                     if let Err(error) = connection.on_command(command) {
-                        return self.on_end(connection, error);
+                        return self.on_end(connection, backoff, error);
                     }
                 }
             }
@@ -152,8 +141,24 @@ impl Actor {
                 () = sleep_until(deadline) => connection.on_deadline(Instant::now().into_std()),
             };
             if let Err(error) = step {
-                return self.on_end(connection, error);
+                return self.on_end(connection, backoff, error);
             }
+        }
+    }
+
+    /// Takes what has come.
+    fn take_events(&mut self, connection: &mut Connection, backoff: &mut Backoff) {
+        while let Some(event) = connection.next_event() {
+            match &event {
+                LinkEvent::Welcome(welcome) => {
+                    backoff.reset();
+                    self.on_welcome(welcome.clone());
+                }
+                LinkEvent::Revoked(code) => self.on_revoked(*code),
+                LinkEvent::Refused(refused) => self.on_refused(refused),
+                _ => {}
+            }
+            connection.on_event(event);
         }
     }
 
@@ -169,7 +174,14 @@ impl Actor {
     }
 
     /// TLS connections that were made over this one stand without it.
-    fn on_end(&mut self, connection: Connection, error: LinkError) -> LinkError {
+    fn on_end(
+        &mut self,
+        mut connection: Connection,
+        backoff: &mut Backoff,
+        error: LinkError,
+    ) -> LinkError {
+        // What came together with the end.
+        self.take_events(&mut connection, backoff);
         self.standing.retain(|revoked| !revoked.is_closed());
         self.standing.extend(connection.end(&error));
         error

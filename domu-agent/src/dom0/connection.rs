@@ -210,12 +210,9 @@ impl Connection {
         }
     }
 
-    /// Tells all who wait why it ends, behind what came before the end. What stands goes on: gives
-    /// back who must hear of it when the right ends after all.
-    pub(super) fn end(mut self, error: &LinkError) -> Vec<Revocation> {
-        while let Some(event) = self.next_event() {
-            self.on_event(event);
-        }
+    /// Tells all who wait why it ends, once its events were taken. What stands goes on: gives back who must
+    /// hear of it when the right ends after all.
+    pub(super) fn end(self, error: &LinkError) -> Vec<Revocation> {
         for messages in self.sessions.into_values() {
             let _gone = messages.try_send(Err(error.clone().into()));
         }

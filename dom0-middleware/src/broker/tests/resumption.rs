@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use proto::agent::Door;
 
-use super::bench::{A, Bench, Seen, card, uuid};
+use super::bench::{A, Bench, Seen, card, token, uuid};
 use crate::broker::{Event, Unresumable};
 use crate::card::WorkerCommand;
 use crate::limits::Limits;
+use crate::mapping::VerifiedToken;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -82,8 +83,63 @@ fn a_right_that_ends_leaves_nothing_to_resume_at_either_door() {
         bench.seen.clear();
         let cti = bench.tokens[&A].cti;
         bench.handle(Event::TokenRevoked { cti });
-        let of_domain = |seen: &Seen| matches!(seen, Seen::Unresumable(Unresumable::Domain(of)) if *of == uuid(A));
-        assert!(bench.seen.iter().any(of_domain), "{door:?}");
+        assert!(has_forgotten_domain(&bench), "{door:?}");
         assert!(forgotten(&mut bench).1, "{door:?}");
     }
+}
+
+fn has_forgotten_domain(bench: &Bench) -> bool {
+    let of_domain =
+        |seen: &Seen| matches!(seen, Seen::Unresumable(Unresumable::Domain(of)) if *of == uuid(A));
+    bench.seen.iter().any(of_domain)
+}
+
+#[test]
+fn it_does_so_where_the_guest_speaks_racs_alone_by_then() {
+    let ends: [fn(&mut Bench); 2] = [
+        |bench| bench.handle(Event::TokenRevoked { cti: [1; 16] }),
+        |bench| bench.pass(Duration::from_secs(3_600)),
+    ];
+    for end in ends {
+        let mut bench = Bench::with_raw_card(Door::EapTls);
+        show_until(&mut bench, Duration::from_secs(3_600));
+        let conn = bench.admitted(A);
+        let (_, admitted) = bench.speak_racs(A);
+        admitted.expect("it may");
+        bench.handle(Event::Disconnected { conn });
+        bench.seen.clear();
+        end(&mut bench);
+        assert!(has_forgotten_domain(&bench));
+    }
+}
+
+/// From now on guest A shows a token that ends after so long.
+fn show_until(bench: &mut Bench, lasts: Duration) {
+    let exp = bench.now.after(lasts).unix;
+    let token = VerifiedToken {
+        exp,
+        ..token(A, bench.now)
+    };
+    bench.tokens.insert(A, token);
+}
+
+#[test]
+fn a_right_that_ends_while_the_guest_is_away_leaves_nothing_either() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let mut bench = bench(Door::Piv, None);
+    let mut come_and_go = |after: Duration, token_lasts: Duration| {
+        bench.pass(after);
+        show_until(&mut bench, token_lasts);
+        bench.seen.clear();
+        let conn = bench.admitted(A);
+        bench.handle(Event::Disconnected { conn });
+        has_forgotten_domain(&bench)
+    };
+    assert!(!come_and_go(Duration::ZERO, HOUR));
+    // Another token before the first one has ended, and there again with it.
+    assert!(!come_and_go(HOUR / 2, HOUR));
+    assert!(!come_and_go(HOUR / 4 * 3, HOUR / 4));
+    // It had none for a while.
+    assert!(come_and_go(HOUR / 4, HOUR));
+    assert!(!come_and_go(HOUR / 2, HOUR));
 }
