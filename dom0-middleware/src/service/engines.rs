@@ -154,7 +154,7 @@ struct Done(BTreeMap<ConnId, VecDeque<SessionId>>);
 
 /// Of so many of a connection tickets are taken. Servers send them at once, so that is as many as a guest
 /// makes within a round trip or two; each may hold a server's certificates.
-const MOST_DONE: usize = 128;
+const MOST_DONE: usize = 64;
 
 impl Done {
     /// Notes one; which is not among the last ones any more.
@@ -352,11 +352,11 @@ mod tests {
         let (guest, other) = (ConnId(1), ConnId(2));
         let mut done = Done::default();
         for number in 0..1_000_u32 {
-            let oldest = number.checked_sub(128).map(SessionId);
+            let oldest = number.checked_sub(64).map(SessionId);
             assert_eq!(done.note(guest, SessionId(number)), oldest);
         }
         assert_eq!(done.note(other, SessionId(0)), None);
-        assert_eq!(done.0[&guest].len(), 128);
+        assert_eq!(done.0[&guest].len(), 64);
         done.forget(guest);
         assert_eq!(done.note(guest, SessionId(0)), None);
     }
