@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use proto::apdu::CommandApdu;
 
 use super::transport::ViccTransport;
-use crate::card::transport::CardTransport;
+use crate::card::transport::{CardTransport, ChainLink};
 
 /// Powers up, uses and resets a card that has said `bytes` and closed its end.
 pub fn virtual_card(bytes: &[u8]) {
@@ -22,7 +22,22 @@ pub fn virtual_card(bytes: &[u8]) {
         return;
     };
     let command = CommandApdu::new(0xA0, 0x19, 0, 0).with_le(1);
+    let link = |must_succeed| ChainLink {
+        command: command.clone(),
+        must_succeed,
+        fetch: None,
+    };
+    let chain = [link(false), link(true), link(false), link(false)];
     for round in 0..ROUNDS {
+        if round % 4 == 2 {
+            let done = transport.transmit_all(&chain, Duration::from_secs(5));
+            let all = done.responses.len() == chain.len();
+            let stopped = done
+                .responses
+                .last()
+                .is_some_and(|last| !last.sw.is_success());
+            assert!(all || stopped || done.error.is_some());
+        }
         let response = transport.transmit(&command, deadline);
         let used = match round % 4 {
             3 => transport.cold_reset(deadline).map(|atr| {

@@ -26,9 +26,9 @@ and take extended APDUs, as the profile of each says.
   included; of it the service, the agents and the cards.
 - **to pkcs#11**: the median, mean, p99, or the handshakes in a second, by those of the key behind PKCS#11.
 
-An EAP-TLS card in software makes the whole handshake in a program of its own, in eleven commands (TLS 1.2, its
-end included): with P-256 their way there and back shows, where a signature behind PKCS#11 is a few calls. Of
-a real card none of this can be seen.
+An EAP-TLS card in software makes the whole handshake in a program of its own, in nine commands and six round
+trips (TLS 1.2, its end included): with P-256 their way there and back shows, where a signature behind PKCS#11 is a
+few calls. Of a real card none of this can be seen.
 
 With 64 domains at once both processors are busy, and a time is mostly that of waiting for them. Our domains
 take turns; behind PKCS#11 some clients wait several times as long as others, so their median is less than their
