@@ -256,7 +256,7 @@ mod tests {
         before().expect("on disk");
         audit.sync().expect("on disk");
         let later = audit.syncer().expect("a syncer");
-        // A terminal cannot be synced, nor can a disk that has failed.
+        // A device cannot be synced, nor can a disk that has failed.
         audit.disk.file = File::open("/dev/null").expect("every Linux has it");
         let failing = audit.syncer().expect("a syncer");
         assert!(failing().is_err());

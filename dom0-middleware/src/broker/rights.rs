@@ -151,8 +151,8 @@ impl Broker {
         let before = match until {
             Some(until) => {
                 let last = self.rights_until.get(&domain).copied();
-                self.rights_until
-                    .insert(domain, last.max(Some(until)).unwrap_or(until));
+                let latest = last.map_or(until, |last| last.max(until));
+                self.rights_until.insert(domain, latest);
                 last
             }
             None => self.rights_until.remove(&domain),

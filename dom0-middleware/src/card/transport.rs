@@ -131,6 +131,17 @@ pub struct ChainLink {
 }
 
 impl ChainLink {
+    /// Commands that are sent whatever becomes of each other.
+    #[must_use]
+    pub fn independent(commands: impl IntoIterator<Item = CommandApdu>) -> Vec<Self> {
+        let link = |command| Self {
+            command,
+            must_succeed: false,
+            fetch: None,
+        };
+        commands.into_iter().map(link).collect()
+    }
+
     /// Commands in a row, each of which may go if the one before it was answered by 9000 without data.
     /// What the last one's answer must be is said elsewhere.
     #[must_use]

@@ -99,7 +99,10 @@ impl EngineTasks {
 
     /// Keys were made for a session: only tickets can come for it, as long as it is one of the last ones.
     pub(super) fn established(&mut self, conn: ConnId, session: SessionId) {
-        if let Some(oldest) = self.done.note(conn, session) {
+        // Not of a connection that is no more: nobody would forget it again.
+        if self.running.contains_key(&(conn, session))
+            && let Some(oldest) = self.done.note(conn, session)
+        {
             self.ended(conn, oldest);
         }
     }

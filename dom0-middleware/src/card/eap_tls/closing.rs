@@ -89,13 +89,7 @@ impl Closing {
             CardStep::ResetState => self.common.set_identity_command(),
             _ => None,
         };
-        let links = std::iter::once(command.clone()).chain(set_identity);
-        let link = |command| ChainLink {
-            command,
-            must_succeed: false,
-            fetch: None,
-        };
-        links.map(link).collect()
+        ChainLink::independent(std::iter::once(command.clone()).chain(set_identity))
     }
 }
 

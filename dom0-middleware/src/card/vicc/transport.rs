@@ -13,8 +13,8 @@ const POWER_ON: u8 = 0x01;
 const RESET: u8 = 0x02;
 const ASK_ATR: u8 = 0x04;
 
-/// Most commands that are sent before the first is answered: the socket has room for them and the card's
-/// answers, whatever they are.
+/// Most commands that are sent before the first is answered. Those that go together are short; a card that
+/// does not take them all meets the deadline.
 const AT_ONCE: usize = 4;
 
 /// A virtual card that was powered up.

@@ -40,13 +40,8 @@ fn row_of_exports(
     exports: Vec<CommandApdu>,
     context: &Context,
 ) -> Vec<ChainLink> {
-    let link = |command| ChainLink {
-        command,
-        must_succeed: false,
-        fetch: None,
-    };
     let commands = std::iter::once(command.clone()).chain(exports);
-    let mut chain: Vec<ChainLink> = commands.map(link).collect();
+    let mut chain = ChainLink::independent(commands);
     if let Some(last) = chain.last_mut() {
         last.fetch = Some(fetch_header(&context.parameters.profile));
     }
